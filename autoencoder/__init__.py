@@ -1,0 +1,10 @@
+"""Stage one, a library: images <-> latents, by a KL autoencoder (Kingma & Welling 2013; Rombach et al. 2022).
+
+It knows nothing of data sets, training loops or diffusion, and imports neither of the other two packages.
+"""
+
+from autoencoder.losses import AutoencoderLoss, AutoencoderLossConfig
+from autoencoder.model import Autoencoder, AutoencoderConfig
+from autoencoder.posterior import Posterior
+
+__all__ = ["Autoencoder", "AutoencoderConfig", "AutoencoderLoss", "AutoencoderLossConfig", "Posterior"]

@@ -1,0 +1,52 @@
+"""What the autoencoder is trained for: L1 + KL + a perceptual term, with a decoder that tolerates noisy latents."""
+
+from collections.abc import Callable
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from autoencoder.model import Autoencoder
+
+
+class AutoencoderLossConfig(BaseModel):
+    """Weights of the terms; each is a mean over pixels, so weights carry over between image sizes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kl_weight: float = Field(1e-6, ge=0, description="of the KL divergence, in nats per image number")
+    perceptual_weight: float = Field(0.1, ge=0, description="of the perceptual term, where there is one")
+    latent_noise: float = Field(0.1, ge=0, description="decoder sees noise of up to this many standard deviations")
+
+
+class AutoencoderLoss(nn.Module):
+    """`perceptual(images, reconstructions) -> ()` is any differentiable distance, or None."""
+
+    def __init__(self, config: AutoencoderLossConfig, perceptual: Callable[[Tensor, Tensor], Tensor] | None = None):
+        super().__init__()
+        self.config, self.perceptual = config, perceptual
+
+    def forward(self, autoencoder: Autoencoder, images: Tensor, noise_like: Callable[[Tensor], Tensor],
+                uniform_like: Callable[[Tensor], Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss () and its terms for images (N, 3, H, W) in [-1, 1].
+
+        The decoder is given latents with noise of a random level, because what a denoiser hands it later is never
+        exact: a decoder that has only seen exact latents turns small errors into visible ones.
+        """
+        posterior = autoencoder.encode(images)
+        latents = posterior.sample(noise_like(posterior.mean))
+        if self.config.latent_noise:
+            spread = latents.detach().std(dim=(0, 2, 3), keepdim=True)  # (1, C, 1, 1)
+            level = self.config.latent_noise * uniform_like(latents[:, :1, :1, :1])  # (N, 1, 1, 1)
+            latents = latents + level * spread * noise_like(latents)
+        reconstructions = autoencoder.decode(latents)
+        terms = {
+            "l1": (reconstructions - images).abs().mean(),
+            "kl": posterior.kl().mean() / images[0].numel(),
+        }
+        loss = terms["l1"] + self.config.kl_weight * terms["kl"]
+        if self.perceptual is not None:
+            terms["perceptual"] = self.perceptual(images, reconstructions)
+            loss = loss + self.config.perceptual_weight * terms["perceptual"]
+        terms["psnr"] = 10 * torch.log10(4 / (reconstructions - images).detach().square().mean().clamp(min=1e-10))
+        return loss, terms

@@ -1,0 +1,13 @@
+"""Class-conditional latent diffusion that anyone can train from scratch on their own images.
+
+`from latent_diffusion import Pipeline` is the Python face of a trained run; the command line is `ldm`.
+"""
+
+
+def __getattr__(name: str):
+    # Imported on first use, so that commands which need no network (prepare, --help) never wait for torch.
+    if name == "Pipeline":
+        from latent_diffusion.pipeline import Pipeline
+
+        return Pipeline
+    raise AttributeError(f"module 'latent_diffusion' has no attribute {name!r}")

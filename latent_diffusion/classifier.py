@@ -1,0 +1,66 @@
+"""A small residual classifier: the judge whose features score samples and, trained apart, the perceptual features."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Width = Annotated[int, Field(ge=16, multiple_of=16)]
+
+
+class ClassifierConfig(BaseModel):
+    """Shape of the classifier; the last width is the number of features."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    patch: int = Field(2, ge=1, description="pixels a side that the first layer takes together")
+    widths: tuple[Width, ...] = Field((48, 96, 192), min_length=1, description="channels per resolution, each half the last")
+    blocks: int = Field(1, ge=1, description="residual blocks per resolution")
+
+
+class Block(nn.Module):
+    def __init__(self, channels_in: int, channels_out: int, stride: int):
+        super().__init__()
+        self.norm1 = nn.GroupNorm(channels_in // 16, channels_in)
+        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1)
+        self.norm2 = nn.GroupNorm(channels_out // 16, channels_out)
+        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1)
+        self.skip = nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else nn.Identity()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv2(F.silu(self.norm2(self.conv1(F.silu(self.norm1(x))))))
+        return h + self.skip(F.avg_pool2d(x, 2, ceil_mode=True) if self.stride == 2 else x)
+
+
+class Classifier(nn.Module):
+    """Images (N, 3, H, W) in [-1, 1] -> logits (N, K); `features` (N, D) are its last hidden outputs."""
+
+    def __init__(self, config: ClassifierConfig, num_classes: int):
+        super().__init__()
+        self.config, self.num_classes = config, num_classes
+        self.stem = nn.Conv2d(3 * config.patch**2, config.widths[0], 3, padding=1)
+        self.stages, channels = nn.ModuleList(), config.widths[0]
+        for level, width in enumerate(config.widths):
+            first = Block(channels, width, stride=1 if level == 0 else 2)
+            self.stages.append(nn.Sequential(first, *(Block(width, width, 1) for _ in range(config.blocks - 1))))
+            channels = width
+        self.norm = nn.GroupNorm(channels // 16, channels)
+        self.head = nn.Linear(channels, num_classes)
+
+    def feature_maps(self, images: Tensor) -> list[Tensor]:
+        """One (N, C, h, w) a resolution, for the perceptual distance."""
+        margin = -images.shape[-1] % self.config.patch
+        images = F.pad(images, (0, margin, 0, margin), mode="replicate") if margin else images
+        x, maps = self.stem(F.pixel_unshuffle(images, self.config.patch)), []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+    def features(self, images: Tensor) -> Tensor:
+        return F.silu(self.norm(self.feature_maps(images)[-1])).float().mean(dim=(2, 3))  # (N, D)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images)).float()

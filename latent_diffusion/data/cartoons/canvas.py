@@ -1,0 +1,140 @@
+"""A brush over Pillow's ImageDraw: flat shapes in a frame that moves, scales, tilts and mirrors. Every cartoon is drawn with it.
+
+The frame is 64 units wide whatever the size of the picture: x from -32 (left) to 32, y from -32 (top) to 32 (bottom),
+so at 64x64 one unit is one pixel. Colours are (r, g, b) tuples of 0..255.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+Colour = tuple[int, int, int]
+Point = tuple[float, float]
+FRAME = 64.0  # units across the picture
+SUPERSAMPLING = 4
+
+
+class Brush:
+    """Paints shapes through an affine map (units -> pixels of the supersampled canvas); `at` gives a brush in a moved frame.
+
+    Shapes painted with `rim=True` get an outline of `rim_width` units (never scaled) in the colour `ink`, on their outside.
+    """
+
+    def __init__(self, draw: ImageDraw.ImageDraw, matrix: tuple[float, ...], ink: Colour, rim_width: float, detail: int):
+        self.draw, self.matrix, self.ink, self.rim_width, self.detail = draw, matrix, ink, rim_width, detail
+        a, b, c, d = matrix[:4]
+        self.scale = math.sqrt(abs(a * d - b * c))  # pixels a unit
+        self.rim = rim_width * draw.im.size[0] / FRAME / self.scale  # outline in this frame's units
+
+    def at(self, x: float, y: float, scale: float = 1.0, tilt: float = 0.0, mirror: bool = False) -> Brush:
+        """A brush whose origin lies at (x, y) of this one; `tilt` in degrees clockwise, `mirror` swaps left and right inside."""
+        a, b, c, d, e, f = self.matrix
+        cos, sin = scale * math.cos(math.radians(tilt)), scale * math.sin(math.radians(tilt))
+        ux, uy = (-cos, -sin) if mirror else (cos, sin)  # image of this frame's x axis; y goes to (-sin, cos)
+        matrix = (a * ux + c * uy, b * ux + d * uy, -a * sin + c * cos, -b * sin + d * cos, a * x + c * y + e, b * x + d * y + f)
+        return Brush(self.draw, matrix, self.ink, self.rim_width, self.detail)
+
+    def inked(self, ink: Colour) -> Brush:
+        """This brush with another outline colour."""
+        return Brush(self.draw, self.matrix, ink, self.rim_width, self.detail)
+
+    def polygon(self, points: Sequence[Point], fill: Colour, rim: bool = False) -> None:
+        """A closed polygon with straight sides."""
+        if rim:
+            self._fill(_grown(points, self.rim), self.ink)
+        self._fill(points, fill)
+
+    def blob(self, points: Sequence[Point], fill: Colour, rim: bool = False) -> None:
+        """A closed smooth shape (Catmull-Rom) through the points."""
+        self.polygon(_smooth([points[-1], *points, *points[:2]], self.detail), fill, rim)
+
+    def ellipse(self, x: float, y: float, rx: float, ry: float, fill: Colour, tilt: float = 0.0, rim: bool = False) -> None:
+        """An ellipse about (x, y); `tilt` in degrees clockwise."""
+        cos, sin = math.cos(math.radians(tilt)), math.sin(math.radians(tilt))
+        for grow, colour in ((self.rim, self.ink), (0.0, fill)) if rim else ((0.0, fill),):
+            p, q, r, s = (rx + grow) * cos, (rx + grow) * sin, -(ry + grow) * sin, (ry + grow) * cos
+            self._fill([(x + p * u + r * v, y + q * u + s * v) for u, v in _circle(6 * self.detail)], colour)
+
+    def circle(self, x: float, y: float, radius: float, fill: Colour, rim: bool = False) -> None:
+        self.ellipse(x, y, radius, radius, fill, rim=rim)
+
+    def stroke(self, points: Sequence[Point], width: float, fill: Colour, end_width: float | None = None, rim: bool = False) -> None:
+        """A smooth open line through the points with round ends; its width runs from `width` to `end_width`."""
+        path = _smooth([points[0], *points, points[-1]], self.detail) + [points[-1]]
+        end_width = width if end_width is None else end_width
+        for grow, colour in ((self.rim, self.ink), (0.0, fill)) if rim else ((0.0, fill),):
+            for (x, y), w in ((path[0], width), (path[-1], end_width)):
+                self.ellipse(x, y, w / 2 + grow, w / 2 + grow, colour)
+            self._fill(_ribbon(path, width / 2 + grow, end_width / 2 + grow), colour)
+
+    def _fill(self, points: Sequence[Point], fill: Colour) -> None:
+        a, b, c, d, e, f = self.matrix
+        # Whole pixels of the supersampled canvas: the last bit of a machine's cosine cannot show.
+        self.draw.polygon([(round(a * x + c * y + e), round(b * x + d * y + f)) for x, y in points], fill=fill)
+
+
+def canvas(size: int, background: Colour, ink: Colour, rim_width: float) -> tuple[Image.Image, Brush]:
+    """An empty picture at SUPERSAMPLING times `size`, and a brush in its 64-unit frame."""
+    image = Image.new("RGB", (size * SUPERSAMPLING, size * SUPERSAMPLING), background)
+    unit = size * SUPERSAMPLING / FRAME
+    middle = size * SUPERSAMPLING / 2
+    return image, Brush(ImageDraw.Draw(image), (unit, 0.0, 0.0, unit, middle, middle), ink, rim_width, 6 if size <= 128 else 16)
+
+
+def pixels(image: Image.Image) -> np.ndarray:
+    """The finished picture: uint8 (size, size, 3), box-averaged down from the supersampled canvas."""
+    return np.array(image.reduce(SUPERSAMPLING))
+
+
+@lru_cache(maxsize=8)
+def _circle(count: int) -> list[Point]:
+    return [(math.cos(2 * math.pi * i / count), math.sin(2 * math.pi * i / count)) for i in range(count)]
+
+
+@lru_cache(maxsize=8)
+def _weights(steps: int) -> list[tuple[float, ...]]:
+    """Catmull-Rom weights of four neighbouring points at `steps` places between the middle two."""
+    places = [i / steps for i in range(steps)]
+    return [((-t + 2 * t**2 - t**3) / 2, (2 - 5 * t**2 + 3 * t**3) / 2, (t + 4 * t**2 - 3 * t**3) / 2, (t**3 - t**2) / 2) for t in places]
+
+
+def _smooth(points: Sequence[Point], steps: int) -> list[Point]:
+    """Curve through points[1:-1]; the first and last only steer. The very last point is left to the caller."""
+    weights, curve = _weights(steps), []
+    for (x0, y0), (x1, y1), (x2, y2), (x3, y3) in zip(points, points[1:], points[2:], points[3:]):
+        curve += [(p * x0 + q * x1 + r * x2 + s * x3, p * y0 + q * y1 + r * y2 + s * y3) for p, q, r, s in weights]
+    return curve
+
+
+def _ribbon(path: Sequence[Point], start: float, end: float) -> list[Point]:
+    """Outline of a line of half-width `start` at its beginning and `end` at its end."""
+    left, right, last = [], [], len(path) - 1
+    for i, (x, y) in enumerate(path):
+        (x0, y0), (x1, y1) = path[max(i - 1, 0)], path[min(i + 1, last)]
+        half = (start + (end - start) * i / last) / (math.hypot(x1 - x0, y1 - y0) or 1.0)
+        nx, ny = (y0 - y1) * half, (x1 - x0) * half
+        left.append((x + nx, y + ny))
+        right.append((x - nx, y - ny))
+    return left + right[::-1]
+
+
+def _grown(points: Sequence[Point], by: float) -> list[Point]:
+    """The polygon with every side moved outwards by `by` (corners mitred, at most twice as far)."""
+    count = len(points)
+    area = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(points, [*points[1:], points[0]]))
+    by = by if area > 0 else -by
+    normals = []
+    for i, (x, y) in enumerate(points):
+        x1, y1 = points[(i + 1) % count]
+        length = math.hypot(x1 - x, y1 - y) or 1.0
+        normals.append(((y1 - y) / length, (x - x1) / length))
+    grown = []
+    for (x, y), (mx, my), (nx, ny) in zip(points, [normals[-1], *normals[:-1]], normals):
+        mitre = by / max(1 + mx * nx + my * ny, 0.5)
+        grown.append((x + (mx + nx) * mitre, y + (my + ny) * mitre))
+    return grown

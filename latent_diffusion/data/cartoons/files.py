@@ -1,0 +1,55 @@
+"""Numbering, prompts and files of the drawn set, in the exact layout of the synth-cute repository.
+
+`<folder>/ab/<64 hex>.png` lies beside `<folder>/ab/<64 hex>.json`; the name is the sha256 of the JSON text, `ab` its first two digits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Callable
+
+from PIL import Image
+
+from latent_diffusion.data.cartoons.picture import SPECIES, draw
+
+CHUNK = 44  # pictures a task: long enough to hide its overhead, short enough for a smooth progress bar
+
+
+def prompt(species: str, seed: int) -> str:
+    """The metadata text of one picture, as synth-cute writes it."""
+    inputs = f"minimalist vector-style cute cartoon {species}, flat pastel colors, no gradients, simple face expression"
+    return json.dumps({"inputs": inputs, "seed": seed})
+
+
+def species_and_seed(index: int) -> tuple[str, int]:
+    """What picture `index` (from 0) of the numbered set shows: species take turns, so that every prefix is balanced."""
+    return SPECIES[index % len(SPECIES)], 1 + index // len(SPECIES)
+
+
+def write_files(folder: Path, count: int, size: int = 512, on_progress: Callable[[int], None] | None = None) -> None:
+    """Write the first `count` pictures, size x size pixels, on all cores; `on_progress(done)` hears the number written so far."""
+    tasks = [(Path(folder), start, min(start + CHUNK, count), size) for start in range(0, count, CHUNK)]
+    done = 0
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(tasks)) or 1, multiprocessing.get_context("spawn")) as pool:
+        for written in pool.map(_write_chunk, tasks):
+            done += written
+            if on_progress:
+                on_progress(done)
+
+
+def _write_chunk(task: tuple[Path, int, int, int]) -> int:
+    folder, start, stop, size = task
+    for index in range(start, stop):
+        species, seed = species_and_seed(index)
+        text = prompt(species, seed)
+        name = hashlib.sha256(text.encode()).hexdigest()
+        place = folder / name[:2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw(species, seed, size)).save(place / f"{name}.png")
+        (place / f"{name}.json").write_text(text)
+    return stop - start

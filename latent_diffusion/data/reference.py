@@ -1,0 +1,89 @@
+"""What a run keeps of its data set, so that it can be sampled and scored without it: RUN/reference/.
+
+Class names, histogram, held-out images and their labels. The judge's statistics are written beside them by evaluation.
+"""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from latent_diffusion.data.store import Dataset
+from latent_diffusion.run import Run, write_atomic, write_json
+
+MOST_HELD_OUT = 10_000  # images kept in a run
+
+
+class DataFacts(BaseModel):
+    """The data set as each part of a run records it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    checksum: str
+    image_size: int
+    flip: bool
+    class_names: list[str]
+    histogram: list[int]  # train images per class
+    images: int  # train and test together
+
+    @classmethod
+    def of(cls, data: Dataset) -> "DataFacts":
+        return cls(source=data.info.source, checksum=data.info.checksum, image_size=data.info.image_size,
+                   flip=data.info.flip, class_names=data.info.class_names,
+                   histogram=[int(count) for count in data.histogram], images=len(data.labels))
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    def labels_of(self, names: list[str]) -> list[int]:
+        """Labels for class names, or ValueError that lists the classes there are."""
+        unknown = [name for name in names if name not in self.class_names]
+        if unknown:
+            raise ValueError(f"no class {unknown[0]!r} in this run: its classes are {', '.join(self.class_names)}")
+        return [self.class_names.index(name) for name in names]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """RUN/reference/, opened: held-out images uint8 (N, H, W, 3) and labels int64 (N,)."""
+
+    facts: DataFacts
+    images: np.ndarray
+    labels: np.ndarray
+
+    @classmethod
+    def open(cls, run: Run) -> "Reference":
+        try:
+            facts = DataFacts.model_validate_json((run.reference / "data.json").read_text())
+            images = np.load(run.reference / "images.npy", mmap_mode="r", allow_pickle=False)
+            return cls(facts, images, np.load(run.reference / "labels.npy", allow_pickle=False))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{run.reference} is missing or damaged ({str(error).splitlines()[0]}): "
+                             "any training command writes it again") from None
+
+
+def write_reference(run: Run, data: Dataset) -> DataFacts:
+    """Write RUN/reference/ unless it is there already; refuse a data set that does not belong to this run."""
+    facts, path = DataFacts.of(data), run.reference / "data.json"
+    if path.is_file():
+        known = Reference.open(run).facts
+        if (known.image_size, known.class_names) != (facts.image_size, facts.class_names):
+            raise ValueError(f"{run.folder} was made from other data ({describe(known)}) than this ({describe(facts)}): "
+                             "give the same data set, or another --run")
+        if known == facts:
+            return facts
+    kept = data.test[:: -(-len(data.test) // MOST_HELD_OUT)] if len(data.test) else data.test
+    for name, array in (("images", data.images[kept]), ("labels", data.labels[kept])):
+        buffer = io.BytesIO()
+        np.save(buffer, array)
+        write_atomic(run.reference / f"{name}.npy", buffer.getvalue())
+    write_json(path, facts.model_dump())  # last: its presence says that the rest is whole
+    return facts
+
+
+def describe(facts: DataFacts) -> str:
+    names = ", ".join(facts.class_names[:3]) + (", …" if facts.num_classes > 3 else "")
+    return f"{facts.source}: {facts.image_size}x{facts.image_size}, {facts.num_classes} classes: {names}"

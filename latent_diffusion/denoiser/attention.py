@@ -1,0 +1,59 @@
+"""Self-attention over the positions of a feature map, with a choice of backend."""
+
+import math
+from typing import Literal
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+AttentionBackend = Literal["auto", "sdpa", "xformers", "math"]
+HEAD_DIMENSION = 64
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, backend: AttentionBackend = "auto") -> Tensor:
+    """softmax(q k^T / sqrt(d)) v for (N, heads, positions, d).
+
+    "auto" is plain matrix products for bf16 on a CPU, where PyTorch's fused kernel is several times slower in the
+    backward pass, and the fused kernel everywhere else.
+    """
+    if backend == "auto":
+        backend = "math" if q.device.type == "cpu" and q.dtype == torch.bfloat16 else "sdpa"
+    if backend == "sdpa":
+        return F.scaled_dot_product_attention(q, k, v)
+    if backend == "xformers":
+        return xformers_attend(q, k, v)
+    weights = (q @ k.transpose(-1, -2)) * (1 / math.sqrt(q.shape[-1]))
+    return weights.softmax(dim=-1).to(v.dtype) @ v
+
+
+def xformers_attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    try:
+        from xformers.ops import memory_efficient_attention
+    except ImportError:
+        raise ValueError("attention = \"xformers\" needs the xformers package, which is not installed here: "
+                         "use \"sdpa\" or \"auto\"") from None
+    if q.device.type != "cuda":
+        raise ValueError("attention = \"xformers\" runs on cuda only: use \"auto\"")
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))  # (N, positions, heads, d)
+    return memory_efficient_attention(q, k, v).transpose(1, 2)
+
+
+class SelfAttention(nn.Module):
+    """Residual multi-head attention on (N, C, h, w)."""
+
+    def __init__(self, channels: int, backend: AttentionBackend):
+        super().__init__()
+        self.heads, self.backend = max(1, channels // HEAD_DIMENSION), backend
+        self.norm = nn.GroupNorm(channels // 16, channels)
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
+        self.out = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.out.weight), nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height = x.shape[2]
+        q, k, v = rearrange(self.qkv(self.norm(x)), "n (three heads d) h w -> three n heads (h w) d", three=3,
+                            heads=self.heads).contiguous()
+        out = rearrange(attend(q, k, v, self.backend), "n heads (h w) d -> n (heads d) h w", h=height)
+        return x + self.out(out)

@@ -1,0 +1,55 @@
+"""The denoiser: a network with the scalings around it, and its training loss.
+
+Everything outside works with x = clean + sigma * noise (Karras et al. 2022). Inside, the network is trained as a flow
+(rectified flow, Liu et al. 2022; Esser et al. 2024): with t = sigma / (1 + sigma) and x_t = x / (1 + sigma)
+= (1 - t) * clean + t * noise it predicts the velocity v = noise - clean, so that clean = x_t - t * v.
+"""
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+
+class NoiseLevelConfig(BaseModel):
+    """Noise levels of training: log sigma, which is the logit of t, is drawn from a normal distribution."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    log_sigma_mean: float = 0.0
+    log_sigma_std: float = Field(1.0, gt=0)
+
+    def draw(self, uniform: Tensor) -> Tensor:
+        """sigma (N,) for one uniform number: evenly spread quantiles of the distribution, so that every batch covers it
+        (Kingma et al. 2021, appendix I.1)."""
+        ranks = torch.arange(uniform.shape[0], device=uniform.device)
+        quantiles = (ranks + uniform) / uniform.shape[0]  # one in each N-th of (0, 1)
+        normal = torch.special.ndtri(quantiles.clamp(1e-6, 1 - 1e-6))
+        return torch.exp(self.log_sigma_mean + self.log_sigma_std * normal)
+
+
+class Denoiser(nn.Module):
+    """D(x; sigma, labels) -> clean latents (N, C, h, w), float32, for noisy x of the same shape and sigma (N,) > 0."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    @property
+    def null_label(self) -> int:
+        return self.network.num_classes
+
+    def velocity(self, x: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
+        return self.network(x / (1 + column(sigma)), sigma / (1 + sigma), labels)
+
+    def forward(self, x: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
+        scaled = 1 / (1 + column(sigma))
+        return scaled * x - column(sigma) * scaled * self.velocity(x, sigma, labels)
+
+    def loss(self, clean: Tensor, noise: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
+        """Mean squared error of the velocity for each image, (N,)."""
+        velocity = self.velocity(clean + column(sigma) * noise, sigma, labels)
+        return (velocity - (noise - clean)).square().mean(dim=(1, 2, 3))
+
+
+def column(sigma: Tensor) -> Tensor:
+    return sigma.view(-1, 1, 1, 1)

@@ -1,0 +1,16 @@
+"""The two forms of images: uint8 (N, H, W, 3) on disk, float32 (N, 3, H, W) in [-1, 1] inside models."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def from_uint8(images: np.ndarray, device: torch.device) -> Tensor:
+    """uint8 (N, H, W, 3) -> float32 (N, 3, H, W) in [-1, 1]."""
+    images = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+    return images.permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous()
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """float (N, 3, H, W) in [-1, 1] -> uint8 (N, H, W, 3), rounded to nearest."""
+    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

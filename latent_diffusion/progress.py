@@ -1,0 +1,64 @@
+"""What the terminal shows while something long runs: a live bar, or plain lines where nobody watches one."""
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+console = Console(highlight=False, soft_wrap=True)
+SECONDS_BETWEEN_LINES = 15.0
+
+
+def say(text: str) -> None:
+    console.print(text, markup=False)
+
+
+class Progress:
+    """`with Progress("encoding", 1000) as progress: progress.advance(64)`; `unit` is what is counted.
+
+    `rate` and `rate_unit` say how many images one unit is worth, for trainings that count steps.
+    """
+
+    def __init__(self, title: str, total: int, unit: str = "images", images_per_unit: int = 1, quiet: bool = False,
+                 done: int = 0):
+        self.title, self.total, self.unit, self.images_per_unit, self.quiet = title, total, unit, images_per_unit, quiet
+        self.done = self.first = done
+        self.bar = None
+
+    def __enter__(self) -> "Progress":
+        self.start = self.last_line = time.perf_counter()
+        if console.is_terminal and not self.quiet:
+            self.bar = RichProgress(TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(),
+                                    TextColumn("{task.fields[figures]}"), TimeElapsedColumn(), TimeRemainingColumn(),
+                                    console=console)
+            self.bar.start()
+            self.task = self.bar.add_task(self.title, total=self.total, completed=self.done, figures="")
+        return self
+
+    def advance(self, count: int = 1, **figures: float) -> None:
+        self.done += count
+        if self.quiet:
+            return
+        now = time.perf_counter()
+        text = "  ".join([f"{self.rate(now):.0f} images/s", *(f"{k} {v:.4g}" for k, v in figures.items())])
+        if self.bar:
+            self.bar.update(self.task, completed=self.done, figures=text)
+        elif now - self.last_line > SECONDS_BETWEEN_LINES or self.done >= self.total:
+            self.last_line = now
+            left = (self.total - self.done) * (now - self.start) / max(1, self.done - self.first)
+            say(f"{self.title}: {self.done} of {self.total} {self.unit}  {text}  {clock(now - self.start)} elapsed, "
+                f"{clock(left)} left")
+
+    def rate(self, now: float | None = None) -> float:
+        """Images a second since the start."""
+        seconds = (now or time.perf_counter()) - self.start
+        return (self.done - self.first) * self.images_per_unit / max(seconds, 1e-9)
+
+    def __exit__(self, *_):
+        if self.bar:
+            self.bar.stop()
+
+
+def clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

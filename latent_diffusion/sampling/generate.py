@@ -1,0 +1,95 @@
+"""From seeds and labels to images: per-seed noise, fixed compute batches, a sampler, the decoder.
+
+Image (seed, label) comes out the same, byte for byte, in whatever company it is sampled: every seed has a random
+generator of its own, and networks always run on one batch size, because their arithmetic changes with it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from autoencoder import Autoencoder
+from latent_diffusion.denoiser import Denoiser, guided
+from latent_diffusion.device import autocast
+from latent_diffusion.images import to_uint8
+from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels
+
+SamplerName = Literal["dpmpp_2m", "heun", "ddim", "ddpm"]
+
+
+class SamplingConfig(BaseModel):
+    """How a run samples unless told otherwise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sampler: SamplerName = Field("dpmpp_2m", description="dpmpp_2m, heun, ddim or ddpm")
+    steps: int = Field(18, ge=1, description="steps from noise to latents; heun calls the network twice a step")
+    guidance: float = Field(1.5, ge=0, description="classifier-free guidance; 1 is none")
+    sigma_max: float = Field(80.0, gt=0, description="first noise level")
+    sigma_min: float = Field(0.01, gt=0, description="last noise level above 0")
+    compute_batch: int = Field(64, ge=1, description="rows of every network call; changing it changes the last bits")
+
+
+class PerSeedNoise:
+    """Standard normal noise in which row i depends on seeds[i] alone; each call draws on."""
+
+    def __init__(self, seeds: Sequence[int], device: torch.device):
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.device = device
+
+    def draw(self, shape: tuple[int, ...]) -> Tensor:
+        return torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)
+
+    def like(self, x: Tensor) -> Tensor:
+        return self.draw(tuple(x.shape[1:]))
+
+
+def in_compute_batches(network: Callable[..., Tensor], size: int) -> Callable[..., Tensor]:
+    """The same function of any number of rows, run on exactly `size` rows at a time; the last rows are padded."""
+
+    def run(*tensors: Tensor) -> Tensor:
+        rows, outputs = len(tensors[0]), []
+        for start in range(0, rows, size):
+            chunk = [tensor[start:start + size] for tensor in tensors]
+            missing = size - len(chunk[0])
+            if missing:
+                chunk = [torch.cat([part, part[:1].expand(missing, *part.shape[1:])]) for part in chunk]
+            outputs.append(network(*chunk)[:size - missing])
+        return torch.cat(outputs)
+
+    return run
+
+
+@torch.inference_mode()
+def generate_latents(denoiser: Denoiser, latent_shape: tuple[int, int, int], seeds: Sequence[int], labels: Sequence[int],
+                     config: SamplingConfig, precision: str) -> Iterator[Tensor]:
+    """The states (N, C, h, w) of the sampler after each step; the last one is the latents."""
+    device = next(denoiser.parameters()).device
+    noise = PerSeedNoise(seeds, device)
+    sigmas = noise_levels(config.steps, config.sigma_max, config.sigma_min)
+    denoise = guided(in_compute_batches(denoiser, config.compute_batch), torch.tensor(labels, device=device),
+                     denoiser.null_label, config.guidance)
+    with autocast(device, precision):
+        yield from SAMPLERS[config.sampler](denoise, sigmas[0] * noise.draw(latent_shape), sigmas, noise.like)
+
+
+@torch.inference_mode()
+def decode_images(autoencoder: Autoencoder, latents: Tensor, compute_batch: int, precision: str) -> np.ndarray:
+    """uint8 (N, H, W, 3)."""
+    with autocast(latents.device, precision):
+        return to_uint8(in_compute_batches(autoencoder.decode, compute_batch)(latents))
+
+
+def generate(denoiser: Denoiser, autoencoder: Autoencoder, seeds: Sequence[int], labels: Sequence[int],
+             config: SamplingConfig, precision: str) -> np.ndarray:
+    """Images uint8 (N, H, W, 3), one for each pair of seed and label."""
+    assert len(seeds) == len(labels) > 0
+    shape = (autoencoder.config.latent_channels, autoencoder.latent_size, autoencoder.latent_size)
+    for latents in generate_latents(denoiser, shape, seeds, labels, config, precision):
+        pass
+    return decode_images(autoencoder, latents, config.compute_batch, precision)
+

@@ -1,0 +1,72 @@
+"""Samplers: small generators that walk from noise to latents and yield the state after every step.
+
+All take `denoise(x, sigma) -> clean`, the state x = clean + sigma * noise (N, C, h, w) at the first noise level, the
+falling noise levels `sigmas` (the last one is 0) and `noise_like(x)` for fresh noise (used by the stochastic one only).
+In these coordinates the formulas of VP, VE and flow models are the same.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from torch import Tensor
+
+from latent_diffusion.denoiser import Denoise
+
+NoiseLike = Callable[[Tensor], Tensor]
+
+
+def ddim(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: NoiseLike) -> Iterator[Tensor]:
+    """First-order deterministic steps (Song, Meng & Ermon 2021, eta = 0): the predicted noise is kept, at the new level."""
+    for sigma, following in zip(sigmas, sigmas[1:]):
+        clean = denoise(x, sigma)
+        x = clean + (following / sigma) * (x - clean)
+        yield x
+
+
+def ddpm(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: NoiseLike) -> Iterator[Tensor]:
+    """Ancestral steps (Ho, Jain & Abbeel 2020, equation 7): draw from the posterior of the next state given x and clean."""
+    for sigma, following in zip(sigmas, sigmas[1:]):
+        clean = denoise(x, sigma)
+        kept = (following / sigma) ** 2
+        x = clean + kept * (x - clean)
+        if following > 0:
+            x = x + following * (1 - kept) ** 0.5 * noise_like(x)
+        yield x
+
+
+def heun(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: NoiseLike) -> Iterator[Tensor]:
+    """Second order, two network calls a step (Karras et al. 2022, algorithm 1)."""
+    for sigma, following in zip(sigmas, sigmas[1:]):
+        slope = (x - denoise(x, sigma)) / sigma
+        guess = x + (following - sigma) * slope
+        if following > 0:
+            slope = (slope + (guess - denoise(guess, following)) / following) / 2
+        x = x + (following - sigma) * slope
+        yield x
+
+
+def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: NoiseLike) -> Iterator[Tensor]:
+    """DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): second order with one network call a step.
+
+    The exponential integrator in -log sigma; `clean` is extrapolated from this step and the one before. The last step,
+    to 0, has no finite logarithm and is first order.
+    """
+    before, clean_before = None, None
+    for sigma, following in zip(sigmas, sigmas[1:]):
+        clean = denoise(x, sigma)
+        estimate = clean
+        if before is not None and following > 0:
+            ratio = math.log(before / sigma) / math.log(sigma / following)  # last step's length over this one's
+            estimate = clean + (clean - clean_before) / (2 * ratio)
+        x = estimate + (following / sigma) * (x - estimate)
+        before, clean_before = sigma, clean
+        yield x
+
+
+SAMPLERS = {"dpmpp_2m": dpmpp_2m, "heun": heun, "ddim": ddim, "ddpm": ddpm}
+
+
+def noise_levels(steps: int, sigma_max: float, sigma_min: float, rho: float = 7.0) -> list[float]:
+    """`steps` falling noise levels and a final 0 (Karras et al. 2022, equation 5)."""
+    high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
+    return [(high + i / max(1, steps - 1) * (low - high)) ** rho for i in range(steps)] + [0.0]

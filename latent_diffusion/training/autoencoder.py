@@ -1,0 +1,135 @@
+"""Stage one: trains the autoencoder and measures the normalisation of its latents."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from autoencoder import Autoencoder, AutoencoderConfig, AutoencoderLoss, AutoencoderLossConfig
+from autoencoder.perceptual import PerceptualDistance, lpips_distance
+from latent_diffusion.classifier import ClassifierConfig
+from latent_diffusion.data.reference import DataFacts
+from latent_diffusion.data.store import Dataset
+from latent_diffusion.device import autocast
+from latent_diffusion.run import Part, Run, load_tensors, load_weights
+from latent_diffusion.training.classifier import ClassifierStage, load_classifier, train_network
+from latent_diffusion.training.distributed import World
+from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
+from latent_diffusion.training.randomness import StepRandom, stream_seed
+from latent_diffusion.training.stage import Images, Start, begin, flipped, initialise_from
+
+NORMALISED_ON = 10_000  # train images, at most
+INITIALISED_ON = 2_000
+
+
+class AutoencoderStage(BaseModel):
+    """Everything about stage one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: AutoencoderConfig = AutoencoderConfig()
+    loss: AutoencoderLossConfig = AutoencoderLossConfig()
+    perceptual: Literal["none", "classifier", "lpips"] = Field(
+        "none", description="none; classifier: a small one trained here first, never the judge; lpips: needs VGG weights")
+    perceptual_classifier: ClassifierStage = ClassifierStage(
+        model=ClassifierConfig(widths=(32, 64, 128)), training=TrainingConfig(steps=600, seed=1))
+    lpips_backbone: Path | None = Field(None, description="file of torchvision's vgg16 weights; else the torch cache")
+    training: TrainingConfig = TrainingConfig()
+
+
+class AutoencoderObjective(nn.Module):
+    def __init__(self, model: Autoencoder, loss: AutoencoderLoss, flip: bool):
+        super().__init__()
+        self.model, self.loss, self.flip = model, loss, flip
+
+    def forward(self, batch: tuple[Tensor, Tensor], random: StepRandom) -> tuple[Tensor, dict[str, Tensor]]:
+        images, _ = batch
+        if self.flip:
+            images = flipped(images, random.uniform(len(images)))
+        return self.loss(self.model, images, random.normal_like, random.uniform_like)
+
+
+def train_autoencoder(run: Run, data: Dataset, stage: AutoencoderStage, world: World, start: Start = Start(),
+                      preview: Callable[[Autoencoder, int], None] | None = None) -> None:
+    part = run.autoencoder
+    stage = begin(run, part, stage, data, start, world)
+    perceptual = perceptual_distance(run, data, stage, world, start)
+    task = autoencoder_task(data, stage, world.device, perceptual)
+    if start.init:
+        initialise_from(start.init, part, task.model, data.info.class_names)
+    train(task, stage.training, part, world, start.resume, preview)
+    normalise(task.model, Images(data, data.train, world.device), stage.training)
+    save_model(part, task.model, world)
+
+
+def autoencoder_task(data: Dataset, stage: AutoencoderStage, device: torch.device,
+                     perceptual: Callable[[Tensor, Tensor], Tensor] | None = None) -> Task:
+    torch.manual_seed(stream_seed(stage.training.seed))
+    model = Autoencoder(stage.model, data.info.image_size)
+    images = Images(data, data.train, torch.device("cpu"))
+    model.initialise(images(spread(len(images), INITIALISED_ON))[0])
+    objective = AutoencoderObjective(model, AutoencoderLoss(stage.loss, perceptual), data.info.flip).to(device)
+    return Task(model, objective, len(images), Images(data, data.train, device))
+
+
+def perceptual_distance(run: Run, data: Dataset, stage: AutoencoderStage, world: World,
+                        start: Start) -> Callable[[Tensor, Tensor], Tensor] | None:
+    if stage.perceptual == "none":
+        return None
+    if stage.perceptual == "lpips":
+        lpips = lpips_distance(backbone=stage.lpips_backbone).to(world.device)
+        return Mean(lpips)
+    if data.num_classes < 2:
+        raise ValueError('perceptual = "classifier" needs a data set with at least two classes: use "none" or "lpips"')
+    part = run.perceptual
+    if not (start.resume and part.trained):
+        again = Start(resume=start.resume and part.checkpoint_path.is_file(), overwrite=True)
+        train_network(part, data, begin(run, part, stage.perceptual_classifier, data, again, world), world, again)
+    network = load_classifier(part, world.device).requires_grad_(False)
+    return PerceptualDistance(network.feature_maps)
+
+
+class Mean(nn.Module):
+    """A distance per image as one number."""
+
+    def __init__(self, distance: nn.Module):
+        super().__init__()
+        self.distance = distance
+
+    def forward(self, images: Tensor, reconstructions: Tensor) -> Tensor:
+        return self.distance(images, reconstructions).mean()
+
+
+@torch.inference_mode()
+def normalise(model: Autoencoder, images: Images, config: TrainingConfig) -> None:
+    """Measure mean and deviation of every latent channel on the train split, and store them in the weights."""
+    total = square = 0.0
+    places = spread(len(images), NORMALISED_ON)
+    for chunk in np.array_split(places, -(-len(places) // config.batch_size)):
+        with autocast(images.device, config.precision):
+            posterior = model.encode(images(chunk)[0])
+        mean, variance = posterior.mean.double(), posterior.log_variance.exp().double()
+        total = total + mean.mean(dim=(2, 3)).sum(dim=0)
+        square = square + (mean.square() + variance).mean(dim=(2, 3)).sum(dim=0)
+    shift = total / len(places)
+    scale = (square / len(places) - shift.square()).clamp(min=1e-8).sqrt()
+    model.normalise(shift, scale)
+
+
+def load_autoencoder(run: Run, device: torch.device) -> Autoencoder:
+    """The trained autoencoder of a run, ready to use; ValueError if there is none or its files do not fit."""
+    part: Part = run.autoencoder.require()
+    config = part.read_config()
+    model = Autoencoder(AutoencoderStage.model_validate(config["autoencoder"]).model,
+                        DataFacts.model_validate(config["data"]).image_size)
+    load_weights(model, load_tensors(part.model_path)[0], part.model_path)
+    return model.to(device).eval().requires_grad_(False)
+
+
+def spread(rows: int, most: int) -> np.ndarray:
+    """At most `most` row numbers, evenly spread."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))

@@ -1,0 +1,34 @@
+"""All that a training needs to go on as if it had never stopped, in one safetensors file, written atomically."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from latent_diffusion.run import load_tensors, load_weights, save_tensors
+from latent_diffusion.training.ema import PowerAverage
+
+
+def save_checkpoint(path: Path, step: int, model: nn.Module, average: PowerAverage, optimizer: torch.optim.Optimizer) -> None:
+    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
+    tensors |= {f"average.{key}": value for key, value in average.state().items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    save_tensors(path, tensors, {"step": str(step)})
+
+
+def load_checkpoint(path: Path, model: nn.Module, average: PowerAverage, optimizer: torch.optim.Optimizer) -> int:
+    """Fill all three and return the number of steps done. ValueError when the file does not fit them."""
+    tensors, metadata = load_tensors(path)
+    load_weights(model, section(tensors, "model."), path)
+    average.load(section(tensors, "average."))
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, value in section(tensors, "optimizer.").items():
+        number, name = key.split(".", 1)
+        states.setdefault(int(number), {})[name] = value
+    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+    return int(metadata["step"])
+
+
+def section(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

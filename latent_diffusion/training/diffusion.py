@@ -1,0 +1,106 @@
+"""Stage two: trains the class-conditional denoiser on cached latents."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from autoencoder import Posterior
+from latent_diffusion.data.reference import DataFacts
+from latent_diffusion.data.store import Dataset
+from latent_diffusion.denoiser import Denoiser, NoiseLevelConfig, UNet, UNetConfig
+from latent_diffusion.progress import say
+from latent_diffusion.run import Run, load_tensors, load_weights
+from latent_diffusion.sampling.generate import SamplingConfig
+from latent_diffusion.training.autoencoder import load_autoencoder
+from latent_diffusion.training.distributed import World
+from latent_diffusion.training.latents import cached_moments
+from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
+from latent_diffusion.training.randomness import StepRandom, stream_seed
+from latent_diffusion.training.stage import Start, begin, initialise_from
+
+
+class DiffusionStage(BaseModel):
+    """Everything about stage two."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: UNetConfig = UNetConfig()
+    noise_levels: NoiseLevelConfig = NoiseLevelConfig()
+    label_dropout: float = Field(0.1, ge=0, lt=1, description="share of labels hidden, for classifier-free guidance")
+    training: TrainingConfig = TrainingConfig(average_length=0.1)
+
+
+class DiffusionObjective(nn.Module):
+    def __init__(self, model: Denoiser, stage: DiffusionStage):
+        super().__init__()
+        self.model, self.stage = model, stage
+
+    def forward(self, batch: tuple[Tensor, Tensor], random: StepRandom) -> tuple[Tensor, dict[str, Tensor]]:
+        moments, labels = batch
+        posterior = Posterior(moments)
+        clean = posterior.sample(random.normal_like(posterior.mean))
+        hidden = random.uniform(len(labels)) < self.stage.label_dropout
+        labels = torch.where(hidden, self.model.null_label, labels)
+        sigma = self.stage.noise_levels.draw(random.uniform(len(labels)))
+        return self.model.loss(clean, random.normal_like(clean), sigma, labels).mean(), {}
+
+
+class Moments:
+    """Rows of the cached moments, mirrored ones after the others, with their labels."""
+
+    def __init__(self, moments: np.ndarray, labels: np.ndarray, device: torch.device):
+        self.moments, self.labels, self.device = moments, torch.from_numpy(labels), device
+
+    def __len__(self) -> int:
+        return self.moments.shape[0] * self.moments.shape[1]
+
+    def __call__(self, places: np.ndarray) -> tuple[Tensor, Tensor]:
+        views, rows = np.divmod(places, self.moments.shape[1])
+        moments = torch.from_numpy(self.moments[views, rows])
+        return moments.to(self.device).float(), self.labels[rows].to(self.device)
+
+
+def train_diffusion(run: Run, data: Dataset, stage: DiffusionStage, sampling: SamplingConfig, world: World,
+                    start: Start = Start(), preview: Callable[[Denoiser, int], None] | None = None) -> None:
+    autoencoder = load_autoencoder(run, world.device)
+    if autoencoder.image_size != data.info.image_size:
+        raise ValueError(f"the autoencoder of {run.folder} takes {autoencoder.image_size}x{autoencoder.image_size} images, "
+                         f"and {data.folder} holds {data.info.image_size}x{data.info.image_size}: give its own data set")
+    checksum, part = run.autoencoder.checksum(), run.diffusion
+    retrained = part.config_path.is_file() and part.read_config()["autoencoder_checksum"] != checksum
+    if retrained and start.resume:
+        raise ValueError(f"the autoencoder of {run.folder} was retrained, so its denoiser cannot be resumed: "
+                         "--overwrite trains it anew")
+    if retrained and world.first:
+        say("the autoencoder was retrained: latents are encoded again, and the denoiser is trained anew")
+    stage = begin(run, part, stage, data, Start(start.resume, start.overwrite or retrained, start.init), world,
+                  sampling=sampling.model_dump(mode="json"), autoencoder_checksum=checksum)
+    task = diffusion_task(data, autoencoder, checksum, stage, world)
+    if start.init:
+        initialise_from(start.init, part, task.model, data.info.class_names)
+    train(task, stage.training, part, world, start.resume, preview)
+    save_model(part, task.model, world)
+
+
+def diffusion_task(data: Dataset, autoencoder, checksum: str, stage: DiffusionStage, world: World) -> Task:
+    moments = cached_moments(data, autoencoder, checksum, stage.training.precision, world)
+    torch.manual_seed(stream_seed(stage.training.seed))
+    model = Denoiser(UNet(stage.model, autoencoder.config.latent_channels, data.num_classes))
+    rows = Moments(moments, data.labels[data.train], world.device)
+    return Task(model, DiffusionObjective(model, stage).to(world.device), len(rows), rows)
+
+
+def load_denoiser(run: Run, latent_channels: int, device: torch.device) -> Denoiser:
+    """The trained denoiser of a run, ready to use; ValueError if there is none, or if it belongs to another autoencoder."""
+    part = run.diffusion.require()
+    config = part.read_config()
+    if config["autoencoder_checksum"] != run.autoencoder.checksum():
+        raise ValueError(f"the denoiser of {run.folder} was trained on latents of another autoencoder (it was retrained "
+                         "since): run ldm train-diffusion again")
+    stage = DiffusionStage.model_validate(config["diffusion"])
+    model = Denoiser(UNet(stage.model, latent_channels, DataFacts.model_validate(config["data"]).num_classes))
+    load_weights(model, load_tensors(part.model_path)[0], part.model_path)
+    return model.to(device).eval().requires_grad_(False)

@@ -1,0 +1,57 @@
+"""One process or several (torchrun): which one am I, who writes, how gradients are shared."""
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among all: `rank` of `size`. The first one writes files and speaks."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        if self.size == 1:
+            return module
+        return nn.parallel.DistributedDataParallel(module, broadcast_buffers=False)
+
+    def barrier(self) -> None:
+        if self.size > 1:
+            torch.distributed.barrier()
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set in any process, so that all of them stop at the same step."""
+        if self.size == 1:
+            return flag
+        tensor = torch.tensor(float(flag), device=self.device)
+        torch.distributed.all_reduce(tensor)
+        return bool(tensor.item())
+
+
+@contextmanager
+def world(device: torch.device):
+    """The World of this process; joins the group that torchrun announces in the environment."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World(0, 1, device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    torch.distributed.init_process_group(backend, timeout=timedelta(hours=2))  # one process may prepare for all
+    try:
+        yield World(torch.distributed.get_rank(), size, device)
+    finally:
+        torch.distributed.destroy_process_group()

@@ -1,0 +1,51 @@
+"""The data set as latents: posterior moments of every train image, encoded once and cached beside the data set.
+
+The cache is keyed by the autoencoder's checksum, so that a retrained autoencoder never meets old latents.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from autoencoder import Autoencoder
+from latent_diffusion.data.store import Dataset
+from latent_diffusion.device import autocast
+from latent_diffusion.progress import Progress
+from latent_diffusion.training.distributed import World
+from latent_diffusion.training.stage import Images
+
+ENCODE_BATCH = 128
+
+
+def cached_moments(data: Dataset, autoencoder: Autoencoder, checksum: str, precision: str, world: World) -> np.ndarray:
+    """float16 (views, N, 2C, h, w), memory-mapped; a data set that may be flipped has a second, mirrored view."""
+    path = data.folder / "latents" / f"{data.info.checksum[:16]}-{checksum[:16]}.npy"
+    if not path.is_file() and world.first:
+        encode_all(path, data, autoencoder, precision, world)
+    world.barrier()
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+@torch.inference_mode()
+def encode_all(path: Path, data: Dataset, autoencoder: Autoencoder, precision: str, world: World) -> None:
+    images, views = Images(data, data.train, world.device), 2 if data.info.flip else 1
+    size, channels = autoencoder.latent_size, 2 * autoencoder.config.latent_channels
+    path.parent.mkdir(exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        moments = np.lib.format.open_memmap(beside, "w+", np.float16, (views, len(images), channels, size, size))
+        with Progress("encoding", views * len(images)) as progress:
+            for start in range(0, len(images), ENCODE_BATCH):
+                places = np.arange(start, min(start + ENCODE_BATCH, len(images)))
+                batch, _ = images(places)
+                for view in range(views):
+                    with autocast(world.device, precision):
+                        posterior = autoencoder.encode(batch.flip(-1) if view else batch)
+                    moments[view, places] = posterior.moments.cpu().numpy()
+                    progress.advance(len(places))
+        moments.flush()
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,254 @@
+"""The one training loop: autoencoder, judge and denoiser differ only in their Task.
+
+What a step does depends on the config and the number of the step alone (see randomness.py), so that a training that
+was killed and resumed ends with the same weights, bit for bit on a CPU, as one that never stopped.
+"""
+
+import json
+import math
+import signal
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from latent_diffusion.device import Precision, autocast
+from latent_diffusion.progress import Progress, say
+from latent_diffusion.run import Part, save_tensors
+from latent_diffusion.training.checkpoint import load_checkpoint, save_checkpoint
+from latent_diffusion.training.distributed import World
+from latent_diffusion.training.ema import PowerAverage
+from latent_diffusion.training.randomness import Shuffle, StepRandom
+
+CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
+
+
+class TrainingConfig(BaseModel):
+    """How long and how fast; the same for the three trainings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(10_000, ge=1)
+    batch_size: int = Field(128, ge=1, description="images a step, over all processes together")
+    learning_rate: float = Field(1e-3, gt=0, description="at its highest, after the warm-up")
+    warmup_steps: int = Field(100, ge=0, description="the learning rate rises linearly, then falls linearly to 0")
+    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
+    gradient_norm: float = Field(1.0, gt=0, description="longer gradients are shortened to this")
+    average_length: float = Field(0.05, gt=0, lt=0.28, description="of the moving average, as a share of the training")
+    precision: Precision = Field("auto", description="auto (bfloat16 where it measures faster), bfloat16 or float32")
+    preview_every: int = Field(1000, ge=1, description="steps between pictures")
+    checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
+    seed: int = Field(0, ge=0)
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step, counted from 0."""
+        rise = (step + 1) / (self.warmup_steps + 1)
+        fall = (self.steps - step) / max(1, self.steps - self.warmup_steps)
+        return self.learning_rate * min(1.0, rise, fall)
+
+
+@dataclass
+class Task:
+    """What is trained. `objective(batch, random) -> (loss, terms)` is a module that holds `model`; `batch(rows)` gives
+    the rows of the data set on the device."""
+
+    model: nn.Module
+    objective: nn.Module
+    rows: int
+    batch: Callable[[np.ndarray], Any]
+
+
+class TrainingStopped(KeyboardInterrupt):
+    """Interrupted by the user, after everything was saved."""
+
+
+def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: bool = False,
+          preview: Callable[[nn.Module, int], None] | None = None) -> None:
+    """Train `task.model` in place; it ends as the moving average. Writes checkpoints and metrics.jsonl into `part`.
+
+    `preview(averaged model, step)` draws pictures. Raises ValueError in one line for a loss that is not finite and for
+    a device out of memory, TrainingStopped after an interrupt; the last good checkpoint is kept in each case.
+    """
+    if config.batch_size % world.size:
+        raise ValueError(f"batch_size = {config.batch_size} does not divide into {world.size} processes")
+    optimizer = adamw(task.model, config, world.device)
+    average = PowerAverage(task.model, config.average_length)
+    done = 0
+    if resume:
+        done = load_checkpoint(part.checkpoint_path, task.model, average, optimizer)
+        say_first(world, f"{part.caption}: resuming after step {done} of {config.steps}")
+    if world.first:
+        keep_log_until(part, done)
+    objective, shuffle = world.wrap(task.objective), Shuffle(task.rows, config.batch_size, config.seed)
+    reached = Reached(done, part, world)
+    task.objective.train()
+    with (Progress(part.caption, config.steps, "steps", config.batch_size, not world.first, done) as progress,
+          interrupts() as stop, out_of_memory(part, reached)):
+        def save(step: int) -> None:
+            if world.first:
+                save_checkpoint(part.checkpoint_path, step, task.model, average, optimizer)
+            reached.saved = step
+
+        recent: dict[str, Tensor] = {}
+        for step in range(done, config.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = config.rate(step)
+            random = StepRandom(config.seed, step, world.rank, world.device)
+            batch = task.batch(shuffle.batch(step, world.rank, world.size))
+            with autocast(world.device, config.precision):
+                loss, terms = objective(batch, random)
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(task.model.parameters(), config.gradient_norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            average.update(step + 1)
+            for name, value in {"loss": loss, "gradient_norm": norm, **terms}.items():
+                recent[name] = recent.get(name, 0) + value.detach()
+            now = step + 1
+            if now % CHECK_EVERY == 0 or now == config.steps or now % config.checkpoint_every == 0:
+                figures = {name: value.item() / (now - reached.checked) for name, value in recent.items()}
+                recent, reached.checked = {}, now
+                if world.any(not math.isfinite(figures["loss"] + figures["gradient_norm"])):
+                    raise ValueError(not_finite(part, now, reached.saved, config))
+                progress.advance(now - progress.done, loss=figures["loss"])
+                if world.first:
+                    log(part, {"step": now, **figures, "learning_rate": config.rate(step), "images_per_second": progress.rate()})
+            if stop() if world.size == 1 else now % CHECK_EVERY == 0 and world.any(stop()):
+                save(now)
+                raise TrainingStopped(f"{part.caption}: interrupted, all saved after step {now}; --resume continues")
+            if now % config.checkpoint_every == 0 and now < config.steps:
+                save(now)
+            if preview and world.first and now % config.preview_every == 0 and now < config.steps:
+                with averaged(task.model, average):
+                    preview(task.model, now)
+        if reached.saved < config.steps:
+            save(config.steps)
+    task.model.load_state_dict(average.state())
+    task.objective.eval()
+    if preview and world.first:
+        preview(task.model, config.steps)
+
+
+@dataclass
+class Reached:
+    """Steps so far: the last one saved, the last one whose loss was looked at."""
+
+    saved: int
+    part: Part
+    world: World
+
+    def __post_init__(self):
+        self.checked = self.saved
+
+
+def adamw(model: nn.Module, config: TrainingConfig, device: torch.device) -> torch.optim.AdamW:
+    """Weight decay on matrices and convolutions only, not on biases and norms."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [{"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+              {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=device.type != "mps")
+
+
+@contextmanager
+def averaged(model: nn.Module, average: PowerAverage):
+    """The model with the averaged weights, for as long as the block lasts."""
+    live = {key: value.clone() for key, value in model.state_dict().items()}
+    model.load_state_dict(average.state())
+    model.eval()
+    try:
+        yield
+    finally:
+        model.load_state_dict(live)
+        model.train()
+
+
+@contextmanager
+def interrupts():
+    """`stop()` tells whether SIGINT or SIGTERM came; the step under way is finished first. A second one stops at once."""
+    came = []
+
+    def handler(number, frame):
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    try:
+        previous = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread, where signals never arrive
+        previous = {}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, old in previous.items():
+            signal.signal(number, old)
+
+
+@contextmanager
+def out_of_memory(part: Part, reached: Reached):
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise ValueError(f"the {part.caption}'s training ran out of memory on {reached.world.device}: try a smaller "
+                             f"--set {part.name}.training.batch_size=…; {kept(part, reached.saved)}") from error
+        raise
+
+
+def not_finite(part: Part, step: int, saved: int, config: TrainingConfig) -> str:
+    rate = f"--set {part.name}.training.learning_rate={config.learning_rate / 3:.1g}"
+    return (f"the {part.caption}'s loss is not finite any more by step {step}: try {rate}"
+            f"{' or --precision float32' if config.precision == 'bfloat16' else ''}; {kept(part, saved)}")
+
+
+def kept(part: Part, saved: int) -> str:
+    return f"the checkpoint after step {saved} is kept ({part.checkpoint_path}), --resume continues from it" if saved else \
+        "no checkpoint had been written yet"
+
+
+def log(part: Part, record: dict) -> None:
+    part.folder.mkdir(parents=True, exist_ok=True)
+    with part.metrics_path.open("a") as file:
+        file.write(json.dumps({key: round(value, 6) if isinstance(value, float) else value for key, value in record.items()}) + "\n")
+
+
+def keep_log_until(part: Part, step: int) -> None:
+    """Drop the lines of steps that will be done again."""
+    if not part.metrics_path.is_file():
+        return
+    lines = part.metrics_path.read_text().splitlines()
+    kept_lines = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
+    part.metrics_path.write_text("".join(line + "\n" for line in kept_lines))
+
+
+def say_first(world: World, text: str) -> None:
+    if world.first:
+        say(text)
+
+
+def save_model(part: Part, model: nn.Module, world: World) -> None:
+    if world.first:
+        save_tensors(part.model_path, model.state_dict())
+    world.barrier()
+
+
+def seconds_per_step(task: Task, config: TrainingConfig, world: World, steps: int = 8) -> float:
+    """Median time of a step, measured on a few that change nothing (a rate of 0); for planning how many to take."""
+    optimizer, times = adamw(task.model, config, world.device), []
+    for step in range(steps):
+        start = time.perf_counter()
+        with autocast(world.device, config.precision):
+            loss, _ = task.objective(task.batch(np.arange(config.batch_size) % task.rows), StepRandom(0, step, 0, world.device))
+        loss.backward()
+        for group in optimizer.param_groups:
+            group["lr"] = 0.0
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        loss.item()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[2:]))

@@ -1,0 +1,82 @@
+"""Mean and covariance of features, accumulated in one pass: what the Fréchet distance compares.
+
+Called by evaluation, block by block, so that memory does not grow with the number of images.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from metrics import checks
+
+BLOCK = 2**21  # values converted to float64 at a time: 1,024 rows of 2,048 features
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """A Gaussian fitted to `n` feature vectors.
+
+    mean (D,) and covariance (D, D), float64, in units of the features and their squares. The covariance is unbiased
+    (ddof=1, divided by n - 1), as numpy.cov and the reference FID implementations have it.
+    Raises ValueError if the shapes disagree, D < 1, n < 2, or a value is not finite.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    n: int
+
+    def __post_init__(self):
+        mean = checks.finite(checks.real(self.mean, "mean", "(D,)"), "mean")
+        covariance = checks.finite(checks.real(self.covariance, "covariance", "(D, D)"), "covariance")
+        if mean.size == 0 or covariance.shape != 2 * mean.shape:
+            raise ValueError(f"mean (D,) and covariance (D, D) must agree, got {mean.shape} and {covariance.shape}")
+        if self.n < 2:
+            raise ValueError(f"statistics need at least 2 feature vectors, got {self.n}")
+        object.__setattr__(self, "mean", mean)
+        object.__setattr__(self, "covariance", covariance)
+
+
+class StatisticsAccumulator:
+    """Running mean and scatter matrix, the same for any split into blocks; memory O(D^2).
+
+    Blocks are merged by deviations from their means (Chan, Golub and LeVeque 1983, eq. 2.1), never as sums of squares,
+    which would cancel when the mean is large beside the spread.
+    """
+
+    def __init__(self):
+        self._n = 0
+        self._mean = np.zeros(0)  # (D,)
+        self._scatter = np.zeros((0, 0))  # (D, D): sum of the outer products of deviations from the mean
+
+    def update(self, features) -> None:
+        """Adds features (N, D), any real type, N >= 0. Raises ValueError for another shape or D, NaN and infinity."""
+        features = checks.real(features, "features", "(N, D)")
+        if self._n == 0:
+            dim = features.shape[1]
+            self._mean, self._scatter = np.zeros(dim), np.zeros((dim, dim))
+        if features.shape[1] != len(self._mean):
+            raise ValueError(f"features must keep their dimension {len(self._mean)}, got shape {features.shape}")
+        for block in checks.blocks(features, BLOCK):
+            self._merge(checks.finite(features[block], "features"))
+
+    def _merge(self, rows: np.ndarray) -> None:
+        total = self._n + len(rows)
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is refused by Statistics
+            mean = rows.mean(axis=0)
+            shift = mean - self._mean
+            # The distance of the two means is one more deviation: as a last row it costs no second D x D product.
+            deviations = np.vstack([rows - mean, shift * np.sqrt(self._n * len(rows) / total)])
+            self._scatter += deviations.T @ deviations
+            self._mean = self._mean + shift * (len(rows) / total)
+        self._n = total
+
+    def result(self) -> Statistics:
+        """Statistics of all rows so far; more may follow. Raises ValueError for fewer than 2 rows and on overflow."""
+        return Statistics(self._mean.copy(), self._scatter / max(1, self._n - 1), self._n)
+
+
+def statistics(features) -> Statistics:
+    """Statistics of features (N, D), N >= 2. Raises ValueError as `StatisticsAccumulator` does."""
+    accumulator = StatisticsAccumulator()
+    accumulator.update(features)
+    return accumulator.result()
