@@ -11,7 +11,7 @@ ROW_SUM_TOLERANCE = 1e-3  # float32 softmax is 1e-6 off, float16 under 1e-3; log
 
 
 def real(values, name: str, shape: str) -> np.ndarray:
-    """`values` as an array of integers or floats with the axes that `shape` names, e.g. "(N, D)"; a memory map is not read."""
+    """Integers or floats with as many axes as `shape` names, e.g. "(N, D)"; a memory map is not read."""
     array = np.asanyarray(values)
     if array.dtype.kind not in "fiu" or array.ndim != len(shape.strip("(,)").split(",")):
         raise ValueError(f"{name} must be real numbers of shape {shape}, got {array.dtype} of shape {array.shape}")

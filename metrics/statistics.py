@@ -26,12 +26,12 @@ class Statistics:
     n: int
 
     def __post_init__(self):
+        if self.n < 2:
+            raise ValueError(f"statistics need at least 2 feature vectors, got {self.n}")
         mean = checks.finite(checks.real(self.mean, "mean", "(D,)"), "mean")
         covariance = checks.finite(checks.real(self.covariance, "covariance", "(D, D)"), "covariance")
         if mean.size == 0 or covariance.shape != 2 * mean.shape:
             raise ValueError(f"mean (D,) and covariance (D, D) must agree, got {mean.shape} and {covariance.shape}")
-        if self.n < 2:
-            raise ValueError(f"statistics need at least 2 feature vectors, got {self.n}")
         object.__setattr__(self, "mean", mean)
         object.__setattr__(self, "covariance", covariance)
 
@@ -49,7 +49,10 @@ class StatisticsAccumulator:
         self._scatter = np.zeros((0, 0))  # (D, D): sum of the outer products of deviations from the mean
 
     def update(self, features) -> None:
-        """Adds features (N, D), any real type, N >= 0. Raises ValueError for another shape or D, NaN and infinity."""
+        """Adds features (N, D), any real type, N >= 0. A call costs a pass over D x D: prefer many rows at a time.
+
+        Raises ValueError for another shape or D, NaN and infinity.
+        """
         features = checks.real(features, "features", "(N, D)")
         if self._n == 0:
             dim = features.shape[1]

@@ -5,6 +5,7 @@
 """
 
 from latent_diffusion.data.cartoons.files import prompt, species_and_seed, write_files
-from latent_diffusion.data.cartoons.picture import SPECIES, draw
+from latent_diffusion.data.cartoons.picture import draw
+from latent_diffusion.data.cartoons.species import SPECIES
 
 __all__ = ["SPECIES", "draw", "prompt", "species_and_seed", "write_files"]

@@ -27,13 +27,18 @@ def choose(dice: Dice, kinds: tuple[str, ...], coat: Colour) -> Outfit:
     return Outfit(kind, colour, dice.pick([accent for accent in ACCENTS if accent != colour]))
 
 
+def make_room(brush: Brush, outfit: Outfit) -> Brush:
+    """The frame of the whole animal, a little smaller and lower under a hat."""
+    return brush.at(0, 4.5, 0.92) if outfit.kind in HATS else brush
+
+
 def on_head(brush: Brush, outfit: Outfit, x: float, y: float, side: float = 10.0) -> None:
     """Hats stand on the head's top edge (x, y); bows and flowers sit `side` units beside it."""
     brush = brush.at(x, y).inked(mix(outfit.colour, DARK, 0.6))
     if outfit.kind == "party hat":
-        brush.polygon([(-6.5, 1), (0, -14), (6.5, 1)], outfit.colour, rim=True)
+        brush.polygon([(-6.5, 1), (0, -13), (6.5, 1)], outfit.colour, rim=True)
         brush.polygon([(-4.6, -3.2), (-2.9, -7.2), (2.9, -7.2), (4.6, -3.2)], outfit.second)
-        brush.circle(0, -14, 2.8, WHITE, rim=True)
+        brush.circle(0, -12.5, 2.8, WHITE, rim=True)
     elif outfit.kind == "beanie":
         brush.circle(0, -10.5, 3, outfit.second, rim=True)
         brush.blob([(-9.5, 1), (-8, -6), (0, -9.5), (8, -6), (9.5, 1), (0, 2)], outfit.colour, rim=True)

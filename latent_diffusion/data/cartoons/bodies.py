@@ -37,7 +37,7 @@ def portrait(brush: Brush, look: Look, tail: Tail, outfit: Outfit, paws: Colour)
 def side(brush: Brush, look: Look, tail: Tail, outfit: Outfit, paws: Colour) -> Brush:
     """Standing in profile, head at the left and turned to us, tail at the right."""
     tail(brush.at(20, 10))
-    for x, near in ((-4, False), (14, False), (-9, True), (19, True)):
+    for x, near in ((-1, False), (12, False), (-9, True), (19, True)):
         brush.stroke([(x, 17), (x, 25)], 6.4, look.coat if near else look.shade, rim=True)
         brush.ellipse(x - 0.6, 27, 4, 2.7, paws, rim=True)
     brush.blob([(-13, 10), (-6, 4), (8, 4), (20, 5), (24, 13), (20, 21), (5, 23), (-9, 22)], look.shade, rim=True)

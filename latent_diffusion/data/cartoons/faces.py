@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from latent_diffusion.data.cartoons.canvas import Brush, Colour
 from latent_diffusion.data.cartoons.dice import Dice
-from latent_diffusion.data.cartoons.palette import BLUSH, DARK, MOUTH, TONGUE, WHITE
+from latent_diffusion.data.cartoons.palette import BLUSH, DARK, MOUTH, TONGUE, WHITE, mix
 
-EYES = ("open", "open", "open", "happy", "wink", "sleepy")
-MOUTHS = ("smile", "open", "tongue", "small")
+EYES = ("open", "open", "open", "open", "open", "happy", "wink", "sleepy")
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,13 @@ class Face:
     cheeks: bool
     turn: float
 
+    def in_profile(self) -> Face:
+        """The same mood where one eye shows (no wink), looking to the left."""
+        return replace(self, eyes="open" if self.eyes == "wink" else self.eyes, turn=-0.6)
 
-def expression(dice: Dice, mouths: tuple[str, ...] = MOUTHS) -> Face:
+
+def expression(dice: Dice, mouths: tuple[str, ...]) -> Face:
+    """A mood with one of the species' mouths (see `mouth`)."""
     return Face(dice.pick(EYES), dice.pick(mouths), dice.chance(0.75), dice.uniform(-0.8, 0.8))
 
 
@@ -49,30 +53,43 @@ def open_eye(brush: Brush, x: float, y: float, radius: float, iris: Colour | Non
 
 def closed_eye(brush: Brush, x: float, y: float, radius: float, down: bool = False) -> None:
     """An arch (laughing) or, with `down`, a bowl (asleep)."""
-    lift = -0.75 * radius if not down else 0.75 * radius
-    brush.stroke([(x - radius, y - lift / 2), (x, y + lift / 2), (x + radius, y - lift / 2)], 1.9, DARK)
+    height = radius * (0.8 if down else -0.9)
+    brush.stroke(curve(x, y - height / 2, radius * 1.05, height), 2, DARK)
 
 
 def mouth(brush: Brush, kind: str, x: float, y: float, width: float = 5.0) -> None:
-    """A mouth whose upper edge is at (x, y), `width` units to either side: smile, open, tongue, small, w."""
+    """A mouth whose upper edge is at (x, y), `width` units to either side; kind: smile, w, small, open, tongue, teeth, fangs."""
     w = width
-    if kind in ("open", "tongue"):
-        brush.blob([(x - w, y), (x, y + 0.6), (x + w, y), (x + w * 0.72, y + w * 0.8), (x, y + w * 1.15), (x - w * 0.72, y + w * 0.8)], MOUTH)
-        brush.ellipse(x, y + w * 0.8, w * 0.5, w * 0.36, TONGUE)
-    elif kind == "small":
-        brush.ellipse(x, y + 1.6, w * 0.36, w * 0.42, MOUTH)
+    if kind == "smile":
+        brush.stroke(curve(x, y, w, w * 0.6), 1.9, DARK)
     elif kind == "w":
-        brush.stroke([(x - w, y), (x - w * 0.55, y + w * 0.42), (x, y), (x + w * 0.55, y + w * 0.42), (x + w, y)], 1.6, DARK)
+        brush.stroke(curve(x - w / 2, y, w / 2, w * 0.4) + curve(x + w / 2, y, w / 2, w * 0.4)[1:], 1.7, DARK)
+    elif kind == "small":
+        brush.ellipse(x, y + 1.6, w * 0.4, w * 0.46, MOUTH)
     else:
-        brush.stroke([(x - w, y), (x - w * 0.5, y + w * 0.45), (x + w * 0.5, y + w * 0.45), (x + w, y)], 1.8, DARK)
+        brush.blob([(x - w, y), (x, y + 0.6), (x + w, y), (x + w * 0.7, y + w * 0.8), (x, y + w * 1.1), (x - w * 0.7, y + w * 0.8)], MOUTH)
+        if kind == "teeth":
+            brush.polygon([(x - 2.2, y), (x + 2.2, y), (x + 1.9, y + 3), (x - 1.9, y + 3)], WHITE)
+        elif kind == "fangs":
+            for side in (-0.6, 0.6):
+                brush.polygon([(x + w * side - 1.5, y), (x + w * side + 1.5, y), (x + w * side, y + 3.2)], WHITE)
+        else:
+            long = 1.5 if kind == "tongue" else 1.0  # hanging out, or inside
+            brush.ellipse(x, y + w * 0.8, w * 0.5, w * 0.36 * long, TONGUE)
 
 
-def cheeks(brush: Brush, face: Face, apart: float, y: float, radius: float = 2.8) -> None:
+def cheeks(brush: Brush, face: Face, apart: float, y: float, radius: float = 2.9) -> None:
     if face.cheeks:
         for side in (-1, 1):
             brush.ellipse(side * apart, y, radius, radius * 0.75, BLUSH)
 
 
-def nose(brush: Brush, x: float, y: float, colour: Colour, width: float = 2.2) -> None:
-    """A rounded triangle, point down."""
-    brush.blob([(x - width, y - width * 0.6), (x, y - width * 0.8), (x + width, y - width * 0.6), (x, y + width * 0.9)], colour)
+def nose(brush: Brush, x: float, y: float, accent: Colour, width: float = 2.3) -> None:
+    """A rounded triangle, point down, a deeper pink than the inner ears."""
+    points = [(x - width, y - width * 0.6), (x, y - width * 0.8), (x + width, y - width * 0.6), (x, y + width * 0.9)]
+    brush.blob(points, mix(accent, (220, 70, 100), 0.45))
+
+
+def curve(x: float, y: float, half_width: float, depth: float) -> list[tuple[float, float]]:
+    """Five points of a parabola with its ends at (x +- half_width, y) and its bottom `depth` below them."""
+    return [(x + t * half_width, y + (1 - t * t) * depth) for t in (-1, -0.6, 0, 0.6, 1)]

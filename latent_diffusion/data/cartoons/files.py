@@ -15,7 +15,8 @@ from typing import Callable
 
 from PIL import Image
 
-from latent_diffusion.data.cartoons.picture import SPECIES, draw
+from latent_diffusion.data.cartoons.picture import draw
+from latent_diffusion.data.cartoons.species import SPECIES
 
 CHUNK = 44  # pictures a task: long enough to hide its overhead, short enough for a smooth progress bar
 

@@ -37,9 +37,14 @@ class Look:
         return mix(self.coat, DARK, 0.62)
 
     @property
+    def patch(self) -> Colour:
+        """A marking pale enough for a dark eye to show on it."""
+        return mix(self.mark, self.coat, 0.35)
+
+    @property
     def shade(self) -> Colour:
         """The coat where it lies behind: far legs, the body below the head."""
-        return mix(self.coat, DARK, 0.13)
+        return mix(self.coat, (130, 90, 120), 0.13)
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:

@@ -6,7 +6,7 @@ from latent_diffusion.data.cartoons.canvas import Brush, Colour
 from latent_diffusion.data.cartoons.dice import Dice
 from latent_diffusion.data.cartoons.palette import WHITE, mix
 
-SCENES = ("plain", "plain", "disc", "floor", "hills", "clouds", "sunny hills")
+SCENES = ("plain", "plain", "disc", "floor", "hills", "clouds", "sunny hills", "rainbow")
 GRASS: Colour = (190, 222, 168)
 SEA: Colour = (120, 186, 214)
 
@@ -28,6 +28,11 @@ def paint(brush: Brush, dice: Dice, background: Colour, scenes: tuple[str, ...] 
     elif scene == "clouds":
         for x, y in ((dice.uniform(-28, -18), dice.uniform(-24, -12)), (dice.uniform(18, 28), dice.uniform(-22, -4))):
             _cloud(brush.at(x, y, dice.uniform(0.8, 1.2)), mix(background, WHITE, 0.7))
+    elif scene == "rainbow":
+        y = dice.uniform(14, 20)
+        for radius, colour in ((33, (250, 176, 176)), (28, (255, 226, 150)), (23, (176, 220, 196))):
+            brush.circle(0, y, radius, mix(colour, background, 0.45))
+        brush.circle(0, y, 18, background)
     elif scene == "bubbles":
         for x, y in ((-24, -20), (-18, -26), (24, -22), (25, 20), (-25, 23)):
             brush.circle(x + dice.uniform(-3, 3), y + dice.uniform(-3, 3), dice.uniform(2, 4.2), mix(background, WHITE, 0.6))

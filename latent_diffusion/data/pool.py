@@ -1,0 +1,133 @@
+"""Several worker processes over one list of images; one that crashes or hangs costs at most the image that did it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from multiprocessing import Pipe
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from latent_diffusion.data.worker import READY, Job
+
+CHUNK = 16  # images a message: 50 ms of decoding 512x512 PNGs
+AHEAD = 2  # chunks a worker holds, so that it never waits for the next
+MAX_WORKERS = 16  # about 45 MiB each; on larger machines the disk is the limit
+PATIENCE_S = 60.0  # for one chunk, and then for each of its images alone; also to start
+MAX_FAILED_STARTS = 3  # in a row
+
+Row = tuple[int, Any]  # row in the images file, place of the image for the loader
+
+
+class Worker:
+    """A process, the pipe to it, and the chunks it has not answered yet."""
+
+    def __init__(self, job: Job):
+        self.pipe, theirs = Pipe()
+        package_root = str(Path(__file__).parents[2])
+        paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        # One thread each: the pool is what uses the cores.
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "latent_diffusion.data.worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env=environment | {"OPENBLAS_NUM_THREADS": "1"},
+        )
+        theirs.close()
+        self.chunks: deque[list[Row]] = deque()
+        self.since = time.monotonic()  # when the first of its chunks was begun
+        self.is_ready = False
+        try:
+            self.pipe.send(job)
+        except OSError:  # it died at once; recv() will say so
+            pass
+
+    def give(self, chunk: list[Row]) -> None:
+        if not self.chunks:
+            self.since = time.monotonic()
+        self.chunks.append(chunk)
+        try:
+            self.pipe.send(chunk)
+        except OSError:
+            pass
+
+    def listen(self) -> tuple[list[Row], Any]:
+        """The first unanswered chunk and its answer; an empty chunk when it says READY.
+
+        Raises EOFError or OSError when the process is dead.
+        """
+        answer = self.pipe.recv()
+        self.since = time.monotonic()
+        if self.is_ready:
+            return self.chunks.popleft(), answer
+        assert answer == READY
+        self.is_ready = True
+        return [], []
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.pipe.close()
+
+
+def run(
+    job: Job, places: Sequence[Any], count: int, patience_s: float = PATIENCE_S
+) -> Iterator[tuple[int, tuple[int, bool] | str]]:
+    """(row, what `Job.do` said of it) for each of `places`, in any order, by `count` processes.
+
+    Raises whatever a worker raised for a reason other than its picture; RuntimeError when workers cannot start.
+    """
+    waiting = deque(
+        [(row, places[row]) for row in range(start, min(start + CHUNK, len(places)))]
+        for start in range(0, len(places), CHUNK)
+    )
+    workers = [Worker(job) for _ in range(max(1, min(count, len(waiting))))]
+    failed_starts = 0
+    try:
+        while waiting or any(worker.chunks for worker in workers):
+            for worker in workers:
+                while waiting and len(worker.chunks) < AHEAD:
+                    worker.give(waiting.popleft())
+            busy = {worker.pipe: worker for worker in workers if worker.chunks}
+            heard = wait(list(busy), timeout=min(1.0, patience_s))
+            for pipe, worker in busy.items():
+                reason = "crashes the decoder"
+                if pipe in heard:
+                    try:
+                        chunk, answer = worker.listen()
+                    except (EOFError, OSError):
+                        pass
+                    else:
+                        if isinstance(answer, BaseException):
+                            raise answer
+                        yield from ((row, result) for (row, _), result in zip(chunk, answer, strict=True))
+                        failed_starts = 0
+                        continue
+                elif time.monotonic() - worker.since > (patience_s if worker.is_ready else PATIENCE_S):
+                    reason = f"not decoded within {patience_s:g} s"
+                else:
+                    continue
+                failed_starts += not worker.is_ready
+                if failed_starts > MAX_FAILED_STARTS:
+                    raise RuntimeError("the worker processes cannot start; their messages are above")
+                yield from requeue(worker, waiting, reason)
+                worker.end()
+                workers[workers.index(worker)] = Worker(job)
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def requeue(worker: Worker, waiting: deque[list[Row]], reason: str) -> Iterator[tuple[int, str]]:
+    """What a dead or hanging worker still had to do. Its first chunk is tried image by image, to find the culprit."""
+    if worker.is_ready:
+        first = worker.chunks.popleft()
+        if len(first) == 1:
+            yield first[0][0], reason
+        else:
+            waiting.extend([row] for row in first)
+    waiting.extendleft(reversed(worker.chunks))

@@ -1,0 +1,166 @@
+"""`ldm prepare`: any source of images to a prepared data set, by several processes in constant memory."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from latent_diffusion.data import pool
+from latent_diffusion.data.decode import MIN_SIDE, fit
+from latent_diffusion.data.layout import TEST, TRAIN
+from latent_diffusion.data.sources import Cartoons, Files, Source, fingerprint, open_source
+from latent_diffusion.data.split import count_leaks, has_both, hold_out
+from latent_diffusion.data.store import Counts, DatasetInfo, Skipped
+from latent_diffusion.data.tree import Skip
+from latent_diffusion.data.worker import Job
+from latent_diffusion.data.writer import Writer
+
+DEFAULT_SIZE = 64
+MAX_SIZE = 1024
+MIN_CLASS = 10  # images; fewer can neither be learnt nor scored
+MAX_TOLD = 8  # parts of an error message
+PROGRESS_EVERY = 50  # images
+
+Progress = Callable[[int, int], None]  # images done, images in all
+
+
+def prepare(
+    source: str,
+    folder: str | Path,
+    size: int | None = None,
+    holdout: float = 0.1,
+    flip: bool | None = None,
+    on_progress: Progress | None = None,
+    processes: int | None = None,
+) -> DatasetInfo:
+    """Reads `source` (see sources.ACCEPTED) and writes a prepared data set to `folder`.
+
+    size: side of the images in pixels; None is the native size of MNIST and CIFAR-10, else 64.
+    holdout: share of each class that is held out of training, unless the source has its own split.
+    flip: whether training may mirror the images; None is no for MNIST, else yes.
+    processes: None is one a core. The result does not depend on it.
+    Bad files are skipped and listed in the result. Raises ValueError when nothing usable is found or the folder
+    cannot be written; then the folder is as it was.
+    """
+    folder = Path(folder)
+    check_arguments(source, folder, size, holdout)
+    found = open_source(source)
+    size = size or found.native_size or DEFAULT_SIZE
+    with Writer(folder, len(found.items), size) as writer:
+        try:
+            outcome = collect(found, writer, processes or cores(), on_progress)
+        except OSError as error:
+            raise ValueError(f"cannot write to {folder}: {error.strerror or error}") from None
+        keep, class_names, left_out = usable(found, outcome.reasons)
+        skips = found.skipped + [Skip(found.items[row].path, reason) for row, reason in outcome.reasons.items()]
+        by_reason = dict(Counter(skip.reason for skip in skips).most_common())
+        if not class_names:
+            what = [f"class {name}: {why}" for name, why in left_out.items()]
+            what += [f"{count} x {reason}" for reason, count in by_reason.items()]
+            raise ValueError(f"nothing usable in {source} ({found.kind}): {'; '.join(what[:MAX_TOLD])}")
+        label_of = {name: label for label, name in enumerate(class_names)}
+        labels = np.array([label_of[found.items[row].class_name] for row in keep], np.int64)
+        own = np.array([found.items[row].split for row in keep], np.int8)
+        fingerprints = outcome.fingerprints[keep]
+        split = hold_out(labels, own, fingerprints, holdout)
+        info = DatasetInfo(
+            source=source,
+            kind=found.kind,
+            image_size=size,
+            flip=found.flip if flip is None else flip,
+            class_names=class_names,
+            counts=count(class_names, labels, split),
+            holdout=None if has_both(own) else holdout,
+            leaks=count_leaks(split, fingerprints),
+            enlarged=int(outcome.enlarged[keep].sum()),
+            left_out=left_out,
+            skipped_by_reason=by_reason,
+            skipped=[Skipped(path=shown(skip.path), reason=skip.reason) for skip in sorted(skips)],
+            checksum="",  # the writer knows it
+        )
+        return writer.commit(keep, labels, split, info)
+
+
+@dataclass
+class Outcome:
+    """What became of each item, by its row."""
+
+    fingerprints: np.ndarray  # uint64 (N,)
+    enlarged: np.ndarray  # bool (N,)
+    reasons: dict[int, str]  # of those that could not be read
+
+
+def collect(found: Source, writer: Writer, processes: int, on_progress: Progress | None) -> Outcome:
+    """Writes all images, reporting progress."""
+    total = len(found.items)
+    outcome = Outcome(np.zeros(total, np.uint64), np.zeros(total, bool), {})
+    for done, (row, result) in enumerate(fill(found, writer, processes), 1):
+        if isinstance(result, str):
+            outcome.reasons[row] = result
+        else:
+            outcome.fingerprints[row], outcome.enlarged[row] = result
+        if on_progress is not None and (done % PROGRESS_EVERY == 0 or done == total):
+            on_progress(done, total)
+    return outcome
+
+
+def fill(found: Source, writer: Writer, processes: int) -> Iterator[tuple[int, tuple[int, bool] | str]]:
+    """Writes all images; yields (row, (fingerprint, enlarged) or the reason why it has none), in any order."""
+    if isinstance(found.loader, Files | Cartoons):
+        job = Job(found.loader, writer.size, str(writer.images), writer.offset)
+        yield from pool.run(job, [item.place for item in found.items], processes)
+        return
+    row = 0
+    for images in found.loader.batches():
+        if images.shape[1:3] == (writer.size, writer.size):
+            writer.write(row, images)
+        else:
+            writer.write(row, np.stack([fit(Image.fromarray(image), writer.size) for image in images]))
+        for image in images:
+            yield row, (fingerprint(image.tobytes()), min(image.shape[:2]) < writer.size)
+            row += 1
+
+
+def usable(found: Source, reasons: dict[int, str]) -> tuple[np.ndarray, list[str], dict[str, str]]:
+    """Rows to keep (ascending), sorted class names, and the classes left out with the reason."""
+    rows = [row for row in range(len(found.items)) if row not in reasons]
+    totals = Counter(found.items[row].class_name for row in rows)
+    trained = Counter(found.items[row].class_name for row in rows if found.items[row].split != TEST)
+    left_out = {}
+    for name in sorted({item.class_name for item in found.items}):
+        if totals[name] < MIN_CLASS:
+            left_out[name] = f"{totals[name]} usable images, at least {MIN_CLASS} are needed"
+        elif trained and not trained[name]:
+            left_out[name] = "no training images"
+    keep = [row for row in rows if found.items[row].class_name not in left_out]
+    return np.array(keep, np.int64), sorted(set(totals) - set(left_out)), left_out
+
+
+def count(class_names: list[str], labels: np.ndarray, split: np.ndarray) -> dict[str, Counts]:
+    train, test = (np.bincount(labels[split == part], minlength=len(class_names)).tolist() for part in (TRAIN, TEST))
+    return {name: Counts(train=train[i], test=test[i]) for i, name in enumerate(class_names)}
+
+
+def check_arguments(source: str, folder: Path, size: int | None, holdout: float) -> None:
+    if size is not None and not MIN_SIDE <= size <= MAX_SIZE:
+        raise ValueError(f"size is {size} pixels; it must be from {MIN_SIDE} to {MAX_SIZE}")
+    if not 0 < holdout < 1:
+        raise ValueError(f"holdout is {holdout}; it is a share of each class, above 0 and below 1, as in 0.1")
+    root = Path(source).expanduser().resolve()
+    if root.is_dir() and folder.resolve().is_relative_to(root):
+        raise ValueError(f"{folder} lies inside the source {source}; choose a folder outside it")
+
+
+def cores() -> int:
+    """Worker processes to use: the cores this process may run on, within the pool's limit."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(available, pool.MAX_WORKERS)
+
+
+def shown(path: str) -> str:
+    """A path for people: bytes that are no UTF-8 written as escapes."""
+    return path.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,118 @@
+"""The prepared data set on disk: images.npy, labels.npy, split.npy and dataset.json in one folder.
+
+`Dataset.open` is how training and evaluation read it. Written by `writer`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from latent_diffusion.data.layout import TEST, TRAIN
+
+INFO, IMAGES, LABELS, SPLIT = "dataset.json", "images.npy", "labels.npy", "split.npy"
+
+
+class Counts(BaseModel):
+    train: int
+    test: int
+
+
+class Skipped(BaseModel):
+    path: str
+    reason: str
+
+
+class DatasetInfo(BaseModel):
+    """dataset.json: what the images are, where they came from, and what was not taken and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int = 1
+    source: str  # as given to `ldm prepare`
+    kind: str  # what it was recognised as
+    image_size: int  # side, in pixels
+    flip: bool  # whether training may mirror images
+    class_names: list[str]  # sorted; the label is the position
+    counts: dict[str, Counts]  # by class name
+    holdout: float | None  # share held out by content hash; None where the source's own split was kept
+    leaks: int  # test images that are also, byte for byte, training images
+    enlarged: int  # images that were smaller than image_size
+    left_out: dict[str, str]  # class name: why the whole class is missing
+    skipped_by_reason: dict[str, int]
+    skipped: list[Skipped]
+    checksum: str  # SHA-256 over class names, labels, split and pixels
+
+    @property
+    def train(self) -> int:
+        """Number of training images."""
+        return sum(counts.train for counts in self.counts.values())
+
+    @property
+    def test(self) -> int:
+        """Number of held-out images."""
+        return sum(counts.test for counts in self.counts.values())
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An opened data set."""
+
+    folder: Path
+    info: DatasetInfo
+    images: np.ndarray  # uint8 (N, H, W, 3), memory-mapped, read-only
+    labels: np.ndarray  # int64 (N,)
+    split: np.ndarray  # uint8 (N,): 0 train, 1 test
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Dataset":
+        """Raises ValueError, in one line with the remedy, for a folder that holds no complete data set."""
+        folder = Path(folder)
+        remedy = f"make it with: ldm prepare SOURCE {folder}"
+        if not (folder / INFO).is_file():
+            raise ValueError(f"{folder} is not a prepared data set ({INFO} is missing); {remedy}")
+        try:
+            info = DatasetInfo.model_validate_json((folder / INFO).read_bytes())
+            images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
+            labels = np.load(folder / LABELS, allow_pickle=False)
+            split = np.load(folder / SPLIT, allow_pickle=False)
+        except ValidationError as error:
+            field = ".".join(map(str, error.errors()[0]["loc"])) or "the file"
+            raise ValueError(f"{folder / INFO} is damaged or of another version (at {field}); {remedy}") from None
+        except (OSError, ValueError, EOFError) as error:
+            raise ValueError(f"{folder} is damaged ({error}); {remedy}") from None
+        total, size = info.train + info.test, info.image_size
+        fits = (
+            (images.dtype, images.shape) == (np.uint8, (total, size, size, 3))
+            and (labels.dtype, labels.shape) == (np.int64, (total,))
+            and (split.dtype, split.shape) == (np.uint8, (total,))
+            and total > 0
+            and 0 <= labels.min() <= labels.max() < len(info.class_names)
+            and int((split == TEST).sum()) == info.test
+        )
+        if not fits:
+            raise ValueError(f"{folder} is inconsistent: its arrays do not agree with {INFO}; {remedy}")
+        return cls(folder, info, images, labels, split)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.info.class_names)
+
+    @property
+    def train(self) -> np.ndarray:
+        """Indices of the training images, int64, ascending."""
+        return np.flatnonzero(self.split == TRAIN)
+
+    @property
+    def test(self) -> np.ndarray:
+        """Indices of the held-out images, int64, ascending."""
+        return np.flatnonzero(self.split == TEST)
+
+    @property
+    def histogram(self) -> np.ndarray:
+        """Training images in each class, int64 (num_classes,)."""
+        return np.bincount(self.labels[self.train], minlength=self.num_classes)

@@ -1,0 +1,56 @@
+"""A prepared data set in plain lines for the terminal."""
+
+from latent_diffusion.data.store import DatasetInfo
+
+MAX_CLASSES = 40  # listed one by one
+MAX_REASONS = 25
+EXAMPLES = 3  # of the files skipped for one reason
+
+
+def summary(info: DatasetInfo) -> list[str]:
+    """What was prepared, by class and split, then all that was not and why. Lines without markup or line ends."""
+    split = "the source's own split" if info.holdout is None else f"{info.holdout:.0%} held out by content"
+    classes = "1 class (unconditional)" if len(info.class_names) == 1 else f"{len(info.class_names)} classes"
+    lines = [
+        f"{printable(info.source)}: {info.kind}",
+        f"{info.train + info.test:,} images of {info.image_size}x{info.image_size} in {classes}: "
+        f"{info.train:,} train, {info.test:,} test ({split}); flips {'on' if info.flip else 'off'}",
+    ]
+    listed = info.class_names[:MAX_CLASSES]
+    width = max(len(printable(name)) for name in listed)
+    lines += [
+        f"  {printable(name):{width}}  {info.counts[name].train:>9,} train {info.counts[name].test:>8,} test"
+        for name in listed
+    ]
+    if len(info.class_names) > len(listed):
+        lines.append(f"  ... and {len(info.class_names) - len(listed)} more classes (all in dataset.json)")
+    if info.enlarged:
+        lines.append(f"{info.enlarged:,} images were smaller than {info.image_size} pixels and had to be enlarged")
+    if info.leaks:
+        lines.append(f"{info.leaks:,} test images are also training images, byte for byte: scores will flatter")
+    left_out = list(info.left_out.items())
+    lines += [f"class {printable(name)} left out: {why}" for name, why in left_out[:MAX_CLASSES]]
+    if len(left_out) > MAX_CLASSES:
+        lines.append(f"... and {len(left_out) - MAX_CLASSES} more classes left out (all in dataset.json)")
+    return lines + skipped_lines(info)
+
+
+def skipped_lines(info: DatasetInfo) -> list[str]:
+    if not info.skipped:
+        return []
+    examples: dict[str, list[str]] = {}
+    for skip in info.skipped:
+        examples.setdefault(skip.reason, []).append(printable(skip.path))
+    lines = [f"{len(info.skipped):,} files skipped (all listed in dataset.json):"]
+    reasons = list(info.skipped_by_reason.items())
+    for reason, number in reasons[:MAX_REASONS]:
+        shown = ", ".join(examples[reason][:EXAMPLES]) + (", ..." if number > EXAMPLES else "")
+        lines.append(f"  {number:>6,} {reason}: {shown}")
+    if len(reasons) > MAX_REASONS:
+        lines.append(f"  ... for {len(reasons) - MAX_REASONS} more reasons")
+    return lines
+
+
+def printable(text: str) -> str:
+    """File and class names can hold anything, also what a terminal would obey."""
+    return "".join(char if char.isprintable() else "?" for char in text)
