@@ -1,7 +1,7 @@
 """Cartoons: the embedded data set. Eleven species drawn by our own code in flat pastel vector style; needs no download.
 
-    draw("cat", seed=1)          uint8 (64, 64, 3), the same pixels on every machine
-    write_files(folder, 22_000)  the layout of the synth-cute repository
+draw("cat", seed=1)          uint8 (64, 64, 3), the same pixels on every machine
+write_files(folder, 22_000)  the layout of the synth-cute repository
 """
 
 from latent_diffusion.data.cartoons.files import prompt, species_and_seed, write_files

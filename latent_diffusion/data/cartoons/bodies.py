@@ -36,7 +36,7 @@ def portrait(brush: Brush, look: Look, tail: Tail, outfit: Outfit, paws: Colour)
 
 def side(brush: Brush, look: Look, tail: Tail, outfit: Outfit, paws: Colour) -> Brush:
     """Standing in profile, head at the left and turned to us, tail at the right."""
-    tail(brush.at(20, 10))
+    tail(brush.at(17.5, 10, 0.85))
     for x, near in ((-1, False), (12, False), (-9, True), (19, True)):
         brush.stroke([(x, 17), (x, 25)], 6.4, look.coat if near else look.shade, rim=True)
         brush.ellipse(x - 0.6, 27, 4, 2.7, paws, rim=True)
@@ -48,7 +48,7 @@ def side(brush: Brush, look: Look, tail: Tail, outfit: Outfit, paws: Colour) -> 
 
 def loaf(brush: Brush, look: Look, tail: Tail, outfit: Outfit, paws: Colour) -> Brush:
     """Lying like a loaf of bread, seen from the front, forepaws tucked."""
-    tail(brush.at(17, 19))
+    tail(brush.at(16, 19, 0.85))
     brush.blob([(-14, 8), (14, 8), (23, 18), (21, 28), (0, 29), (-21, 28), (-23, 18)], look.shade, rim=True)
     for x in (-7, 7):
         brush.ellipse(x, 26.5, 5.2, 3.4, paws, rim=True)

@@ -1,4 +1,4 @@
-"""A brush over Pillow's ImageDraw: flat shapes in a frame that moves, scales, tilts and mirrors. Every cartoon is drawn with it.
+"""A brush over Pillow's ImageDraw: flat shapes in a frame that moves, scales, tilts and mirrors; all cartoons use it.
 
 The frame is 64 units wide whatever the size of the picture: x from -32 (left) to 32, y from -32 (top) to 32 (bottom),
 so at 64x64 one unit is one pixel. Colours are (r, g, b) tuples of 0..255.
@@ -20,23 +20,26 @@ SUPERSAMPLING = 4
 
 
 class Brush:
-    """Paints shapes through an affine map (units -> pixels of the supersampled canvas); `at` gives a brush in a moved frame.
+    """Paints through an affine map (units -> pixels of the supersampled canvas); `at` gives a brush in a moved frame.
 
-    Shapes painted with `rim=True` get an outline of `rim_width` units (never scaled) in the colour `ink`, on their outside.
+    Shapes painted with `rim=True` get an outline around them in the colour `ink`, `rim_width` units wide at any scale.
     """
 
-    def __init__(self, draw: ImageDraw.ImageDraw, matrix: tuple[float, ...], ink: Colour, rim_width: float, detail: int):
+    def __init__(
+        self, draw: ImageDraw.ImageDraw, matrix: tuple[float, ...], ink: Colour, rim_width: float, detail: int
+    ):
         self.draw, self.matrix, self.ink, self.rim_width, self.detail = draw, matrix, ink, rim_width, detail
         a, b, c, d = matrix[:4]
         self.scale = math.sqrt(abs(a * d - b * c))  # pixels a unit
         self.rim = rim_width * draw.im.size[0] / FRAME / self.scale  # outline in this frame's units
 
     def at(self, x: float, y: float, scale: float = 1.0, tilt: float = 0.0, mirror: bool = False) -> Brush:
-        """A brush whose origin lies at (x, y) of this one; `tilt` in degrees clockwise, `mirror` swaps left and right inside."""
+        """A brush with its origin at (x, y) of this one; `tilt` in degrees clockwise, `mirror` swaps left and right."""
         a, b, c, d, e, f = self.matrix
         cos, sin = scale * math.cos(math.radians(tilt)), scale * math.sin(math.radians(tilt))
         ux, uy = (-cos, -sin) if mirror else (cos, sin)  # image of this frame's x axis; y goes to (-sin, cos)
-        matrix = (a * ux + c * uy, b * ux + d * uy, -a * sin + c * cos, -b * sin + d * cos, a * x + c * y + e, b * x + d * y + f)
+        across, down = (a * ux + c * uy, b * ux + d * uy), (c * cos - a * sin, d * cos - b * sin)
+        matrix = (*across, *down, a * x + c * y + e, b * x + d * y + f)
         return Brush(self.draw, matrix, self.ink, self.rim_width, self.detail)
 
     def inked(self, ink: Colour) -> Brush:
@@ -53,17 +56,23 @@ class Brush:
         """A closed smooth shape (Catmull-Rom) through the points."""
         self.polygon(_smooth([points[-1], *points, *points[:2]], self.detail), fill, rim)
 
-    def ellipse(self, x: float, y: float, rx: float, ry: float, fill: Colour, tilt: float = 0.0, rim: bool = False) -> None:
+    def ellipse(
+        self, x: float, y: float, rx: float, ry: float, fill: Colour, tilt: float = 0.0, rim: bool = False
+    ) -> None:
         """An ellipse about (x, y); `tilt` in degrees clockwise."""
         cos, sin = math.cos(math.radians(tilt)), math.sin(math.radians(tilt))
+        # As many corners as keep the polygon within a fifth of a supersampled pixel of the curve.
+        circle = _circle(4 * math.ceil(1.25 * math.sqrt(max(rx, ry) * self.scale)))
         for grow, colour in ((self.rim, self.ink), (0.0, fill)) if rim else ((0.0, fill),):
             p, q, r, s = (rx + grow) * cos, (rx + grow) * sin, -(ry + grow) * sin, (ry + grow) * cos
-            self._fill([(x + p * u + r * v, y + q * u + s * v) for u, v in _circle(6 * self.detail)], colour)
+            self._fill([(x + p * u + r * v, y + q * u + s * v) for u, v in circle], colour)
 
     def circle(self, x: float, y: float, radius: float, fill: Colour, rim: bool = False) -> None:
         self.ellipse(x, y, radius, radius, fill, rim=rim)
 
-    def stroke(self, points: Sequence[Point], width: float, fill: Colour, end_width: float | None = None, rim: bool = False) -> None:
+    def stroke(
+        self, points: Sequence[Point], width: float, fill: Colour, end_width: float | None = None, rim: bool = False
+    ) -> None:
         """A smooth open line through the points with round ends; its width runs from `width` to `end_width`."""
         path = _smooth([points[0], *points, points[-1]], self.detail) + [points[-1]]
         end_width = width if end_width is None else end_width
@@ -74,8 +83,9 @@ class Brush:
 
     def _fill(self, points: Sequence[Point], fill: Colour) -> None:
         a, b, c, d, e, f = self.matrix
+        e, f = e + 0.5, f + 0.5
         # Whole pixels of the supersampled canvas: the last bit of a machine's cosine cannot show.
-        self.draw.polygon([(round(a * x + c * y + e), round(b * x + d * y + f)) for x, y in points], fill=fill)
+        self.draw.polygon([(int(a * x + c * y + e), int(b * x + d * y + f)) for x, y in points], fill=fill)
 
 
 def canvas(size: int, background: Colour, ink: Colour, rim_width: float) -> tuple[Image.Image, Brush]:
@@ -83,7 +93,8 @@ def canvas(size: int, background: Colour, ink: Colour, rim_width: float) -> tupl
     image = Image.new("RGB", (size * SUPERSAMPLING, size * SUPERSAMPLING), background)
     unit = size * SUPERSAMPLING / FRAME
     middle = size * SUPERSAMPLING / 2
-    return image, Brush(ImageDraw.Draw(image), (unit, 0.0, 0.0, unit, middle, middle), ink, rim_width, 6 if size <= 128 else 16)
+    detail = 6 if size <= 128 else 16  # points between two of a curve: no facets to be seen, no time wasted
+    return image, Brush(ImageDraw.Draw(image), (unit, 0.0, 0.0, unit, middle, middle), ink, rim_width, detail)
 
 
 def pixels(image: Image.Image) -> np.ndarray:
@@ -91,7 +102,7 @@ def pixels(image: Image.Image) -> np.ndarray:
     return np.array(image.reduce(SUPERSAMPLING))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _circle(count: int) -> list[Point]:
     return [(math.cos(2 * math.pi * i / count), math.sin(2 * math.pi * i / count)) for i in range(count)]
 
@@ -99,8 +110,12 @@ def _circle(count: int) -> list[Point]:
 @lru_cache(maxsize=8)
 def _weights(steps: int) -> list[tuple[float, ...]]:
     """Catmull-Rom weights of four neighbouring points at `steps` places between the middle two."""
-    places = [i / steps for i in range(steps)]
-    return [((-t + 2 * t**2 - t**3) / 2, (2 - 5 * t**2 + 3 * t**3) / 2, (t + 4 * t**2 - 3 * t**3) / 2, (t**3 - t**2) / 2) for t in places]
+    weights = []
+    for t in (i / steps for i in range(steps)):
+        before, first = (-t + 2 * t**2 - t**3) / 2, (2 - 5 * t**2 + 3 * t**3) / 2
+        second, after = (t + 4 * t**2 - 3 * t**3) / 2, (t**3 - t**2) / 2
+        weights.append((before, first, second, after))
+    return weights
 
 
 def _smooth(points: Sequence[Point], steps: int) -> list[Point]:

@@ -31,7 +31,7 @@ def expression(dice: Dice, mouths: tuple[str, ...]) -> Face:
 
 
 def eyes(brush: Brush, face: Face, apart: float, y: float, radius: float = 3.4, iris: Colour | None = None) -> None:
-    """Two eyes `apart` units either side of the middle; with `iris`, round coloured eyes (frog, gecko), else dark beads."""
+    """Two eyes `apart` units either side of the middle: dark beads, or with `iris` eyeballs of that colour."""
     for side in (-1, 1):
         closed = face.eyes in ("happy", "sleepy") or (face.eyes == "wink" and side == 1)
         if closed:
@@ -58,7 +58,10 @@ def closed_eye(brush: Brush, x: float, y: float, radius: float, down: bool = Fal
 
 
 def mouth(brush: Brush, kind: str, x: float, y: float, width: float = 5.0) -> None:
-    """A mouth whose upper edge is at (x, y), `width` units to either side; kind: smile, w, small, open, tongue, teeth, fangs."""
+    """A mouth with its upper edge at (x, y), `width` units to either side.
+
+    Kinds: smile, w, small, open, tongue, teeth, fangs.
+    """
     w = width
     if kind == "smile":
         brush.stroke(curve(x, y, w, w * 0.6), 1.9, DARK)
@@ -67,7 +70,8 @@ def mouth(brush: Brush, kind: str, x: float, y: float, width: float = 5.0) -> No
     elif kind == "small":
         brush.ellipse(x, y + 1.6, w * 0.4, w * 0.46, MOUTH)
     else:
-        brush.blob([(x - w, y), (x, y + 0.6), (x + w, y), (x + w * 0.7, y + w * 0.8), (x, y + w * 1.1), (x - w * 0.7, y + w * 0.8)], MOUTH)
+        lower = [(x + w * 0.7, y + w * 0.8), (x, y + w * 1.1), (x - w * 0.7, y + w * 0.8)]
+        brush.blob([(x - w, y), (x, y + 0.6), (x + w, y), *lower], MOUTH)
         if kind == "teeth":
             brush.polygon([(x - 2.2, y), (x + 2.2, y), (x + 1.9, y + 3), (x - 1.9, y + 3)], WHITE)
         elif kind == "fangs":
@@ -91,5 +95,6 @@ def nose(brush: Brush, x: float, y: float, accent: Colour, width: float = 2.3) -
 
 
 def curve(x: float, y: float, half_width: float, depth: float) -> list[tuple[float, float]]:
-    """Five points of a parabola with its ends at (x +- half_width, y) and its bottom `depth` below them."""
-    return [(x + t * half_width, y + (1 - t * t) * depth) for t in (-1, -0.6, 0, 0.6, 1)]
+    """Five points of a round bowl with its ends at (x +- half_width, y) and its bottom `depth` below them."""
+    bowl = ((-1, 0), (-0.72, 0.62), (0, 1), (0.72, 0.62), (1, 0))
+    return [(x + across * half_width, y + down * depth) for across, down in bowl]

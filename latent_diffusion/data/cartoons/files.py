@@ -1,6 +1,7 @@
 """Numbering, prompts and files of the drawn set, in the exact layout of the synth-cute repository.
 
-`<folder>/ab/<64 hex>.png` lies beside `<folder>/ab/<64 hex>.json`; the name is the sha256 of the JSON text, `ab` its first two digits.
+`<folder>/ab/<64 hex>.png` lies beside `<folder>/ab/<64 hex>.json`; the name is the sha256 of the JSON text and `ab` its
+first two digits.
 """
 
 from __future__ import annotations
@@ -33,7 +34,12 @@ def species_and_seed(index: int) -> tuple[str, int]:
 
 
 def write_files(folder: Path, count: int, size: int = 512, on_progress: Callable[[int], None] | None = None) -> None:
-    """Write the first `count` pictures, size x size pixels, on all cores; `on_progress(done)` hears the number written so far."""
+    """Write the first `count` pictures, size x size pixels, on all cores; `on_progress(done)` hears the number written.
+
+    Raises ValueError for a negative count or a size that `draw` refuses.
+    """
+    if count < 0:
+        raise ValueError(f"cannot write {count} pictures: count must be 0 or more")
     tasks = [(Path(folder), start, min(start + CHUNK, count), size) for start in range(0, count, CHUNK)]
     done = 0
     with ProcessPoolExecutor(min(os.cpu_count() or 1, len(tasks)) or 1, multiprocessing.get_context("spawn")) as pool:

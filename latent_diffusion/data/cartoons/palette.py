@@ -12,7 +12,6 @@ WHITE: Colour = (255, 255, 255)
 BLUSH: Colour = (255, 150, 158)
 TONGUE: Colour = (244, 124, 138)
 MOUTH: Colour = (150, 62, 82)
-BEAK: Colour = (250, 170, 70)
 
 BACKGROUNDS: tuple[Colour, ...] = (
     (252, 231, 205), (255, 243, 196), (226, 241, 205), (200, 234, 217), (196, 230, 240), (204, 216, 246),
@@ -25,7 +24,10 @@ ACCENTS: tuple[Colour, ...] = (
 
 @dataclass(frozen=True)
 class Look:
-    """The colours of one animal. `coat` the body, `light` belly and muzzle, `mark` markings, ears, mane, `accent` inner ears and nose."""
+    """The colours of one animal.
+
+    `coat` the body, `light` belly and muzzle, `mark` markings, ears and mane, `accent` inner ears and nose.
+    """
 
     coat: Colour
     light: Colour
@@ -53,7 +55,7 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 
 
 def distance(first: Colour, second: Colour) -> float:
-    """How far apart two colours look, 0..765: brightness counts more than hue."""
+    """How far apart two colours are, 0..765: the sum over the channels."""
     return sum(abs(a - b) for a, b in zip(first, second))
 
 

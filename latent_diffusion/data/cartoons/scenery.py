@@ -8,7 +8,6 @@ from latent_diffusion.data.cartoons.palette import WHITE, mix
 
 SCENES = ("plain", "plain", "disc", "floor", "hills", "clouds", "sunny hills", "rainbow")
 GRASS: Colour = (190, 222, 168)
-SEA: Colour = (120, 186, 214)
 
 
 def paint(brush: Brush, dice: Dice, background: Colour, scenes: tuple[str, ...] = SCENES) -> None:
@@ -26,7 +25,8 @@ def paint(brush: Brush, dice: Dice, background: Colour, scenes: tuple[str, ...] 
         brush.circle(dice.pick((-22, 22)), dice.uniform(-24, -18), 7, (255, 224, 130))
         brush.ellipse(dice.uniform(-10, 10), 42, 50, 24, mix(deep, GRASS, 0.8))
     elif scene == "clouds":
-        for x, y in ((dice.uniform(-28, -18), dice.uniform(-24, -12)), (dice.uniform(18, 28), dice.uniform(-22, -4))):
+        for side in (-1, 1):
+            x, y = side * dice.uniform(18, 28), dice.uniform(-24, -6)
             _cloud(brush.at(x, y, dice.uniform(0.8, 1.2)), mix(background, WHITE, 0.7))
     elif scene == "rainbow":
         y = dice.uniform(14, 20)
@@ -35,7 +35,9 @@ def paint(brush: Brush, dice: Dice, background: Colour, scenes: tuple[str, ...] 
         brush.circle(0, y, 18, background)
     elif scene == "bubbles":
         for x, y in ((-24, -20), (-18, -26), (24, -22), (25, 20), (-25, 23)):
-            brush.circle(x + dice.uniform(-3, 3), y + dice.uniform(-3, 3), dice.uniform(2, 4.2), mix(background, WHITE, 0.6))
+            brush.circle(
+                x + dice.uniform(-3, 3), y + dice.uniform(-3, 3), dice.uniform(2, 4.2), mix(background, WHITE, 0.6)
+            )
     elif scene == "seabed":
         brush.ellipse(dice.uniform(-14, 14), 38, 50, 14, (250, 228, 184))
         for x, lean in ((-26, 3), (26, -3)):

@@ -10,7 +10,17 @@ from latent_diffusion.data.cartoons.canvas import Brush
 from latent_diffusion.data.cartoons.dice import Dice
 from latent_diffusion.data.cartoons.palette import Look
 from latent_diffusion.data.cartoons.species import (
-    cat, chicken, dog, dragon, fish, frog, gecko, hamster, horse, monkey, rabbit,
+    cat,
+    chicken,
+    dog,
+    dragon,
+    fish,
+    frog,
+    gecko,
+    hamster,
+    horse,
+    monkey,
+    rabbit,
 )  # fmt: skip
 
 

@@ -27,8 +27,10 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
     pose = dice.pick(("front", "front", "side", "side", "portrait"))
     if pose == "side":
         _side(brush.at(-2, 0, 0.94), look, outfit, face)
+    elif pose == "front":
+        _front(brush.at(0, 0.5, 0.97), look, dice.chance(0.5), outfit, face)
     else:
-        _front(brush.at(0, 0.5, 0.97) if pose == "front" else brush.at(0, 10, 1.25), look, dice.chance(0.5), outfit, face)
+        _front(brush.at(0, 9.5, 1.22), look, False, outfit, face)
 
 
 def _front(brush: Brush, look: Look, raised: bool, outfit: Outfit, face: Face) -> None:

@@ -6,7 +6,7 @@ from latent_diffusion.data.cartoons import accessories, faces
 from latent_diffusion.data.cartoons.bodies import POSES
 from latent_diffusion.data.cartoons.canvas import Brush
 from latent_diffusion.data.cartoons.dice import Dice
-from latent_diffusion.data.cartoons.palette import Look
+from latent_diffusion.data.cartoons.palette import DARK, WHITE, Look
 
 LOOKS = (
     Look((228, 176, 122), (255, 242, 222), (160, 104, 70)),
@@ -45,6 +45,6 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
     faces.eyes(front, face, 7, -1.5, 3.5)
     faces.cheeks(front, face, 11, 5)
     faces.mouth(front, face.mouth, 0, 8.4, 4.8)
-    front.ellipse(0, 5, 3.6, 2.7, (56, 46, 66))
-    front.ellipse(-1, 4.2, 1.1, 0.8, (255, 255, 255))
+    front.ellipse(0, 5, 3.6, 2.7, DARK)
+    front.ellipse(-1, 4.2, 1.1, 0.8, WHITE)
     accessories.on_head(head, outfit, 0, -14, side=9)

@@ -26,6 +26,7 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
     pose = dice.pick(("sit", "sit", "side", "side", "portrait"))
     brush = accessories.make_room(brush, outfit)
     if pose == "side":
+        brush = brush.at(0, 0.5, 0.96)
         _body_side(brush, look, outfit)
         _head(brush.at(-10, -6, 0.92), look, outfit, face)
     else:
@@ -36,7 +37,7 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
 
 def _body_front(brush: Brush, look: Look, spread: float, outfit: Outfit) -> None:
     for s in (-1, 1):
-        _wing(brush.at(s * 9, 9, tilt=s * spread, mirror=s < 0), look)
+        _wing(brush.at(s * 9, 9, 0.88, tilt=s * spread, mirror=s < 0), look)
     brush.stroke([(6, 24), (17, 26.5), (24, 21)], 6.4, look.coat, 3.6, rim=True)
     brush.polygon([(19.5, 21), (26.5, 12), (28.5, 23)], look.mark, rim=True)
     for s in (-1, 1):

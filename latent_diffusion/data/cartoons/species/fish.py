@@ -27,9 +27,9 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
     face = faces.expression(dice, ("smile", "open", "small"))
     brush = accessories.make_room(brush, outfit)
     if dice.chance(0.3):
-        _three_quarter(brush.at(0, 2), look, outfit, face)
+        _three_quarter(brush.at(0, 2, 0.97), look, outfit, face)
     else:
-        _profile(brush.at(-4, 1), look, dice, outfit, face.in_profile())
+        _profile(brush.at(-4.5, 1, 0.96), look, dice, outfit, face.in_profile())
 
 
 def _profile(brush: Brush, look: Look, dice: Dice, outfit: Outfit, face: Face) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from latent_diffusion.data.cartoons import accessories, faces
-from latent_diffusion.data.cartoons.accessories import Outfit
 from latent_diffusion.data.cartoons.canvas import Brush
 from latent_diffusion.data.cartoons.dice import Dice
-from latent_diffusion.data.cartoons.faces import Face
 from latent_diffusion.data.cartoons.palette import Look
 
 LOOKS = (
@@ -22,7 +20,7 @@ CLOTHES = ("party hat", "crown", "bow", "flower", "beanie")
 def paint(brush: Brush, look: Look, dice: Dice) -> None:
     outfit = accessories.choose(dice, CLOTHES, look.coat)
     face = faces.expression(dice, ("smile", "open", "small"))
-    pattern = dice.pick(("plain", "spots", "bands"))
+    pattern = dice.pick(("stripe", "spots", "bands"))
     brush = accessories.make_room(brush, outfit)
     if dice.chance(0.6):
         brush = brush.at(-1, -1, tilt=dice.uniform(-28, 18))
@@ -58,6 +56,8 @@ def _body_above(brush: Brush, look: Look, step: float, pattern: str) -> None:
     elif pattern == "bands":
         for y, half in ((3, 5.6), (8.4, 5), (13.8, 4)):
             brush.stroke([(-half, y), (half, y)], 2.6, look.mark)
+    else:
+        brush.stroke([(0, 2), (-0.4, 12), (2.4, 20), (9, 26), (16, 26.3)], 4, look.light, 1.6)
 
 
 def _foot(at: Brush, look: Look) -> None:
@@ -68,7 +68,7 @@ def _foot(at: Brush, look: Look) -> None:
 
 
 def _body_side(brush: Brush, look: Look, pattern: str) -> None:
-    tail = [(10, 14), (21, 17), (28, 9), (26, -2), (18, -4), (14.5, 2), (19.5, 5.5)]
+    tail = [(9, 14), (20, 17), (26, 9), (24, -2), (16.5, -4), (13, 2), (18, 5.5)]
     brush.stroke(tail, 10, look.coat, 3.4, rim=True)
     for x, colour in ((1, look.shade), (20, look.shade), (-11, look.coat), (11, look.coat)):
         brush.stroke([(x + 2, 16), (x - 1, 21), (x, 25)], 5.4, colour, rim=True)
@@ -80,5 +80,5 @@ def _body_side(brush: Brush, look: Look, pattern: str) -> None:
     for x, y in ((3, 11.5), (10, 13), (22, 15.5)):
         if pattern == "spots":
             brush.circle(x, y, 2.5, look.mark)
-        elif pattern == "bands":
+        else:
             brush.stroke([(x, y - 2), (x - 0.5, y + 2)], 2.8, look.mark)

@@ -26,13 +26,13 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
     brush = accessories.make_room(brush, outfit)
     pose = dice.pick(("side", "side", "side", "front", "profile"))
     if pose == "front":
-        _front(brush.at(0, -3, 1.12), look, outfit, face)
+        _front(brush.at(0, -0.5, 1.03), look, outfit, face)
     elif pose == "profile":
         brush.blob([(-6, 4), (10, -6), (22, 14), (26, 48), (-16, 48), (-10, 20)], look.shade, rim=True)
         accessories.on_neck(brush.at(4, 21, 1.3, tilt=-6), outfit, 0, 0, 11)
-        _profile(brush.at(6, -3, 1.25), look, outfit, face)
+        _profile(brush.at(5, -1.5, 1.17), look, outfit, face)
     else:
-        _side(brush, look, outfit, face)
+        _side(brush.at(-1, 0.5, 0.95), look, outfit, face)
 
 
 def _side(brush: Brush, look: Look, outfit: Outfit, face: Face) -> None:
@@ -40,7 +40,8 @@ def _side(brush: Brush, look: Look, outfit: Outfit, face: Face) -> None:
     for x, near in ((1, False), (12, False), (-7, True), (19.5, True)):
         brush.stroke([(x, 16), (x, 27)], 6, look.coat if near else look.shade, 5.4, rim=True)
         brush.polygon([(x - 3, 26), (x + 3, 26), (x + 3.8, 30), (x - 3.8, 30)], mix(look.mark, DARK, 0.35), rim=True)
-    brush.blob([(-11, 0), (2, -8), (8, 3), (20, 3), (24, 10), (20, 19), (6, 20), (-8, 20), (-12, 10)], look.shade, rim=True)
+    body = [(-11, 0), (2, -8), (8, 3), (20, 3), (24, 10), (20, 19), (6, 20), (-8, 20), (-12, 10)]
+    brush.blob(body, look.shade, rim=True)
     accessories.on_neck(brush.at(-3, 6, 0.9, tilt=-12), outfit, 0, 0, 9)
     _profile(brush.at(-4, -10, 0.96), look, outfit, face)
 
@@ -49,7 +50,8 @@ def _profile(head: Brush, look: Look, outfit: Outfit, face: Face) -> None:
     """The head from the side, muzzle at the left."""
     head.blob([(-2, -15), (8, -14), (15, -4), (17, 9), (12, 17), (6, 8), (4, -4)], look.mark, rim=True)
     for x, near in ((-1, False), (4.5, True)):
-        head.blob([(x - 3, -9), (x - 2, -16), (x + 1, -20), (x + 3.2, -15), (x + 3, -8)], look.coat if near else look.shade, rim=True)
+        ear = [(x - 3, -9), (x - 2, -16), (x + 1, -20), (x + 3.2, -15), (x + 3, -8)]
+        head.blob(ear, look.coat if near else look.shade, rim=True)
     skull = [(0, -12), (-7, -10), (-13, -4), (-20, -1), (-24.5, 5), (-22, 12), (-13, 13), (-2, 11), (7, 6), (9, -4)]
     head.blob([*skull, (6, -11)], look.coat, rim=True)
     head.blob([(-16, -2.8), (-20.6, -0.8), (-24.5, 5), (-22, 12), (-15, 12.8), (-13, 5)], look.light)

@@ -26,6 +26,7 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
         at.stroke([(0, 0), (10, 1), (16, -6), (13, -14), (7, -12), (8, -7)], 4, look.coat, 3.4, rim=True)
 
     brush = accessories.make_room(brush, outfit)
+    brush = brush.at(0, 1.5, 0.91) if pose == "portrait" else brush
     head = POSES["portrait" if pose == "portrait" else "sit"](brush, look, tail, outfit, look.light)
     if pose == "wave":
         brush.stroke([(-8, 11), (-17, 12), (-22, 5)], 5, look.coat, rim=True)

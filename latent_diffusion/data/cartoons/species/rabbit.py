@@ -21,14 +21,15 @@ CLOTHES = ("bow", "flower", "glasses", "scarf", "bow tie", "bell")
 def paint(brush: Brush, look: Look, dice: Dice) -> None:
     outfit = accessories.choose(dice, CLOTHES, look.coat)
     face = faces.expression(dice, ("teeth", "teeth", "w", "smile"))
-    pose = POSES[dice.pick(("sit", "sit", "portrait", "side", "loaf"))]
+    pose = dice.pick(("sit", "sit", "portrait", "side", "loaf"))
     folded, spread = dice.chance(0.35), dice.uniform(3, 13)
 
     def tail(at: Brush) -> None:
         at.circle(5, -2, 5.2, look.light, rim=True)
 
     paws = dice.pick((look.light, look.coat))
-    head = pose(brush.at(0, 7.5, 0.88), look, tail, outfit, paws).at(0, 0, 1.1)
+    head = POSES[pose](brush.at(0, 5.4, 0.845), look, tail, outfit, paws)
+    head = head if pose == "portrait" else head.at(0, 0, 1.1)
     for s in (-1, 1):
         ear = head.at(s * 7.5, -11, tilt=s * spread)
         if folded and s == 1:
