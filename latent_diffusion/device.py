@@ -32,8 +32,8 @@ def choose_precision(precision: str, device: torch.device) -> str:
     if device.type == "mps":
         return "float32"
     seconds = {}
-    convolution = nn.Conv2d(128, 128, 3, padding=1).to(device)
-    images = torch.randn(16, 128, 16, 16, device=device)
+    convolution = place(nn.Conv2d(128, 128, 3, padding=1), device)
+    images = torch.randn(16, 128, 16, 16, device=device).to(memory_format=torch.channels_last)
     for candidate in ("float32", "bfloat16"):
         times = []
         for _ in range(6):
@@ -50,6 +50,11 @@ def choose_precision(precision: str, device: torch.device) -> str:
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     assert precision in ("bfloat16", "float32")
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def place(network: nn.Module, device: torch.device) -> nn.Module:
+    """On the device, with convolutions channels last, which is the faster order in float32 and on a GPU."""
+    return network.to(device, memory_format=torch.channels_last)
 
 
 def synchronize(device: torch.device) -> None:

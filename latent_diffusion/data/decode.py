@@ -5,6 +5,7 @@ Every failure is an `Unreadable` whose text is one short reason, so that a summa
 """
 
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -121,3 +122,16 @@ def fit(image: Image.Image, size: int) -> Image.Image:
     left, top = (image.width - side) // 2, (image.height - side) // 2
     box = (left, top, left + side, top + side)
     return image.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
+
+
+def read_images(paths: list[Path], size: int) -> np.ndarray:
+    """Picture files as uint8 (N, size, size, 3). ValueError that names the first file which cannot be read."""
+    images = []
+    for path in paths:
+        try:
+            images.append(decode(path.read_bytes(), size)[0])
+        except OSError as error:
+            raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
+        except Unreadable as reason:
+            raise ValueError(f"cannot use {path}: {reason}") from None
+    return np.stack(images)

@@ -15,7 +15,7 @@ from torch import Tensor
 from autoencoder import Autoencoder
 from latent_diffusion.denoiser import Denoiser, guided
 from latent_diffusion.device import autocast
-from latent_diffusion.images import to_uint8
+from latent_diffusion.images import from_uint8, to_uint8
 from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels
 
 SamplerName = Literal["dpmpp_2m", "heun", "ddim", "ddpm"]
@@ -93,3 +93,13 @@ def generate(denoiser: Denoiser, autoencoder: Autoencoder, seeds: Sequence[int],
         pass
     return decode_images(autoencoder, latents, config.compute_batch, precision)
 
+
+@torch.inference_mode()
+def reconstruct(autoencoder: Autoencoder, images: np.ndarray, precision: str, batch: int = 64) -> np.ndarray:
+    """What encoding to the posterior's mean and decoding leave of uint8 images (N, H, W, 3)."""
+    device, parts = autoencoder.shift.device, []
+    for start in range(0, len(images), batch):
+        with autocast(device, precision):
+            latents = autoencoder.encode(from_uint8(images[start:start + batch], device)).mean
+            parts.append(to_uint8(autoencoder.decode(latents)))
+    return np.concatenate(parts)

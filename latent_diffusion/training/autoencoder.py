@@ -14,7 +14,7 @@ from autoencoder.perceptual import PerceptualDistance, lpips_distance
 from latent_diffusion.classifier import ClassifierConfig
 from latent_diffusion.data.reference import DataFacts
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.device import autocast
+from latent_diffusion.device import autocast, place
 from latent_diffusion.run import Part, Run, load_tensors, load_weights
 from latent_diffusion.training.classifier import ClassifierStage, load_classifier, train_network
 from latent_diffusion.training.distributed import World
@@ -72,7 +72,7 @@ def autoencoder_task(data: Dataset, stage: AutoencoderStage, device: torch.devic
     model = Autoencoder(stage.model, data.info.image_size)
     images = Images(data, data.train, torch.device("cpu"))
     model.initialise(images(spread(len(images), INITIALISED_ON))[0])
-    objective = AutoencoderObjective(model, AutoencoderLoss(stage.loss, perceptual), data.info.flip).to(device)
+    objective = place(AutoencoderObjective(model, AutoencoderLoss(stage.loss, perceptual), data.info.flip), device)
     return Task(model, objective, len(images), Images(data, data.train, device))
 
 
@@ -123,11 +123,14 @@ def normalise(model: Autoencoder, images: Images, config: TrainingConfig) -> Non
 def load_autoencoder(run: Run, device: torch.device) -> Autoencoder:
     """The trained autoencoder of a run, ready to use; ValueError if there is none or its files do not fit."""
     part: Part = run.autoencoder.require()
-    config = part.read_config()
-    model = Autoencoder(AutoencoderStage.model_validate(config["autoencoder"]).model,
-                        DataFacts.model_validate(config["data"]).image_size)
+    model = Autoencoder(AutoencoderStage.model_validate(part.read_config()["autoencoder"]).model, image_size(run))
     load_weights(model, load_tensors(part.model_path)[0], part.model_path)
-    return model.to(device).eval().requires_grad_(False)
+    return place(model, device).eval().requires_grad_(False)
+
+
+def image_size(run: Run) -> int:
+    """Side of the images of a run's trained autoencoder."""
+    return DataFacts.model_validate(run.autoencoder.require().read_config()["data"]).image_size
 
 
 def spread(rows: int, most: int) -> np.ndarray:

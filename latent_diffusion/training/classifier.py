@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from latent_diffusion.classifier import Classifier, ClassifierConfig
 from latent_diffusion.data.reference import DataFacts
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.device import place
 from latent_diffusion.run import Part, Run, load_tensors, load_weights
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
@@ -50,7 +51,7 @@ def shifted(images: Tensor, uniform: Tensor) -> Tensor:
     rows = moves[0][:, None] + torch.arange(height, device=images.device)  # (N, H)
     columns = moves[1][:, None] + torch.arange(width, device=images.device)
     first = torch.arange(n, device=images.device)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[first, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+    return padded.permute(0, 2, 3, 1)[first, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def train_classifier(run: Run, data: Dataset, stage: ClassifierStage, world: World, start: Start = Start()) -> None:
@@ -65,7 +66,7 @@ def classifier_task(data: Dataset, stage: ClassifierStage, device: torch.device)
     torch.manual_seed(stream_seed(stage.training.seed))
     model = Classifier(stage.model, data.num_classes)
     images = Images(data, data.train, device)
-    return Task(model, ClassifierObjective(model, data.info.flip).to(device), len(images), images)
+    return Task(model, place(ClassifierObjective(model, data.info.flip), device), len(images), images)
 
 
 def train_network(part: Part, data: Dataset, stage: ClassifierStage, world: World, start: Start) -> None:
@@ -82,4 +83,4 @@ def load_classifier(part: Part, device: torch.device) -> Classifier:
     model = Classifier(ClassifierStage.model_validate(config[part.name]).model,
                        DataFacts.model_validate(config["data"]).num_classes)
     load_weights(model, load_tensors(part.model_path)[0], part.model_path)
-    return model.to(device).eval().requires_grad_(False)
+    return place(model, device).eval().requires_grad_(False)

@@ -11,6 +11,7 @@ from autoencoder import Posterior
 from latent_diffusion.data.reference import DataFacts
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.denoiser import Denoiser, NoiseLevelConfig, UNet, UNetConfig
+from latent_diffusion.device import place
 from latent_diffusion.progress import say
 from latent_diffusion.run import Run, load_tensors, load_weights
 from latent_diffusion.sampling.generate import SamplingConfig
@@ -78,19 +79,20 @@ def train_diffusion(run: Run, data: Dataset, stage: DiffusionStage, sampling: Sa
         say("the autoencoder was retrained: latents are encoded again, and the denoiser is trained anew")
     stage = begin(run, part, stage, data, Start(start.resume, start.overwrite or retrained, start.init), world,
                   sampling=sampling.model_dump(mode="json"), autoencoder_checksum=checksum)
-    task = diffusion_task(data, autoencoder, checksum, stage, world)
+    moments = cached_moments(data, autoencoder, checksum, stage.training.precision, world)
+    task = diffusion_task(stage, moments, data.labels[data.train], data.num_classes, world.device)
     if start.init:
         initialise_from(start.init, part, task.model, data.info.class_names)
     train(task, stage.training, part, world, start.resume, preview)
     save_model(part, task.model, world)
 
 
-def diffusion_task(data: Dataset, autoencoder, checksum: str, stage: DiffusionStage, world: World) -> Task:
-    moments = cached_moments(data, autoencoder, checksum, stage.training.precision, world)
+def diffusion_task(stage: DiffusionStage, moments: np.ndarray, labels: np.ndarray, num_classes: int, device: torch.device) -> Task:
+    """For moments (views, N, 2C, h, w) and the labels (N,) of the train split."""
     torch.manual_seed(stream_seed(stage.training.seed))
-    model = Denoiser(UNet(stage.model, autoencoder.config.latent_channels, data.num_classes))
-    rows = Moments(moments, data.labels[data.train], world.device)
-    return Task(model, DiffusionObjective(model, stage).to(world.device), len(rows), rows)
+    model = Denoiser(UNet(stage.model, moments.shape[2] // 2, num_classes))
+    rows = Moments(moments, labels, device)
+    return Task(model, place(DiffusionObjective(model, stage), device), len(rows), rows)
 
 
 def load_denoiser(run: Run, latent_channels: int, device: torch.device) -> Denoiser:
@@ -103,4 +105,4 @@ def load_denoiser(run: Run, latent_channels: int, device: torch.device) -> Denoi
     stage = DiffusionStage.model_validate(config["diffusion"])
     model = Denoiser(UNet(stage.model, latent_channels, DataFacts.model_validate(config["data"]).num_classes))
     load_weights(model, load_tensors(part.model_path)[0], part.model_path)
-    return model.to(device).eval().requires_grad_(False)
+    return place(model, device).eval().requires_grad_(False)

@@ -1,0 +1,240 @@
+"""The command line: one thin command per verb, which calls the room that does the work.
+
+Rooms are imported inside the commands, so that --help and prepare never wait for torch.
+"""
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from latent_diffusion.progress import Progress, console, say
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
+                  help="Latent diffusion that anyone can train from scratch on their own images.\n\n"
+                       "Try it: [bold]ldm demo[/bold]. Your own pictures: prepare, train-autoencoder, train-classifier, "
+                       "train-diffusion, sample, evaluate.")
+
+ConfigFile = Annotated[Optional[Path], typer.Argument(help="TOML file, or the name of one in configs/; by default own_cpu or own_gpu.",
+                                                      show_default=False)]
+DataFolder = Annotated[Path, typer.Option("--data", help="Prepared data set (ldm prepare).")]
+RunFolder = Annotated[Path, typer.Option("--run", help="Run directory; made if it is not there.")]
+ExistingRun = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory of a training.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted training from its checkpoint.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Train anew over what the run holds.")]
+Init = Annotated[Optional[Path], typer.Option("--init", help="Start from the weights of another run.")]
+Settings = Annotated[Optional[list[str]], typer.Option("--set", help="Change a setting, e.g. diffusion.training.steps=2000; repeatable.")]
+
+
+class Precision(StrEnum):
+    auto = "auto"
+    bfloat16 = "bfloat16"
+    float32 = "float32"
+
+
+class Distribution(StrEnum):
+    cycle = "cycle"
+    data = "data"
+
+
+Device = Annotated[str, typer.Option("--device", help="auto, cuda, mps or cpu.")]
+PrecisionOption = Annotated[Precision, typer.Option("--precision", help="auto: bfloat16 where it measures faster.")]
+
+
+@app.command(epilog="Example: ldm prepare photos/ data/photos --size 64")
+def prepare(source: Annotated[str, typer.Argument(help="Folders of images, a .zip of them, a synth-cute clone, MNIST or CIFAR-10 files, "
+                                                       "or cartoons[:COUNT].")],
+            data: Annotated[Path, typer.Argument(help="Where the prepared data set goes.")],
+            size: Annotated[Optional[int], typer.Option(help="Side of the images; 64, or the native size of MNIST and CIFAR-10.",
+                                                        show_default=False)] = None,
+            holdout: Annotated[float, typer.Option(help="Share of each class held out for scoring, unless the source has a split.")] = 0.1,
+            flip: Annotated[Optional[bool], typer.Option("--flip/--no-flip", help="May training mirror the images? Not digits or text.",
+                                                         show_default=False)] = None) -> None:
+    """Turn any source of images into a prepared data set."""
+    from latent_diffusion.data.prepare import prepare as prepare_data
+    from latent_diffusion.data.summary import summary
+
+    with PrepareProgress() as progress:
+        info = prepare_data(source, data, size, holdout, flip, progress.update)
+    for line in summary(info):
+        say(line)
+
+
+class PrepareProgress:
+    """A Progress whose total is known only once the source has been listed."""
+
+    def __enter__(self):
+        self.progress = None
+        return self
+
+    def update(self, done: int, total: int) -> None:
+        if self.progress is None:
+            self.progress = Progress("preparing", total).__enter__()
+        self.progress.advance(done - self.progress.done)
+
+    def __exit__(self, *details):
+        if self.progress:
+            self.progress.__exit__(*details)
+
+
+@app.command(epilog="Example: ldm train-autoencoder eurosat_cpu --data data/eurosat --run runs/eurosat")
+def train_autoencoder(data: DataFolder, run: RunFolder, config: ConfigFile = None, resume: Resume = False, overwrite: Overwrite = False,
+                      init: Init = None, settings: Settings = None, device: Device = "auto",
+                      precision: PrecisionOption = Precision.auto) -> None:
+    """Stage one: train the autoencoder that turns images into latents."""
+    from latent_diffusion.inspection.previews import reconstruction_preview
+    from latent_diffusion.training.autoencoder import train_autoencoder as train
+
+    with begun("autoencoder", data, run, config, resume, overwrite, init, settings, device, precision) as (where, images, chosen, group, start):
+        train(where, images, chosen.autoencoder, group, start, reconstruction_preview(where, images))
+
+
+@app.command(epilog="Example: ldm train-classifier eurosat_cpu --data data/eurosat --run runs/eurosat")
+def train_classifier(data: DataFolder, run: RunFolder, config: ConfigFile = None, resume: Resume = False, overwrite: Overwrite = False,
+                     init: Init = None, settings: Settings = None, device: Device = "auto",
+                     precision: PrecisionOption = Precision.auto) -> None:
+    """Train the judge: the classifier whose features score samples."""
+    from latent_diffusion.evaluation.judge import make_judge
+
+    with begun("classifier", data, run, config, resume, overwrite, init, settings, device, precision) as (where, images, chosen, group, start):
+        make_judge(where, images, chosen.classifier, group, start)
+
+
+@app.command(epilog="Example: ldm train-diffusion eurosat_cpu --data data/eurosat --run runs/eurosat")
+def train_diffusion(data: DataFolder, run: RunFolder, config: ConfigFile = None, resume: Resume = False, overwrite: Overwrite = False,
+                    init: Init = None, settings: Settings = None, device: Device = "auto",
+                    precision: PrecisionOption = Precision.auto) -> None:
+    """Stage two: train the denoiser on the latents of the run's autoencoder."""
+    from latent_diffusion.inspection.previews import sample_preview
+    from latent_diffusion.training.diffusion import train_diffusion as train
+
+    with begun("diffusion", data, run, config, resume, overwrite, init, settings, device, precision) as (where, images, chosen, group, start):
+        train(where, images, chosen.diffusion, chosen.sampling, group, start, sample_preview(where, images, chosen.sampling, group.device))
+
+
+def begun(stage: str, data: Path, run: Path, config: Path | None, resume: bool, overwrite: bool, init: Path | None,
+          settings: list[str] | None, device: str, precision: Precision):
+    """What every training command opens first: run, data set, config, processes, start."""
+    from contextlib import contextmanager
+
+    from latent_diffusion.config import default_config, load_config, resumed_config
+    from latent_diffusion.data.store import Dataset
+    from latent_diffusion.device import choose_device
+    from latent_diffusion.run import Run
+    from latent_diffusion.training.distributed import world
+    from latent_diffusion.training.stage import Start
+
+    @contextmanager
+    def opened():
+        where, images, target = Run(run), Dataset.open(data), choose_device(device)
+        changes, exact = settings or [], None if precision == Precision.auto else precision.value
+        if resume and config is None:
+            chosen = resumed_config(getattr(where, stage), changes, exact)
+        else:
+            chosen = load_config(config or default_config(target), changes, exact)
+        with world(target) as group:
+            yield where, images, chosen, group, Start(resume, overwrite, init)
+
+    return opened()
+
+
+@app.command(epilog="Example: ldm reconstruct runs/eurosat")
+def reconstruct(run: ExistingRun,
+                images: Annotated[Optional[list[Path]], typer.Argument(help="Image files; the held-out images by default.", show_default=False)] = None,
+                out: Annotated[Optional[Path], typer.Option(help="Where the picture goes; RUN/reconstructions.png.", show_default=False)] = None,
+                device: Device = "auto") -> None:
+    """Encode and decode images: a picture of originals, reconstructions and errors, with scores."""
+    from latent_diffusion.data.decode import read_images
+    from latent_diffusion.evaluation.reconstruction import reconstruct_images, table
+    from latent_diffusion.inspection.grids import reconstruction_grid
+    from latent_diffusion.run import Run
+    from latent_diffusion.training.autoencoder import image_size, spread
+
+    opened = Run.open(run)
+    given = read_images(images, image_size(opened)) if images else None
+    originals, decoded, scores = reconstruct_images(opened, given, device)
+    shown = spread(len(originals), 30)
+    path = out or run / "reconstructions.png"
+    reconstruction_grid(originals[shown], decoded[shown]).save(path)
+    console.print(table(scores))
+    say(f"picture: {path}")
+
+
+@app.command(epilog="Example: ldm sample runs/eurosat samples/eurosat --seeds 1-100 --guidance 1.5")
+def sample(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder for the PNGs.")],
+           classes: Annotated[Optional[str], typer.Option(help="Class names, separated by commas; all by default.", show_default=False)] = None,
+           seeds: Annotated[str, typer.Option(help="For example 1-100 or 3,7,20-29. One image a seed.")] = "1-100",
+           every_class: Annotated[bool, typer.Option("--every-class", help="Draw each seed in each class.")] = False,
+           class_distribution: Annotated[Distribution, typer.Option(help="cycle: evenly; data: as in the data set.")] = Distribution.cycle,
+           guidance: Annotated[Optional[float], typer.Option(help="Classifier-free guidance; 1 is none.", show_default=False)] = None,
+           steps: Annotated[Optional[int], typer.Option(help="Sampler steps.", show_default=False)] = None,
+           sampler: Annotated[Optional[str], typer.Option(help="dpmpp_2m, heun, ddim or ddpm.", show_default=False)] = None,
+           batch_size: Annotated[int, typer.Option(min=1, help="Images at a time; changes memory, never the images.")] = 100,
+           device: Device = "auto", precision: PrecisionOption = Precision.auto) -> None:
+    """Draw images. The run's own defaults hold for what is not given."""
+    from pydantic import ValidationError
+
+    from latent_diffusion.config import explain
+    from latent_diffusion.pipeline import Pipeline, sample_to_folder
+    from latent_diffusion.sampling.plan import parse_seeds
+
+    pipe, chosen = Pipeline.from_run(run, device, precision.value), parse_seeds(seeds)
+    names = [name.strip() for name in classes.split(",")] if classes else None
+    try:
+        config = pipe.configured(guidance=guidance, steps=steps, sampler=sampler)
+    except ValidationError as error:
+        raise ValueError(explain(error, "ldm sample")) from None
+    total = len(chosen) * (len(pipe.labels(names)) if every_class else 1)
+    with Progress("sampling", total) as progress:
+        grid = sample_to_folder(pipe, out, chosen, names, "every" if every_class else class_distribution.value, config,
+                                batch_size, progress.advance)
+    say(f"{total} images in {out}, grid: {grid}")
+
+
+@app.command(epilog="Example: ldm evaluate samples/eurosat --run runs/eurosat")
+def evaluate(samples: Annotated[Path, typer.Argument(help="Folder of samples.")],
+             run: Annotated[Path, typer.Option("--run", help="Run whose data set is the reference.")],
+             judge: Annotated[Optional[Path], typer.Option(help="Another run, whose judge scores instead.", show_default=False)] = None,
+             device: Device = "auto") -> None:
+    """Score samples: FID beside its floor, Inception score, coverage, accuracy, sharpness."""
+    from latent_diffusion.evaluation.scores import evaluate as score_folder
+    from latent_diffusion.evaluation.scores import table
+    from latent_diffusion.run import Run
+
+    opened = Run.open(run)
+    console.print(table(score_folder(opened, samples, Run.open(judge) if judge else None, device)))
+    say(f"recorded in {opened.scores_path}")
+
+
+@app.command(epilog="Example: ldm demo --run runs/demo")
+def demo(run: Annotated[Path, typer.Option("--run", help="Run directory; a new one.")] = Path("runs/demo"),
+         device: Device = "auto", settings: Settings = None) -> None:
+    """All of it on drawn cartoons: draw, judge, both stages, samples, scores. About ten minutes on two cores."""
+    from latent_diffusion.demo import run_demo
+
+    run_demo(run, device, settings or [])
+
+
+def main() -> None:
+    """Run a command: exit status 0 done, 2 a user's mistake in one line, 130 interrupted with everything saved."""
+    debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    try:
+        app(standalone_mode=False)
+    except KeyboardInterrupt as stop:
+        fail(str(stop) or "interrupted", 130)
+    except Exception as error:  # a defect of ours keeps its traceback; what a user can put right gets one line
+        if hasattr(error, "format_message"):  # typer's own refusals of options and arguments
+            fail(error.format_message() or "name a command", 2)
+        if debug or not isinstance(error, (ValueError, OSError)):
+            raise
+        fail(f"{error} (--debug shows where)", 2)
+
+
+def fail(text: str, status: int) -> None:
+    if os.environ.get("RANK", "0") == "0":
+        print(f"ldm: {' '.join(text.split())}", file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,122 @@
+"""`ldm demo`: everything on drawn cartoons, from nothing to a score table, in minutes on a laptop.
+
+What is finished is kept: a demo that was interrupted goes on, one that was completed samples and scores again at once.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from latent_diffusion.config import Config, load_config, resumed_config
+from latent_diffusion.data.prepare import prepare
+from latent_diffusion.data.store import Dataset
+from latent_diffusion.device import choose_device, choose_precision
+from latent_diffusion.evaluation import reconstruction, scores
+from latent_diffusion.evaluation.judge import make_judge
+from latent_diffusion.inspection.grids import grid, reconstruction_grid
+from latent_diffusion.inspection.previews import reconstruction_preview, sample_preview
+from latent_diffusion.pipeline import Pipeline, sample_to_folder
+from latent_diffusion.progress import Progress, clock, console, say
+from latent_diffusion.run import Part, Run
+from latent_diffusion.training.autoencoder import autoencoder_task, spread, train_autoencoder
+from latent_diffusion.training.classifier import classifier_task
+from latent_diffusion.training.diffusion import diffusion_task, train_diffusion
+from latent_diffusion.training.distributed import World
+from latent_diffusion.training.loop import seconds_per_step
+from latent_diffusion.training.stage import Start
+
+CONFIG = Path("cartoons_cpu")
+CARTOONS = 11_000
+SAMPLES = 1_000
+SEEDS_SHOWN = 10
+MOST_SECONDS = 18 * 60  # of training; the rest of a demo takes about two minutes
+STAGES = ("autoencoder", "classifier", "diffusion")
+
+
+def run_demo(folder: Path, device_name: str, settings: list[str]) -> None:
+    run, device, start = Run(folder), choose_device(device_name), time.perf_counter()
+    data = draw_cartoons(run)
+    world = World(0, 1, device)
+    config = plan(run, data, load_config(CONFIG, settings), world)
+    train_autoencoder_if_needed(run, data, config, world)
+    if begin(run.classifier, "the judge: a classifier whose features score the samples"):
+        make_judge(run, data, stage(run.classifier, config).classifier, world, restart(run.classifier))
+    if begin(run.diffusion, "stage two: the denoiser"):
+        chosen = stage(run.diffusion, config)
+        train_diffusion(run, data, chosen.diffusion, config.sampling, world, restart(run.diffusion),
+                        sample_preview(run, data, config.sampling, device))
+    draw_and_score(run, device_name)
+    say(f"\nall of it took {clock(time.perf_counter() - start)} minutes. More: ldm sample {folder} samples --classes dog,cat --guidance 2")
+
+
+def draw_cartoons(run: Run) -> Dataset:
+    folder = run.folder / "data"
+    if not (folder / "dataset.json").is_file():
+        say(f"drawing {CARTOONS:,} cartoons of eleven species")
+        with Progress("drawing", CARTOONS) as progress:
+            prepare(f"cartoons:{CARTOONS}", folder, on_progress=lambda done, total: progress.advance(done - progress.done))
+    return Dataset.open(folder)
+
+
+def plan(run: Run, data: Dataset, config: Config, world: World) -> Config:
+    """The config with as many steps as fit: measured on this machine, lowered and said where it is slow."""
+    model = config.autoencoder.model
+    side = -(-data.info.image_size // model.factor)
+    noise, labels = np.zeros((1, 256, 2 * model.latent_channels, side, side), np.float16), np.zeros(256, np.int64)
+    tasks = {"autoencoder": lambda s: autoencoder_task(data, s, world.device),
+             "classifier": lambda s: classifier_task(data, s, world.device),
+             "diffusion": lambda s: diffusion_task(s, noise, labels, data.num_classes, world.device)}
+    stages, seconds = {}, 0.0
+    for name in STAGES:
+        chosen = getattr(config, name)
+        precision = choose_precision(chosen.training.precision, world.device)
+        stages[name] = chosen.model_copy(update={"training": chosen.training.model_copy(update={"precision": precision})})
+        if not getattr(run, name).trained:
+            seconds += seconds_per_step(tasks[name](stages[name]), stages[name].training, world) * chosen.training.steps
+    share = min(1.0, MOST_SECONDS / max(seconds, 1e-9))
+    say(f"on {world.device}, in {precision}: training takes about {clock(seconds * share)} minutes" +
+        (f"; this machine is slow, so every stage takes {share:.0%} of its steps, and the pictures will be poorer" if share < 1 else ""))
+    for name, chosen in stages.items():
+        steps = max(10, round(share * chosen.training.steps))
+        stages[name] = chosen.model_copy(update={"training": chosen.training.model_copy(update={"steps": steps})})
+    return config.model_copy(update=stages)
+
+
+def train_autoencoder_if_needed(run: Run, data: Dataset, config: Config, world: World) -> None:
+    if begin(run.autoencoder, "stage one: the autoencoder"):
+        train_autoencoder(run, data, stage(run.autoencoder, config).autoencoder, world, restart(run.autoencoder),
+                          reconstruction_preview(run, data))
+
+
+def begin(part: Part, title: str) -> bool:
+    """Whether the part still has to be trained, said either way."""
+    say(f"\n{title}" + (f": already in {part.folder}" if part.trained else ""))
+    return not part.trained
+
+
+def restart(part: Part) -> Start:
+    return Start(resume=part.checkpoint_path.is_file(), overwrite=True)
+
+
+def stage(part: Part, config: Config) -> Config:
+    """What an interrupted training recorded, or else the plan."""
+    return resumed_config(part) if part.checkpoint_path.is_file() else config
+
+
+def draw_and_score(run: Run, device: str) -> None:
+    say(f"\ndrawing {SAMPLES:,} samples, and scoring them")
+    originals, decoded, found = reconstruction.reconstruct_images(run, device=device)
+    shown = spread(len(originals), 30)
+    reconstruction_grid(originals[shown], decoded[shown]).save(run.folder / "reconstructions.png")
+    pipe, samples = Pipeline.from_run(run.folder, device), run.folder / "samples"
+    with Progress("sampling", SAMPLES) as progress:
+        sample_to_folder(pipe, samples, range(1, SAMPLES + 1), None, "cycle", pipe.sampling, 100, progress.advance)
+    names, seeds = pipe.facts.class_names, list(range(1, SEEDS_SHOWN + 1))
+    labels = [label for label in range(len(names)) for _ in seeds]
+    images = pipe.generate(seeds * len(names), labels, pipe.sampling)
+    picture = run.folder / "samples.png"
+    grid(list(images.reshape(len(names), len(seeds), *images.shape[1:])), names).save(picture)
+    console.print(reconstruction.table(found))
+    console.print(scores.table(scores.evaluate(run, samples, device=device)))
+    say(f"look at {picture} (classes x seeds), {run.folder / 'reconstructions.png'} and {samples}/")

@@ -1,0 +1,67 @@
+"""How much of an image survives the autoencoder: PSNR, SSIM, and rFID beside its floor."""
+
+import numpy as np
+from pydantic import BaseModel
+from rich.table import Table
+
+from latent_diffusion.data.reference import Reference
+from latent_diffusion.device import choose_device
+from latent_diffusion.evaluation.judge import Judge, batches, reference_statistics
+from latent_diffusion.run import Run
+from latent_diffusion.sampling.generate import reconstruct
+from latent_diffusion.training.autoencoder import load_autoencoder
+from metrics import frechet_distance, psnr, sharpness, ssim
+
+
+class ReconstructionScores(BaseModel):
+    """Means over N images; rFID compares their reconstructions, and its floor the images themselves, with the train
+    split. None where there is no judge."""
+
+    n: int
+    psnr: float
+    ssim: float
+    sharpness: float
+    lpips: float | None = None
+    rfid: float | None = None
+    rfid_floor: float | None = None
+
+
+def reconstruct_images(run: Run, originals: np.ndarray | None = None, device: str = "auto",
+                       ) -> tuple[np.ndarray, np.ndarray, ReconstructionScores]:
+    """Originals and reconstructions, uint8 (N, H, W, 3), and their scores: the held-out images by default.
+
+    rFID is for the held-out images only: others are not what the train split is a reference for.
+    """
+    target = choose_device(device)
+    autoencoder = load_autoencoder(run, target)
+    held_out = originals is None
+    if held_out:
+        originals = np.asarray(Reference.open(run).images)
+        if not len(originals):
+            raise ValueError(f"{run.folder} has no held-out images: name some image files")
+    reconstructions = reconstruct(autoencoder, originals, run.autoencoder.read_config()["autoencoder"]["training"]["precision"])
+    scores = ReconstructionScores(n=len(originals), psnr=float(psnr(originals, reconstructions).mean()),
+                                  ssim=float(ssim(originals, reconstructions).mean()),
+                                  sharpness=sharpness(reconstructions, originals))
+    if held_out and run.classifier.trained and len(originals) > 1:
+        judge, statistics = Judge.load(run, target), reference_statistics(run)
+        scores.rfid = frechet_distance(judge.look(batches(reconstructions)).statistics, statistics)
+        scores.rfid_floor = frechet_distance(judge.look(batches(originals)).statistics, statistics)
+    if held_out:
+        run.add_scores("reconstruction", scores.model_dump())
+    return originals, reconstructions, scores
+
+
+def table(scores: ReconstructionScores) -> Table:
+    shown = Table(title=f"reconstruction of {scores.n} images")
+    for column in ("score", "value", "best"):
+        shown.add_column(column, justify="left" if column == "score" else "right")
+    shown.add_row("PSNR, dB", f"{scores.psnr:.2f}", "high")
+    shown.add_row("SSIM", f"{scores.ssim:.4f}", "1")
+    shown.add_row("sharpness", f"{scores.sharpness:.3f}", "1")
+    if scores.rfid is not None:
+        ratio = f" ({scores.rfid / scores.rfid_floor:.2f} x floor)" if scores.rfid_floor else ""
+        shown.add_row("rFID (judge)", f"{scores.rfid:.3f}{ratio}", f"{scores.rfid_floor:.3f} (floor)")
+    if scores.lpips is not None:
+        shown.add_row("LPIPS", f"{scores.lpips:.4f}", "0")
+    return shown

@@ -1,0 +1,47 @@
+"""Pictures made of pictures: grids with labelled rows, and originals beside their reconstructions and errors."""
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+GAP = 2
+INK, PAPER = (40, 40, 48), (255, 255, 255)
+ERROR_GAIN = 4  # error maps are this many times brighter than the error
+
+
+def grid(rows: list[np.ndarray], names: list[str] | None = None, enlarge: int = 1) -> Image.Image:
+    """One line of images a row (each uint8 (N, H, W, 3)), with the row's name at its left."""
+    height, width = (side * enlarge for side in rows[0].shape[1:3])
+    font = ImageFont.load_default(max(10, min(height // 4, 24)))
+    margin = max((round(font.getlength(name)) for name in names), default=0) + 4 * GAP if names else 0
+    columns = max(len(row) for row in rows)
+    sheet = Image.new("RGB", (margin + columns * (width + GAP) + GAP, len(rows) * (height + GAP) + GAP), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    for line, row in enumerate(rows):
+        top = GAP + line * (height + GAP)
+        if names:
+            pen.text((2 * GAP, top + height // 2), names[line], fill=INK, font=font, anchor="lm")
+        for column, image in enumerate(row):
+            picture = Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST)
+            sheet.paste(picture, (margin + GAP + column * (width + GAP), top))
+    return sheet
+
+
+def wrapped(images: np.ndarray, columns: int = 10) -> list[np.ndarray]:
+    """Images (N, H, W, 3) as rows of `columns`."""
+    return [images[start:start + columns] for start in range(0, len(images), columns)]
+
+
+def error_maps(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
+    """Absolute error of each pixel, ERROR_GAIN times brighter: black is right."""
+    error = np.abs(originals.astype(np.int16) - reconstructions.astype(np.int16))
+    return (error * ERROR_GAIN).clip(0, 255).astype(np.uint8)
+
+
+def reconstruction_grid(originals: np.ndarray, reconstructions: np.ndarray, columns: int = 10) -> Image.Image:
+    """Lines of originals, reconstructions and error maps in turn."""
+    rows, names = [], []
+    for first in range(0, len(originals), columns):
+        a, b = originals[first:first + columns], reconstructions[first:first + columns]
+        rows += [a, b, error_maps(a, b)]
+        names += ["original", "decoded", f"error x{ERROR_GAIN}"]
+    return grid(rows, names)

@@ -1,0 +1,52 @@
+"""Pictures during training, passed to the training loop by the command line."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from autoencoder import Autoencoder
+from latent_diffusion.data.store import Dataset
+from latent_diffusion.denoiser import Denoiser
+from latent_diffusion.inspection.grids import grid, reconstruction_grid
+from latent_diffusion.run import Part, Run
+from latent_diffusion.sampling.generate import SamplingConfig, generate, reconstruct
+from latent_diffusion.training.autoencoder import load_autoencoder, spread
+
+Preview = Callable[[nn.Module, int], None]
+SHOWN = 20
+SEEDS = 4  # a class
+
+
+def picture(part: Part, step: int):
+    folder = part.folder / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{step:06d}.png"
+
+
+def reconstruction_preview(run: Run, data: Dataset) -> Preview:
+    """Held-out images, their reconstructions and errors, in RUN/autoencoder/pictures/."""
+    pool = data.test if len(data.test) else data.train
+    originals = data.images[pool[spread(len(pool), SHOWN)]]
+
+    def preview(model: Autoencoder, step: int) -> None:
+        reconstruction_grid(originals, reconstruct(model, originals, "float32")).save(picture(run.autoencoder, step))
+
+    return preview
+
+
+def sample_preview(run: Run, data: Dataset, sampling: SamplingConfig, device: torch.device, most_classes: int = 12) -> Preview:
+    """The same seeds in every class, in RUN/diffusion/pictures/."""
+    names = data.info.class_names[:most_classes]
+    labels = np.repeat(np.arange(len(names)), SEEDS).tolist()
+    seeds = list(range(1, SEEDS + 1)) * len(names)
+    autoencoder = None
+
+    def preview(model: Denoiser, step: int) -> None:
+        nonlocal autoencoder
+        autoencoder = autoencoder or load_autoencoder(run, device)
+        images = generate(model, autoencoder, seeds, labels, sampling, "float32")
+        grid(list(images.reshape(len(names), SEEDS, *images.shape[1:])), names).save(picture(run.diffusion, step))
+
+    return preview

@@ -1,0 +1,140 @@
+"""The Python face of a trained run.
+
+    from latent_diffusion import Pipeline
+    pipe = Pipeline.from_run("runs/x")
+    pipe(classes=["dog"], seeds=[1, 2], guidance=1.5)  # PIL images
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from autoencoder import Autoencoder
+from latent_diffusion.data.reference import DataFacts
+from latent_diffusion.denoiser import Denoiser
+from latent_diffusion.device import autocast, choose_device
+from latent_diffusion.images import from_uint8
+from latent_diffusion.inspection.grids import grid, wrapped
+from latent_diffusion.run import Run
+from latent_diffusion.sampling.folder import GRID, SamplesWriter
+from latent_diffusion.sampling.generate import SamplingConfig, decode_images, generate
+from latent_diffusion.sampling.plan import cycle, follow
+from latent_diffusion.training.autoencoder import load_autoencoder
+from latent_diffusion.training.diffusion import load_denoiser
+
+GRID_SEEDS = 10  # columns of grid.png
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A run's autoencoder and denoiser, and how it samples."""
+
+    autoencoder: Autoencoder
+    denoiser: Denoiser
+    facts: DataFacts
+    sampling: SamplingConfig
+    device: torch.device
+    precision: str
+    checksum: str  # of the denoiser's weights
+
+    @classmethod
+    def from_run(cls, folder: Path | str, device: str = "auto", precision: str = "auto") -> "Pipeline":
+        """Load a run. Precision "auto" is the one that the run was trained in. ValueError where something is missing."""
+        run, place = Run.open(folder), choose_device(device)
+        autoencoder = load_autoencoder(run, place)
+        denoiser = load_denoiser(run, autoencoder.config.latent_channels, place)
+        config = run.diffusion.read_config()
+        if precision == "auto":
+            precision = config["diffusion"]["training"]["precision"]
+        return cls(autoencoder, denoiser, DataFacts.model_validate(config["data"]),
+                   SamplingConfig.model_validate(config["sampling"]), place, precision, run.diffusion.checksum())
+
+    def __call__(self, classes: Sequence[str] | None = None, seeds: Sequence[int] = (1,), **settings) -> list[Image.Image]:
+        """One image a seed: seed s draws classes[(s - 1) mod len], all classes by default.
+
+        `settings` are those of SamplingConfig: guidance, steps, sampler, …
+        """
+        labels = cycle(seeds, self.labels(classes))
+        return [Image.fromarray(image) for image in self.generate(seeds, labels, self.configured(**settings))]
+
+    def labels(self, classes: Sequence[str] | None) -> list[int]:
+        return self.facts.labels_of(list(classes)) if classes else list(range(self.facts.num_classes))
+
+    def configured(self, **settings) -> SamplingConfig:
+        """The run's sampling defaults with some of them replaced (those that are not None)."""
+        given = {name: value for name, value in settings.items() if value is not None}
+        return SamplingConfig.model_validate({**self.sampling.model_dump(), **given})
+
+    def generate(self, seeds: Sequence[int], labels: Sequence[int], config: SamplingConfig) -> np.ndarray:
+        """uint8 (N, H, W, 3)."""
+        if not len(seeds):
+            return np.empty((0, self.facts.image_size, self.facts.image_size, 3), np.uint8)
+        return generate(self.denoiser, self.autoencoder, seeds, labels, config, self.precision)
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[Image.Image]) -> Tensor:
+        """PIL images of the run's size -> latents (N, C, h, w), the posterior's mean. ValueError for another size."""
+        size = self.facts.image_size
+        for image in images:
+            if image.size != (size, size):
+                raise ValueError(f"an image of {image.size[0]}x{image.size[1]}: this autoencoder takes {size}x{size}")
+        pixels = np.stack([np.asarray(image.convert("RGB")) for image in images])
+        with autocast(self.device, self.precision):
+            return self.autoencoder.encode(from_uint8(pixels, self.device)).mean
+
+    def decode(self, latents: Tensor) -> list[Image.Image]:
+        """Latents (N, C, h, w) -> PIL images."""
+        images = decode_images(self.autoencoder, latents.to(self.device), self.sampling.compute_batch, self.precision)
+        return [Image.fromarray(image) for image in images]
+
+
+Distribution = Literal["cycle", "every", "data"]
+
+
+def sample_to_folder(pipe: Pipeline, folder: Path, seeds: Sequence[int], classes: Sequence[str] | None,
+                     distribution: Distribution, config: SamplingConfig, batch_size: int,
+                     on_progress: Callable[[int], None]) -> Path:
+    """Write one PNG a pair of seed and class, samples.json and a grid; returns the grid's path.
+
+    "cycle": seed s draws classes[(s - 1) mod len]; "every": each seed in each class; "data": in the proportions of the
+    data set. `on_progress(images)` is called after each batch.
+    """
+    writer, allowed, names = SamplesWriter(folder), pipe.labels(classes), pipe.facts.class_names
+    if distribution == "every":
+        pairs = [(seed, label) for label in allowed for seed in seeds]
+    else:
+        chosen = cycle(seeds, allowed) if distribution == "cycle" else follow(seeds, allowed, pipe.facts.histogram)
+        pairs = list(zip(seeds, chosen))
+    shown: dict[int, list[np.ndarray]] = {label: [] for label in allowed}
+    settings = {"guidance": config.guidance, "sampler": config.sampler, "steps": config.steps,
+                "precision": pipe.precision, "ema": "model", "run": pipe.checksum[:16]}
+    for batch in batched(pairs, batch_size):
+        images = pipe.generate([seed for seed, _ in batch], [label for _, label in batch], config)
+        for (seed, label), image in zip(batch, images):
+            name = f"{names[label]}-{seed:05d}.png" if distribution == "every" else f"{seed:05d}.png"
+            writer.add(safe(name), image, {"seed": seed, "class": names[label], **settings})
+            if len(shown[label]) < GRID_SEEDS:
+                shown[label].append(image)
+        writer.save_list()
+        on_progress(len(batch))
+    writer.close()
+    rows = {names[label]: np.stack(images) for label, images in shown.items() if images}
+    lines = (wrapped(next(iter(rows.values())), GRID_SEEDS), list(rows)) if len(rows) == 1 else (list(rows.values()), list(rows))
+    grid(*lines).save(Path(folder) / GRID)
+    return Path(folder) / GRID
+
+
+def batched(pairs: list, size: int) -> Iterator[list]:
+    for start in range(0, len(pairs), size):
+        yield pairs[start:start + size]
+
+
+def safe(name: str) -> str:
+    """A class may be called anything; a file may not."""
+    return "".join(c if c.isalnum() or c in "-_. " else "_" for c in name)
