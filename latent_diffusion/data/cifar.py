@@ -98,7 +98,7 @@ class Cifar:
 
 
 def load_pickle(data: bytes, path: str) -> dict:
-    """The dictionary in a CIFAR-10 pickle. Raises ValueError for damage and for a pickle that asks for anything else."""
+    """The dictionary in a CIFAR-10 pickle. Raises ValueError for damage, and for any that asks for more."""
     try:
         record = Unpickler(BytesIO(data), encoding="bytes").load()
     except Exception as error:

@@ -84,7 +84,7 @@ def decode(data: bytes, size: int) -> tuple[np.ndarray, bool]:
         raise Unreadable("not enough memory to decode it") from None
     except Image.DecompressionBombError:
         raise Unreadable(f"over {MAX_PIXELS // 10**6} megapixels") from None
-    except Exception as error:  # decoders fail with anything: OSError, SyntaxError, struct.error, zlib.error, IndexError
+    except Exception as error:  # decoders fail with anything: OSError, SyntaxError, struct.error, IndexError
         text = str(error).lower()
         raise Unreadable("truncated" if isinstance(error, EOFError) or "truncated" in text else "damaged") from None
     return pixels, side < size
@@ -115,8 +115,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def fit(image: Image.Image, size: int) -> Image.Image:
     """The centre square at (size, size), antialiased. A square of that size already is returned unchanged.
 
-    `reducing_gap` averages whole blocks down to twice the size before the bicubic step: 512 to 64 pixels costs a tenth
-    of decoding instead of a half.
+    `reducing_gap` averages whole blocks down to twice the size before the bicubic step: from 512 to 64 pixels
+    it takes a tenth to a sixth of the time of decoding instead of a half, and differs by less than 8-bit rounding.
     """
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2

@@ -58,7 +58,8 @@ class Mnist:
         for split in sorted({split for split, _ in self.files}):
             stream, (count, height, width) = self._open(split, "images", 3)
             if count != len(self._labels(split)):
-                raise ValueError(f"{self.files[split, 'images'].path} holds {count} images, its labels differ in number")
+                path = self.files[split, "images"].path
+                raise ValueError(f"{path} holds {count} images, but its labels are another number")
             for start in range(0, count, BATCH):
                 n = min(BATCH, count - start)
                 grey = np.frombuffer(self._take(stream, n * height * width, split, "images"), np.uint8)

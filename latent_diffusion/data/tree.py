@@ -193,6 +193,6 @@ Tree = Folder | Zip | Tar
 
 
 def safe_path(name: str) -> str | None:
-    """An archive's name for a member with "/" between plain parts; None for what is hidden or a folder of the system."""
+    """An archive's name for a member with "/" between plain parts; None for what is hidden."""
     parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
     return "/".join(parts) if parts and not any(is_hidden(part) for part in parts) else None

@@ -37,7 +37,7 @@ class Job:
 
 
 def serve(pipe: Connection) -> None:
-    """Says READY, then answers each list of (row, place) by the list of what `Job.do` says, until the pipe is closed."""
+    """Says READY, then answers each list of (row, place) by what `Job.do` says of each, until the pipe is closed."""
     job = pipe.recv()
     file = os.open(job.images, os.O_WRONLY)
     pipe.send(READY)

@@ -1,4 +1,4 @@
-"""Writes a prepared data set so that a killed or failed `ldm prepare` leaves the old one, or none, but never half of one.
+"""Writes a prepared data set: a killed or failed `ldm prepare` leaves the old one, or none, but never half of one.
 
 Everything is written in DATA/.preparing and moved into place at the end, dataset.json last: without it nothing opens.
 """

@@ -109,8 +109,8 @@ def write_cifar_binary(folder: Path) -> None:
     folder.mkdir(parents=True)
     for name, seed in BATCHES.items():
         images, labels = cifar_batch(seed)
-        rows = [bytes([label]) + image.transpose(2, 0, 1).tobytes() for image, label in zip(images, labels, strict=True)]
-        (folder / f"{name}.bin").write_bytes(b"".join(rows))
+        planes = images.transpose(0, 3, 1, 2).reshape(len(images), -1)
+        (folder / f"{name}.bin").write_bytes(np.column_stack([labels.astype(np.uint8), planes]).tobytes())
     (folder / "batches.meta.txt").write_text("\n".join(CLASSES) + "\n\n")
 
 
@@ -193,8 +193,14 @@ def test_a_malicious_pickle_is_refused_and_not_executed(tmp_path, name, function
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x80\x02]q\x00.", pickle.dumps({b"labels": [0], b"data": np.zeros((1, 9), np.uint8)}),
-                pickle.dumps({b"labels": ["x"], b"data": 3}), pickle.dumps({b"labels": [0], b"data": np.zeros((1, 3072))})]
+    "content",
+    [
+        b"",
+        b"\x80\x02]q\x00.",
+        pickle.dumps({b"labels": [0], b"data": np.zeros((1, 9), np.uint8)}),
+        pickle.dumps({b"labels": ["x"], b"data": 3}),
+        pickle.dumps({b"labels": [0], b"data": np.zeros((1, 3072))}),
+    ],
 )
 def test_pickles_that_are_no_batches(tmp_path, content):
     (tmp_path / "in").mkdir()

@@ -1,4 +1,4 @@
-"""Workers that crash, hang or cannot start. The loaders live in a module written here, where the workers can import it."""
+"""Workers that crash, hang or cannot start. The loaders live in a module written here, where workers can import it."""
 
 import sys
 import textwrap
