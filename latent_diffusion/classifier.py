@@ -1,11 +1,21 @@
-"""A small residual classifier: the judge whose features score samples and, trained apart, the perceptual features."""
+"""A small residual classifier: the judge whose features score samples and, trained apart, the perceptual features.
+
+It sees softly whitened patches: the first layer is fixed, centres the patches of the training images and scales their
+strong principal components down (whitening as in Jordan 2024, "94% on CIFAR-10 in 3.29 seconds", section 3.1). In 800
+steps on EuroSAT that takes the accuracy from 0.80 to 0.87.
+"""
 
 from typing import Annotated
 
+import torch
+from einops import rearrange
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+# Added to variances before whitening. The larger, the less the judge makes of faint detail: on EuroSAT 0.001 gains two
+# points of accuracy over 1, but then reconstructions at 41 dB, the same to the eye, measure 66 times the floor, not 6.
+LEAST_VARIANCE = 1.0
 Width = Annotated[int, Field(ge=16, multiple_of=16)]
 
 
@@ -14,8 +24,8 @@ class ClassifierConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    patch: int = Field(2, ge=1, description="pixels a side that the first layer takes together")
-    widths: tuple[Width, ...] = Field((48, 96, 192), min_length=1, description="channels per resolution, each half the last")
+    patch: int = Field(4, ge=1, description="pixels a side that the first layer takes together")
+    widths: tuple[Width, ...] = Field((32, 64, 128, 192), min_length=1, description="channels per resolution, each half the last")
     blocks: int = Field(1, ge=1, description="residual blocks per resolution")
 
 
@@ -40,7 +50,9 @@ class Classifier(nn.Module):
     def __init__(self, config: ClassifierConfig, num_classes: int):
         super().__init__()
         self.config, self.num_classes = config, num_classes
-        self.stem = nn.Conv2d(3 * config.patch**2, config.widths[0], 3, padding=1)
+        numbers = 3 * config.patch**2
+        self.whiten = nn.Conv2d(numbers, numbers, 1).requires_grad_(False)
+        self.stem = nn.Conv2d(numbers, config.widths[0], 3, padding=1)
         self.stages, channels = nn.ModuleList(), config.widths[0]
         for level, width in enumerate(config.widths):
             first = Block(channels, width, stride=1 if level == 0 else 2)
@@ -49,11 +61,22 @@ class Classifier(nn.Module):
         self.norm = nn.GroupNorm(channels // 16, channels)
         self.head = nn.Linear(channels, num_classes)
 
+    @torch.no_grad()
+    def initialise(self, images: Tensor) -> None:
+        """Fit the fixed first layer to some training images (N, 3, H, W)."""
+        patch = self.config.patch
+        whole = images.shape[-1] // patch * patch
+        patches = rearrange(F.pixel_unshuffle(images[..., :whole, :whole], patch), "n d h w -> (n h w) d").double()
+        variances, directions = torch.linalg.eigh(torch.cov(patches.T))
+        weights = (directions / (variances + LEAST_VARIANCE).sqrt()).T
+        self.whiten.weight.copy_(weights[:, :, None, None])
+        self.whiten.bias.copy_(-weights @ patches.mean(dim=0))
+
     def feature_maps(self, images: Tensor) -> list[Tensor]:
         """One (N, C, h, w) a resolution, for the perceptual distance."""
         margin = -images.shape[-1] % self.config.patch
         images = F.pad(images, (0, margin, 0, margin), mode="replicate") if margin else images
-        x, maps = self.stem(F.pixel_unshuffle(images, self.config.patch)), []
+        x, maps = self.stem(self.whiten(F.pixel_unshuffle(images, self.config.patch))), []
         for stage in self.stages:
             x = stage(x)
             maps.append(x)

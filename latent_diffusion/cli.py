@@ -12,6 +12,7 @@ from typing import Annotated, Optional
 import typer
 
 from latent_diffusion.progress import Progress, console, say
+from latent_diffusion.run import Interrupted
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
                   help="Latent diffusion that anyone can train from scratch on their own images.\n\n"
@@ -151,7 +152,8 @@ def reconstruct(run: ExistingRun,
     from latent_diffusion.evaluation.reconstruction import reconstruct_images, table
     from latent_diffusion.inspection.grids import reconstruction_grid
     from latent_diffusion.run import Run
-    from latent_diffusion.training.autoencoder import image_size, spread
+    from latent_diffusion.training.autoencoder import image_size
+    from latent_diffusion.training.stage import spread
 
     opened = Run.open(run)
     given = read_images(images, image_size(opened)) if images else None
@@ -223,9 +225,13 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
-        app(standalone_mode=False)
-    except KeyboardInterrupt as stop:
-        fail(str(stop) or "interrupted", 130)
+        status = app(standalone_mode=False)
+        if isinstance(status, int):
+            sys.exit(status)
+    except (KeyboardInterrupt, typer.Abort):
+        fail("interrupted", 130)
+    except Interrupted as stop:
+        fail(str(stop), 130)
     except Exception as error:  # a defect of ours keeps its traceback; what a user can put right gets one line
         if hasattr(error, "format_message"):  # typer's own refusals of options and arguments
             fail(error.format_message() or "name a command", 2)

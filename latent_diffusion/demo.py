@@ -19,12 +19,12 @@ from latent_diffusion.inspection.previews import reconstruction_preview, sample_
 from latent_diffusion.pipeline import Pipeline, sample_to_folder
 from latent_diffusion.progress import Progress, clock, console, say
 from latent_diffusion.run import Part, Run
-from latent_diffusion.training.autoencoder import autoencoder_task, spread, train_autoencoder
+from latent_diffusion.training.autoencoder import autoencoder_task, train_autoencoder
 from latent_diffusion.training.classifier import classifier_task
 from latent_diffusion.training.diffusion import diffusion_task, train_diffusion
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import seconds_per_step
-from latent_diffusion.training.stage import Start
+from latent_diffusion.training.stage import Start, spread
 
 CONFIG = Path("cartoons_cpu")
 CARTOONS = 11_000

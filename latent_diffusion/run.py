@@ -20,6 +20,10 @@ CAPTIONS = {
 }
 
 
+class Interrupted(Exception):
+    """The user stopped a training, and everything was saved."""
+
+
 class Part:
     """One trained network of a run: its resolved config, weights, checkpoint, log and pictures."""
 

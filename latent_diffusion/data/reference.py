@@ -60,7 +60,7 @@ class Reference:
             facts = DataFacts.model_validate_json((run.reference / "data.json").read_text())
             images = np.load(run.reference / "images.npy", mmap_mode="r", allow_pickle=False)
             return cls(facts, images, np.load(run.reference / "labels.npy", allow_pickle=False))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{run.reference} is missing or damaged ({str(error).splitlines()[0]}): "
                              "any training command writes it again") from None
 

@@ -122,5 +122,5 @@ class UNet(nn.Module):
             for block in blocks:
                 x = block(torch.cat([x, skips.pop()], dim=1), embedding)
             if step < len(self.upsamples):
-                x = self.upsamples[step](F.interpolate(x, scale_factor=2.0, mode="nearest"))  # twice the size
+                x = F.interpolate(self.upsamples[step](x), scale_factor=2.0, mode="nearest")  # twice the size
         return self.conv_out(F.silu(self.norm_out(x))).float()[..., :height, :width]

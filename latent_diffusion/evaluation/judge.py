@@ -25,7 +25,7 @@ BATCH = 256
 class Seen:
     """What the judge saw in some images: statistics of its features, and probabilities (N, K)."""
 
-    statistics: Statistics
+    statistics: Statistics | None  # of a single image there are none
     probabilities: np.ndarray
 
 
@@ -46,7 +46,8 @@ class Judge:
             logits = self.network.head(features.float())
             accumulator.update(features.double().cpu().numpy())
             probabilities.append(logits.double().softmax(dim=1).cpu().numpy())
-        return Seen(accumulator.result(), np.concatenate(probabilities))
+        probabilities = np.concatenate(probabilities)
+        return Seen(accumulator.result() if len(probabilities) > 1 else None, probabilities)
 
     @classmethod
     def load(cls, run: Run, device: torch.device) -> "Judge":
@@ -96,7 +97,7 @@ def reference_statistics(run: Run) -> Statistics:
     try:
         with np.load(path, allow_pickle=False) as file:
             statistics, judge = Statistics(file["mu"], file["sigma"], int(file["n"])), str(file["judge"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError) as error:
         raise ValueError(f"{path} is missing or damaged ({error}): run ldm train-classifier") from None
     if judge != run.classifier.checksum():
         raise ValueError(f"{path} belongs to another judge than {run.classifier.model_path}: run ldm train-classifier")

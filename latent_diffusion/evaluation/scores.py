@@ -10,8 +10,7 @@ from latent_diffusion.evaluation.judge import Judge, Seen, batches, reference_st
 from latent_diffusion.evaluation.reals import DRAWS, draws, real_images
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.folder import Samples
-from metrics import (class_counts, class_coverage, conditional_accuracy, confusion_matrix, frechet_distance,
-                     inception_score, sharpness)
+from metrics import class_counts, class_coverage, conditional_accuracy, confusion_matrix, frechet_distance, inception_score, sharpness
 
 FEWEST = 2  # images, for a covariance
 

@@ -12,7 +12,8 @@ from latent_diffusion.denoiser import Denoiser
 from latent_diffusion.inspection.grids import grid, reconstruction_grid
 from latent_diffusion.run import Part, Run
 from latent_diffusion.sampling.generate import SamplingConfig, generate, reconstruct
-from latent_diffusion.training.autoencoder import load_autoencoder, spread
+from latent_diffusion.training.autoencoder import load_autoencoder
+from latent_diffusion.training.stage import spread
 
 Preview = Callable[[nn.Module, int], None]
 SHOWN = 20

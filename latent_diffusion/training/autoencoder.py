@@ -20,10 +20,9 @@ from latent_diffusion.training.classifier import ClassifierStage, load_classifie
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
 from latent_diffusion.training.randomness import StepRandom, stream_seed
-from latent_diffusion.training.stage import Images, Start, begin, flipped, initialise_from
+from latent_diffusion.training.stage import INITIALISED_ON, Images, Start, begin, flipped, initialise_from, spread
 
 NORMALISED_ON = 10_000  # train images, at most
-INITIALISED_ON = 2_000
 
 
 class AutoencoderStage(BaseModel):
@@ -132,7 +131,3 @@ def image_size(run: Run) -> int:
     """Side of the images of a run's trained autoencoder."""
     return DataFacts.model_validate(run.autoencoder.require().read_config()["data"]).image_size
 
-
-def spread(rows: int, most: int) -> np.ndarray:
-    """At most `most` row numbers, evenly spread."""
-    return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))

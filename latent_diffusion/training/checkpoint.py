@@ -22,9 +22,13 @@ def load_checkpoint(path: Path, model: nn.Module, average: PowerAverage, optimiz
     tensors, metadata = load_tensors(path)
     load_weights(model, section(tensors, "model."), path)
     average.load(section(tensors, "average."))
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in section(tensors, "optimizer.").items():
         number, name = key.split(".", 1)
+        like = parameters[int(number)]
+        if value.shape == like.shape:  # the fused kernel walks both in memory order, so they must have the same strides
+            value = torch.empty_like(like).copy_(value)
         states.setdefault(int(number), {})[name] = value
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
     return int(metadata["step"])

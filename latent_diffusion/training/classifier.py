@@ -1,6 +1,5 @@
 """Trains a classifier on the data set: the judge, and the separate one behind perceptual = "classifier"."""
 
-from collections.abc import Callable
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -15,7 +14,7 @@ from latent_diffusion.run import Part, Run, load_tensors, load_weights
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
 from latent_diffusion.training.randomness import StepRandom, stream_seed
-from latent_diffusion.training.stage import Images, Start, begin, flipped, initialise_from
+from latent_diffusion.training.stage import INITIALISED_ON, Images, Start, begin, flipped, initialise_from, spread
 
 
 class ClassifierStage(BaseModel):
@@ -66,6 +65,7 @@ def classifier_task(data: Dataset, stage: ClassifierStage, device: torch.device)
     torch.manual_seed(stream_seed(stage.training.seed))
     model = Classifier(stage.model, data.num_classes)
     images = Images(data, data.train, device)
+    model.initialise(Images(data, data.train, torch.device("cpu"))(spread(len(images), INITIALISED_ON))[0])
     return Task(model, place(ClassifierObjective(model, data.info.flip), device), len(images), images)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from latent_diffusion.device import Precision, autocast
 from latent_diffusion.progress import Progress, say
-from latent_diffusion.run import Part, save_tensors
+from latent_diffusion.run import Interrupted, Part, save_tensors
 from latent_diffusion.training.checkpoint import load_checkpoint, save_checkpoint
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.ema import PowerAverage
@@ -64,16 +64,12 @@ class Task:
     batch: Callable[[np.ndarray], Any]
 
 
-class TrainingStopped(KeyboardInterrupt):
-    """Interrupted by the user, after everything was saved."""
-
-
 def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: bool = False,
           preview: Callable[[nn.Module, int], None] | None = None) -> None:
     """Train `task.model` in place; it ends as the moving average. Writes checkpoints and metrics.jsonl into `part`.
 
     `preview(averaged model, step)` draws pictures. Raises ValueError in one line for a loss that is not finite and for
-    a device out of memory, TrainingStopped after an interrupt; the last good checkpoint is kept in each case.
+    a device out of memory, Interrupted after an interrupt; the last good checkpoint is kept in each case.
     """
     if config.batch_size % world.size:
         raise ValueError(f"batch_size = {config.batch_size} does not divide into {world.size} processes")
@@ -121,7 +117,7 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
                     log(part, {"step": now, **figures, "learning_rate": config.rate(step), "images_per_second": progress.rate()})
             if stop() if world.size == 1 else now % CHECK_EVERY == 0 and world.any(stop()):
                 save(now)
-                raise TrainingStopped(f"{part.caption}: interrupted, all saved after step {now}; --resume continues")
+                raise Interrupted(f"{part.caption}: interrupted, all saved after step {now}; --resume continues")
             if now % config.checkpoint_every == 0 and now < config.steps:
                 save(now)
             if preview and world.first and now % config.preview_every == 0 and now < config.steps:

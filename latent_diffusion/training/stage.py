@@ -16,6 +16,8 @@ from latent_diffusion.progress import say
 from latent_diffusion.run import Part, Run, load_tensors
 from latent_diffusion.training.distributed import World
 
+INITIALISED_ON = 2_000  # images, for what is fitted to the data before training
+
 
 @dataclass(frozen=True)
 class Start:
@@ -102,3 +104,8 @@ class Images:
 def flipped(images: Tensor, chance: Tensor) -> Tensor:
     """Each image mirrored where its uniform number (N,) is under 1/2."""
     return torch.where((chance < 0.5)[:, None, None, None], images.flip(-1), images)
+
+
+def spread(rows: int, most: int) -> np.ndarray:
+    """At most `most` row numbers, evenly spread."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))

@@ -1,0 +1,83 @@
+"""Samplers against the exact solution for Gaussian data, where the ideal denoiser is known."""
+
+import math
+
+import pytest
+import torch
+
+from latent_diffusion.sampling.plan import cycle, follow, parse_seeds
+from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels
+
+SPREAD = 0.7  # standard deviation of the data
+
+
+def ideal(x, sigma):
+    """E[clean | x] for clean ~ N(0, SPREAD^2)."""
+    return x * SPREAD**2 / (SPREAD**2 + sigma**2)
+
+
+def final(name, steps, x, noise_like=torch.zeros_like):
+    sigmas = noise_levels(steps, 20.0, 0.02)
+    for state in SAMPLERS[name](ideal, x * sigmas[0], sigmas, noise_like):
+        pass
+    return state
+
+
+def exact(x):
+    """The probability-flow ODE keeps x / sqrt(SPREAD^2 + sigma^2) constant."""
+    return x * 20.0 * SPREAD / math.sqrt(SPREAD**2 + 20.0**2)
+
+
+@pytest.mark.parametrize("name, least_order", [("ddim", 0.8), ("heun", 1.7), ("dpmpp_2m", 1.7)])
+def test_order_of_convergence(name, least_order):
+    x = torch.ones(1, 1, 1, 1, dtype=torch.float64)
+    errors = [(final(name, steps, x) - exact(x)).abs().item() for steps in (20, 40, 80)]
+    orders = [math.log2(a / b) for a, b in zip(errors, errors[1:])]
+    assert min(orders) > least_order, (errors, orders)
+    assert errors[-1] < 0.02
+
+
+def test_ancestral_samples_have_the_variance_of_the_data():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(20_000, 1, 1, 1, generator=generator)
+    drawn = final("ddpm", 200, x, lambda x: torch.randn(x.shape, generator=generator))
+    assert drawn.std().item() == pytest.approx(SPREAD, rel=0.03)
+
+
+def test_ancestral_uses_its_noise_and_the_others_do_not():
+    x = torch.ones(1, 1, 1, 1)
+    for name in SAMPLERS:
+        assert torch.equal(final(name, 5, x, torch.zeros_like), final(name, 5, x, torch.ones_like)) == (name != "ddpm")
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_one_step_and_every_state(name):
+    sigmas = noise_levels(1, 20.0, 0.02)
+    states = list(SAMPLERS[name](ideal, torch.ones(2, 1, 1, 1), sigmas, torch.zeros_like))
+    assert len(states) == 1 and states[0].isfinite().all()
+    assert len(list(SAMPLERS[name](ideal, torch.ones(2, 1, 1, 1), noise_levels(7, 20.0, 0.02), torch.zeros_like))) == 7
+
+
+def test_noise_levels_fall_to_zero():
+    levels = noise_levels(10, 80.0, 0.01)
+    assert levels[0] == pytest.approx(80) and levels[-2] == pytest.approx(0.01) and levels[-1] == 0
+    assert all(a > b for a, b in zip(levels, levels[1:]))
+
+
+def test_seeds():
+    assert parse_seeds("3,7,20-22") == [3, 7, 20, 21, 22]
+    assert parse_seeds(" 1-3, 2 ") == [1, 2, 3]
+
+
+def test_any_run_of_seeds_covers_the_classes():
+    assert cycle([1, 2, 3, 4], [5, 7, 9]) == [5, 7, 9, 5]
+    assert sorted(cycle(range(100, 111), list(range(11)))) == list(range(11))
+
+
+def test_following_a_histogram():
+    histogram = [100, 300, 600]
+    for first in (1, 5000):
+        labels = follow(range(first, first + 200), [0, 1, 2], histogram)
+        assert [labels.count(label) for label in range(3)] == pytest.approx([20, 60, 120], abs=3)
+    assert follow([7], [0, 1, 2], histogram) == follow(range(1, 20), [0, 1, 2], histogram)[6:7]
+    assert set(follow(range(1, 50), [0, 2], histogram)) == {0, 2}

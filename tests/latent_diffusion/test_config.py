@@ -1,0 +1,53 @@
+"""The configs that come with the project, and how a config is found, read and recorded."""
+
+from pathlib import Path
+
+import pytest
+
+from latent_diffusion.config import Config, find, folder, load_config, resumed_config
+from latent_diffusion.run import Run, read_toml
+
+OWN = sorted(folder().glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.stem)
+def test_every_config_of_ours_is_valid_and_complete(path):
+    config = load_config(path)
+    written = read_toml(path)
+    for stage in ("autoencoder", "classifier", "diffusion"):
+        assert set(written[stage]["training"]) >= {"steps", "batch_size", "learning_rate"}, stage
+        assert "model" in written[stage]
+    assert config.autoencoder.perceptual != "lpips", "a default never needs pretrained weights"
+
+
+def test_the_general_configs_are_there():
+    assert {"own_cpu", "own_gpu", "cartoons_cpu"} <= {path.stem for path in OWN}
+
+
+def test_a_config_of_ours_is_found_by_name_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find(Path("cartoons_cpu")) == find(Path("configs/cartoons_cpu.toml")) == folder() / "cartoons_cpu.toml"
+    (tmp_path / "cartoons_cpu.toml").write_text("")
+    assert find(Path("cartoons_cpu.toml")) == Path("cartoons_cpu.toml")  # one's own file comes first
+    with pytest.raises(ValueError, match="own_cpu"):
+        find(Path("elsewhere/cartoons_cpu.toml"))
+
+
+def test_a_run_records_the_whole_config(tiny_run, tiny_config):
+    recorded = resumed_config(Run(tiny_run).diffusion)
+    given = load_config(tiny_config)
+    assert recorded.diffusion == given.diffusion and recorded.sampling == given.sampling
+    table = read_toml(Run(tiny_run).diffusion.config_path)
+    assert set(table["diffusion"]["training"]) == set(type(given.diffusion.training).model_fields)
+    assert table["data"]["class_names"] == ["cross", "disk", "square"]
+
+
+def test_settings_are_read_as_toml_or_text(tiny_config):
+    config = load_config(tiny_config, ["diffusion.model.widths=[16, 32]", "sampling.sampler=heun", "sampling.guidance=2"], "float32")
+    assert config.diffusion.model.widths == (16, 32)
+    assert (config.sampling.sampler, config.sampling.guidance) == ("heun", 2.0)
+    assert config.classifier.training.precision == "float32"
+
+
+def test_settings_without_a_file_are_the_defaults():
+    assert Config() == Config.model_validate({})

@@ -1,0 +1,138 @@
+"""A user's mistake gets exit status 2 and one line that says what is wrong and what to do; nothing is lost."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latent_diffusion.data.prepare import prepare
+from latent_diffusion.run import Run
+
+
+@pytest.fixture
+def refused(ldm):
+    def call(*arguments) -> str:
+        status, _, errors = ldm(*arguments)
+        assert status == 2, errors
+        assert errors.count("\n") == 1 and errors.startswith("ldm: ")
+        return errors
+
+    return call
+
+
+@pytest.mark.parametrize("setting, hints", [
+    ("autoencoder.training.stepz=5", ["autoencoder.training.stepz", "did you mean steps"]),
+    ("autoencoder.training.steps=many", ["autoencoder.training.steps", "'many'", "integer"]),
+    ("autoencoder.training.steps=0", ["autoencoder.training.steps", "greater"]),
+    ("diffusion.model.attention_levels=[7]", ["level 7"]),
+    ("diffusoin.training.steps=5", ["did you mean diffusion"]),
+    ("autoencoder.perceptual=vgg", ["'none'", "'lpips'"]),
+    ("steps", ["a.b=value"]),
+])
+def test_settings(refused, shapes, tiny_config, tmp_path, setting, hints):
+    message = refused("train-autoencoder", tiny_config, "--data", shapes, "--run", tmp_path / "run", "--set", setting)
+    assert all(hint in message for hint in hints), message
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_key_in_a_file(refused, shapes, tmp_path):
+    config = tmp_path / "mine.toml"
+    config.write_text("[diffusion.training]\nbatchsize = 4\n")
+    message = refused("train-diffusion", config, "--data", shapes, "--run", tmp_path / "run")
+    assert "mine.toml" in message and "did you mean batch_size" in message
+
+
+def test_config_that_is_no_toml_or_not_there(refused, shapes, tmp_path):
+    (tmp_path / "broken.toml").write_text("steps = = 3")
+    assert "not valid TOML" in refused("train-autoencoder", tmp_path / "broken.toml", "--data", shapes, "--run", tmp_path / "run")
+    assert "cartoons_cpu" in refused("train-autoencoder", "nothing.toml", "--data", shapes, "--run", tmp_path / "run")
+
+
+def test_missing_data_and_runs(refused, shapes, tiny_run, tmp_path):
+    assert "ldm prepare" in refused("train-autoencoder", "--data", tmp_path / "none", "--run", tmp_path / "run")
+    assert "no run at" in refused("sample", tmp_path / "none", tmp_path / "out")
+    assert "no folder of samples" in refused("evaluate", tmp_path / "none", "--run", tiny_run)
+    assert "is not a run" in refused("sample", shapes, tmp_path / "out")
+
+
+def test_stages_in_the_wrong_order(refused, shapes, tiny_config, tiny_run, tmp_path):
+    assert "train-autoencoder" in refused("train-diffusion", tiny_config, "--data", shapes, "--run", tmp_path / "run")
+    run = shutil.copytree(tiny_run, tmp_path / "copy")
+    (run / "diffusion" / "model.safetensors").unlink()
+    assert "train-diffusion" in refused("sample", run, tmp_path / "out")
+
+
+def test_other_data_than_the_run_was_made_from(refused, tiny_config, tiny_run, shapes, tmp_path):
+    for name in ("disk", "ring"):
+        (tmp_path / "source" / name).mkdir(parents=True)
+        for number in range(12):
+            Image.new("RGB", (16, 16), (number * 20, 0, 0)).save(tmp_path / "source" / name / f"{number}.png")
+    prepare(str(tmp_path / "source"), tmp_path / "classes", size=16)
+    prepare(str(tmp_path / "source"), tmp_path / "size", size=24)
+    message = refused("train-classifier", tiny_config, "--data", tmp_path / "classes", "--run", tiny_run, "--overwrite")
+    assert "other data" in message and "ring" in message
+    message = refused("train-diffusion", tiny_config, "--data", tmp_path / "size", "--run", tiny_run, "--overwrite")
+    assert "16x16" in message and "24x24" in message
+    assert Run(tiny_run).diffusion.trained and Run(tiny_run).classifier.trained
+
+
+def test_a_denoiser_of_another_autoencoder(refused, ldm, shapes, tiny_config, tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "copy")
+    fewer = ["--set", "autoencoder.training.steps=5", "--device", "cpu"]
+    assert ldm("train-autoencoder", tiny_config, "--data", shapes, "--run", run, "--overwrite", *fewer)[0] == 0
+    assert "retrained" in refused("sample", run, tmp_path / "out")
+    status, output, errors = ldm("train-diffusion", tiny_config, "--data", shapes, "--run", run, "--set", "diffusion.training.steps=5")
+    assert status == 0 and "retrained" in output, errors
+    assert ldm("sample", run, tmp_path / "out", "--seeds", "1")[0] == 0
+
+
+def test_a_trained_part_is_not_overwritten_unasked(refused, shapes, tiny_config, tiny_run):
+    before = Run(tiny_run).autoencoder.checksum()
+    message = refused("train-autoencoder", tiny_config, "--data", shapes, "--run", tiny_run)
+    assert "--resume" in message and "--overwrite" in message
+    assert Run(tiny_run).autoencoder.checksum() == before
+
+
+def test_sampling_arguments(refused, tiny_run, tmp_path):
+    assert "its classes are cross, disk, square" in refused("sample", tiny_run, tmp_path / "o", "--classes", "disk,cow")
+    for seeds in ("0-", "5-1", "a", "", "-3", "1,,2"):
+        assert "1-100" in refused("sample", tiny_run, tmp_path / "o", "--seeds", seeds)
+    assert "dpmpp_2m" in refused("sample", tiny_run, tmp_path / "o", "--sampler", "euler")
+    assert "steps" in refused("sample", tiny_run, tmp_path / "o", "--steps", "0")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("important")
+    assert "thesis.txt" in refused("sample", tiny_run, tmp_path / "mine")
+
+
+def test_a_device_that_is_not_there(refused, tiny_run, tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a cuda device")
+    assert "not available" in refused("sample", tiny_run, tmp_path / "o", "--device", "cuda")
+
+
+def test_damaged_files(refused, tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "copy")
+    (run / "diffusion" / "model.safetensors").write_bytes(b"\x00" * 40)
+    assert "damaged" in refused("sample", run, tmp_path / "o")
+    (run / "reference" / "images.npy").write_bytes(b"")
+    assert "missing or damaged" in refused("reconstruct", run)
+
+
+def test_samples_of_another_size(refused, tiny_run, tmp_path):
+    (tmp_path / "s").mkdir()
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(tmp_path / "s" / "1.png")
+    message = refused("evaluate", tmp_path / "s", "--run", tiny_run)
+    assert "32x32" in message and "16x16" in message
+
+
+def test_debug_shows_where(monkeypatch, tmp_path):
+    import sys
+
+    from latent_diffusion import cli
+
+    monkeypatch.setattr(sys, "argv", ["ldm", "sample", str(tmp_path / "none"), str(tmp_path / "o"), "--debug"])
+    with pytest.raises(ValueError, match="no run at"):
+        cli.main()

@@ -1,0 +1,143 @@
+"""Killed and resumed trainings, averages, interrupts, losses that blow up, several processes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from latent_diffusion.config import load_config
+from latent_diffusion.data.store import Dataset
+from latent_diffusion.run import Run, load_tensors
+from latent_diffusion.training.autoencoder import train_autoencoder
+from latent_diffusion.training.distributed import World
+from latent_diffusion.training.ema import PowerAverage, exponent
+from latent_diffusion.training.randomness import Shuffle
+from latent_diffusion.training.stage import Start
+
+WORLD = World(0, 1, torch.device("cpu"))
+SHORT = ["autoencoder.training.steps=30", "autoencoder.training.checkpoint_every=10", "autoencoder.training.preview_every=5"]
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("killed_at", [5, 15, 25])
+def test_a_killed_training_resumes_to_the_same_weights_bit_for_bit(shapes, tiny_config, tmp_path, killed_at):
+    data, stage = Dataset.open(shapes), load_config(tiny_config, SHORT).autoencoder
+
+    def kill(model, step):
+        if step == killed_at:
+            raise Killed
+
+    whole, broken = Run(tmp_path / "whole"), Run(tmp_path / "broken")
+    train_autoencoder(whole, data, stage, WORLD)
+    with pytest.raises(Killed):
+        train_autoencoder(broken, data, stage, WORLD, preview=kill)
+    resume = broken.autoencoder.checkpoint_path.is_file()
+    assert resume == (killed_at > 10)
+    train_autoencoder(broken, data, stage, WORLD, Start(resume=resume))
+    assert whole.autoencoder.model_path.read_bytes() == broken.autoencoder.model_path.read_bytes()
+    steps = [json.loads(line)["step"] for line in broken.autoencoder.metrics_path.read_text().splitlines()]
+    assert steps == sorted(set(steps)) and steps[-1] == 30
+
+
+def test_diffusion_resumes_too_and_goes_on_beyond_its_end(tiny_run, tiny_config, shapes, tmp_path, ldm):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    more = ["--data", shapes, "--run", run, "--resume", "--set", "diffusion.training.steps=520"]
+    status, output, errors = ldm("train-diffusion", *more)
+    assert status == 0 and "resuming after step 500 of 520" in output, errors
+    assert Run(run).diffusion.checksum() != Run(tiny_run).diffusion.checksum()
+
+
+def test_resume_refuses_another_shape(tiny_run, shapes, tmp_path, ldm):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    status, _, errors = ldm("train-diffusion", "--data", shapes, "--run", run, "--resume", "--set", "diffusion.model.blocks=2")
+    assert status == 2 and "cannot change the shape" in errors
+
+
+def test_init_starts_from_another_run(tiny_run, tiny_config, shapes, tmp_path, ldm):
+    status, output, errors = ldm("train-autoencoder", tiny_config, "--data", shapes, "--run", tmp_path / "run", "--init", tiny_run,
+                                 "--set", "autoencoder.training.steps=1", "--set", "autoencoder.training.learning_rate=1e-12")
+    assert status == 0, errors
+    ours, theirs = (load_tensors(Run(folder).autoencoder.model_path)[0] for folder in (tmp_path / "run", tiny_run))
+    assert torch.allclose(ours["to_latents.weight"], theirs["to_latents.weight"], atol=1e-6)
+
+
+def test_a_loss_that_blows_up_ends_in_one_line_and_keeps_the_checkpoint(shapes, tiny_config, tmp_path, ldm):
+    short = [part for setting in (*SHORT, "autoencoder.training.gradient_norm=1e30") for part in ("--set", setting)]
+    arguments = ["train-autoencoder", tiny_config, "--data", shapes, "--run", tmp_path / "run"]
+    assert ldm(*arguments, *short, "--set", "autoencoder.training.steps=10")[0] == 0
+    good = (tmp_path / "run" / "autoencoder" / "checkpoint" / "last.safetensors").read_bytes()
+    status, _, errors = ldm(*arguments, *short, "--resume", "--set", "autoencoder.training.learning_rate=1e30")
+    assert status == 2 and errors.count("\n") == 1
+    assert "not finite" in errors and "learning_rate" in errors and "step 10" in errors
+    assert (tmp_path / "run" / "autoencoder" / "checkpoint" / "last.safetensors").read_bytes() == good
+
+
+def test_out_of_memory_is_one_line(shapes, tiny_config, tmp_path, monkeypatch):
+    from latent_diffusion.training import autoencoder
+
+    def exhausted(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(autoencoder.AutoencoderObjective, "forward", exhausted)
+    with pytest.raises(ValueError, match="ran out of memory.*batch_size"):
+        train_autoencoder(Run(tmp_path / "run"), Dataset.open(shapes), load_config(tiny_config).autoencoder, WORLD)
+
+
+def test_an_interrupt_saves_and_exits_130(shapes, tiny_config, tmp_path):
+    command = [sys.executable, "-m", "latent_diffusion", "train-autoencoder", str(tiny_config), "--data", str(shapes), "--run",
+               str(tmp_path / "run"), "--set", "autoencoder.training.steps=100000", "--device", "cpu"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "run" / "autoencoder" / "metrics.jsonl"
+    deadline = time.time() + 60
+    while not log.is_file() and time.time() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "--resume" in errors and "Traceback" not in errors
+    assert (tmp_path / "run" / "autoencoder" / "checkpoint" / "last.safetensors").is_file()
+
+
+def test_two_processes_under_torchrun(shapes, tiny_config, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--", "latent_diffusion",
+               "train-autoencoder", str(tiny_config), "--data", str(shapes), "--run", str(tmp_path / "two"), "--device", "cpu",
+               "--set", "autoencoder.training.steps=20"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr[-2000:]
+    run = Run(tmp_path / "two")
+    assert run.autoencoder.trained
+    steps = [json.loads(line)["step"] for line in run.autoencoder.metrics_path.read_text().splitlines()]
+    assert steps == [20]  # one process writes
+
+
+def test_average_against_its_definition():
+    """The weight of step i is proportional to i ** gamma."""
+    model, length = torch.nn.Linear(1, 1, bias=False), 0.1
+    gamma, values = exponent(length), np.random.default_rng(0).normal(size=200)
+    average = PowerAverage(model, length)
+    for step, value in enumerate(values, 1):
+        model.weight.data.fill_(value)
+        average.update(step)
+    edges = (np.arange(201) / 200) ** (gamma + 1)
+    assert average.state()["weight"].item() == pytest.approx((np.diff(edges) * values).sum(), abs=1e-5)
+    profile = np.random.default_rng(1).beta(gamma + 1, 1, 200_000)  # density t ** gamma
+    assert profile.std() == pytest.approx(length, rel=0.02)
+
+
+def test_every_row_is_used_once_an_epoch_and_shared_among_processes():
+    shuffle = Shuffle(rows=10, batch_size=4, seed=0)
+    seen = np.concatenate([shuffle.batch(step) for step in range(5)])
+    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
+    assert not np.array_equal(seen[:10], seen[10:])
+    for step in range(5):
+        parts = [Shuffle(10, 4, 0).batch(step, rank, 2) for rank in range(2)]
+        assert sorted(np.concatenate(parts)) == sorted(shuffle.batch(step))
