@@ -11,7 +11,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from latent_diffusion.progress import Progress, console, say
+from latent_diffusion.progress import LateProgress, Progress, console, say
 from latent_diffusion.run import Interrupted
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
@@ -52,33 +52,23 @@ def prepare(source: Annotated[str, typer.Argument(help="Folders of images, a .zi
             size: Annotated[Optional[int], typer.Option(help="Side of the images; 64, or the native size of MNIST and CIFAR-10.",
                                                         show_default=False)] = None,
             holdout: Annotated[float, typer.Option(help="Share of each class held out for scoring, unless the source has a split.")] = 0.1,
+            files: Annotated[Optional[Path], typer.Option(help="With cartoons:COUNT: also write them here, as synth-cute's own files.",
+                                                          show_default=False)] = None,
             flip: Annotated[Optional[bool], typer.Option("--flip/--no-flip", help="May training mirror the images? Not digits or text.",
                                                          show_default=False)] = None) -> None:
     """Turn any source of images into a prepared data set."""
     from latent_diffusion.data.prepare import prepare as prepare_data
+    from latent_diffusion.data.sources import write_cartoons
     from latent_diffusion.data.summary import summary
 
-    with PrepareProgress() as progress:
+    if files:
+        with LateProgress("drawing") as progress:
+            write_cartoons(source, files, size or 512, progress.update)
+        source = str(files)
+    with LateProgress("preparing") as progress:
         info = prepare_data(source, data, size, holdout, flip, progress.update)
     for line in summary(info):
         say(line)
-
-
-class PrepareProgress:
-    """A Progress whose total is known only once the source has been listed."""
-
-    def __enter__(self):
-        self.progress = None
-        return self
-
-    def update(self, done: int, total: int) -> None:
-        if self.progress is None:
-            self.progress = Progress("preparing", total).__enter__()
-        self.progress.advance(done - self.progress.done)
-
-    def __exit__(self, *details):
-        if self.progress:
-            self.progress.__exit__(*details)
 
 
 @app.command(epilog="Example: ldm train-autoencoder eurosat_cpu --data data/eurosat --run runs/eurosat")
@@ -132,7 +122,9 @@ def begun(stage: str, data: Path, run: Path, config: Path | None, resume: bool, 
     def opened():
         where, images, target = Run(run), Dataset.open(data), choose_device(device)
         changes, exact = settings or [], None if precision == Precision.auto else precision.value
-        if resume and config is None:
+        if resume and getattr(where, stage).config_path.is_file():
+            if config:
+                say(f"--resume goes on with what the run recorded, and does not read {config} again")
             chosen = resumed_config(getattr(where, stage), changes, exact)
         else:
             chosen = load_config(config or default_config(target), changes, exact)
@@ -174,7 +166,7 @@ def sample(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder fo
            guidance: Annotated[Optional[float], typer.Option(help="Classifier-free guidance; 1 is none.", show_default=False)] = None,
            steps: Annotated[Optional[int], typer.Option(help="Sampler steps.", show_default=False)] = None,
            sampler: Annotated[Optional[str], typer.Option(help="dpmpp_2m, heun, ddim or ddpm.", show_default=False)] = None,
-           batch_size: Annotated[int, typer.Option(min=1, help="Images at a time; changes memory, never the images.")] = 100,
+           batch_size: Annotated[int, typer.Option(min=1, help="Images at a time; never changes the images.")] = 100,
            device: Device = "auto", precision: PrecisionOption = Precision.auto) -> None:
     """Draw images. The run's own defaults hold for what is not given."""
     from pydantic import ValidationError
@@ -189,6 +181,8 @@ def sample(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder fo
         config = pipe.configured(guidance=guidance, steps=steps, sampler=sampler)
     except ValidationError as error:
         raise ValueError(explain(error, "ldm sample")) from None
+    if every_class and class_distribution == Distribution.data:
+        raise ValueError("--every-class draws each seed in each class, so --class-distribution data cannot hold as well")
     total = len(chosen) * (len(pipe.labels(names)) if every_class else 1)
     with Progress("sampling", total) as progress:
         grid = sample_to_folder(pipe, out, chosen, names, "every" if every_class else class_distribution.value, config,
@@ -235,12 +229,14 @@ def main() -> None:
     except Exception as error:  # a defect of ours keeps its traceback; what a user can put right gets one line
         if hasattr(error, "format_message"):  # typer's own refusals of options and arguments
             fail(error.format_message() or "name a command", 2)
+        if "out of memory" in str(error).lower() and not debug:
+            fail("out of memory: try a smaller batch_size for a training, a smaller sampling.compute_batch for samples", 2)
         if debug or not isinstance(error, (ValueError, OSError)):
             raise
         fail(f"{error} (--debug shows where)", 2)
 
 
 def fail(text: str, status: int) -> None:
-    if os.environ.get("RANK", "0") == "0":
-        print(f"ldm: {' '.join(text.split())}", file=sys.stderr)
+    rank = os.environ.get("RANK", "0")
+    print(f"ldm: {'' if rank == '0' else f'[rank {rank}] '}{' '.join(text.split())}", file=sys.stderr)
     sys.exit(status)

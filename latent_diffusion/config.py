@@ -44,7 +44,7 @@ def build(tree: dict, settings: list[str], precision: str | None, source: str) -
     for setting in settings:
         assign(tree, setting)
     if precision:
-        for stage in ("autoencoder", "classifier", "diffusion"):
+        for stage in ("autoencoder", "autoencoder.perceptual_classifier", "classifier", "diffusion"):
             assign(tree, f"{stage}.training.precision={precision}")
     try:
         return Config.model_validate(tree)

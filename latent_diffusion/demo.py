@@ -17,8 +17,8 @@ from latent_diffusion.evaluation.judge import make_judge
 from latent_diffusion.inspection.grids import grid, reconstruction_grid
 from latent_diffusion.inspection.previews import reconstruction_preview, sample_preview
 from latent_diffusion.pipeline import Pipeline, sample_to_folder
-from latent_diffusion.progress import Progress, clock, console, say
-from latent_diffusion.run import Part, Run
+from latent_diffusion.progress import LateProgress, Progress, clock, console, say
+from latent_diffusion.run import Interrupted, Part, Run
 from latent_diffusion.training.autoencoder import autoencoder_task, train_autoencoder
 from latent_diffusion.training.classifier import classifier_task
 from latent_diffusion.training.diffusion import diffusion_task, train_diffusion
@@ -35,12 +35,21 @@ STAGES = ("autoencoder", "classifier", "diffusion")
 
 
 def run_demo(folder: Path, device_name: str, settings: list[str]) -> None:
+    try:
+        everything(folder, device_name, settings)
+    except Interrupted:
+        raise Interrupted("interrupted, all saved: ldm demo goes on where it stopped") from None
+
+
+def everything(folder: Path, device_name: str, settings: list[str]) -> None:
     run, device, start = Run(folder), choose_device(device_name), time.perf_counter()
     data = draw_cartoons(run)
     world = World(0, 1, device)
-    config = plan(run, data, load_config(CONFIG, settings), world)
+    config = load_config(CONFIG, settings)
+    if not all(getattr(run, name).trained for name in STAGES):
+        config = plan(run, data, config, world)
     train_autoencoder_if_needed(run, data, config, world)
-    if begin(run.classifier, "the judge: a classifier whose features score the samples"):
+    if begin(run.classifier, "the judge: a classifier whose features score the samples", run.reference / "judge.npz"):
         make_judge(run, data, stage(run.classifier, config).classifier, world, restart(run.classifier))
     if begin(run.diffusion, "stage two: the denoiser"):
         chosen = stage(run.diffusion, config)
@@ -54,8 +63,8 @@ def draw_cartoons(run: Run) -> Dataset:
     folder = run.folder / "data"
     if not (folder / "dataset.json").is_file():
         say(f"drawing {CARTOONS:,} cartoons of eleven species")
-        with Progress("drawing", CARTOONS) as progress:
-            prepare(f"cartoons:{CARTOONS}", folder, on_progress=lambda done, total: progress.advance(done - progress.done))
+        with LateProgress("drawing") as progress:
+            prepare(f"cartoons:{CARTOONS}", folder, on_progress=progress.update)
     return Dataset.open(folder)
 
 
@@ -78,8 +87,9 @@ def plan(run: Run, data: Dataset, config: Config, world: World) -> Config:
     say(f"on {world.device}, in {precision}: training takes about {clock(seconds * share)} minutes" +
         (f"; this machine is slow, so every stage takes {share:.0%} of its steps, and the pictures will be poorer" if share < 1 else ""))
     for name, chosen in stages.items():
-        steps = max(10, round(share * chosen.training.steps))
-        stages[name] = chosen.model_copy(update={"training": chosen.training.model_copy(update={"steps": steps})})
+        training = chosen.training
+        fewer = {setting: max(10, round(share * getattr(training, setting))) for setting in ("steps", "warmup_steps", "preview_every")}
+        stages[name] = chosen.model_copy(update={"training": training.model_copy(update=fewer)})
     return config.model_copy(update=stages)
 
 
@@ -89,10 +99,11 @@ def train_autoencoder_if_needed(run: Run, data: Dataset, config: Config, world: 
                           reconstruction_preview(run, data))
 
 
-def begin(part: Part, title: str) -> bool:
-    """Whether the part still has to be trained, said either way."""
-    say(f"\n{title}" + (f": already in {part.folder}" if part.trained else ""))
-    return not part.trained
+def begin(part: Part, title: str, last: Path | None = None) -> bool:
+    """Whether the part still has to be trained, said either way; `last` is what its training writes last."""
+    finished = (last or part.model_path).is_file()
+    say(f"\n{title}" + (f": already in {part.folder}" if finished else ""))
+    return not finished
 
 
 def restart(part: Part) -> Start:

@@ -14,7 +14,9 @@ WORTHWHILE = 1.2  # bf16 must be this much faster to be chosen
 def choose_device(name: str = "auto") -> torch.device:
     """cuda, then mps, then cpu for "auto"; ValueError for a device that is not there."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name.partition(":")[0] not in ("cpu", "cuda", "mps"):
+        raise ValueError(f"--device {name} is none of auto, cuda, mps and cpu")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -50,6 +52,12 @@ def choose_precision(precision: str, device: torch.device) -> str:
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     assert precision in ("bfloat16", "float32")
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whatever the device: CUDA and MPS say so in words, a CPU's allocator in others, NumPy by its type."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def place(network: nn.Module, device: torch.device) -> nn.Module:

@@ -5,7 +5,7 @@
     pipe(classes=["dog"], seeds=[1, 2], guidance=1.5)  # PIL images
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -41,7 +41,7 @@ class Pipeline:
     sampling: SamplingConfig
     device: torch.device
     precision: str
-    checksum: str  # of the denoiser's weights
+    checksum: str  # of autoencoder and denoiser
 
     @classmethod
     def from_run(cls, folder: Path | str, device: str = "auto", precision: str = "auto") -> "Pipeline":
@@ -50,10 +50,12 @@ class Pipeline:
         autoencoder = load_autoencoder(run, place)
         denoiser = load_denoiser(run, autoencoder.config.latent_channels, place)
         config = run.diffusion.read_config()
+        if precision not in ("auto", "bfloat16", "float32"):
+            raise ValueError(f"precision {precision!r} is none of auto, bfloat16 and float32")
         if precision == "auto":
             precision = config["diffusion"]["training"]["precision"]
         return cls(autoencoder, denoiser, DataFacts.model_validate(config["data"]),
-                   SamplingConfig.model_validate(config["sampling"]), place, precision, run.diffusion.checksum())
+                   SamplingConfig.model_validate(config["sampling"]), place, precision, f"{run.autoencoder.checksum()[:16]}-{run.diffusion.checksum()[:16]}")
 
     def __call__(self, classes: Sequence[str] | None = None, seeds: Sequence[int] = (1,), **settings) -> list[Image.Image]:
         """One image a seed: seed s draws classes[(s - 1) mod len], all classes by default.
@@ -105,36 +107,32 @@ def sample_to_folder(pipe: Pipeline, folder: Path, seeds: Sequence[int], classes
     "cycle": seed s draws classes[(s - 1) mod len]; "every": each seed in each class; "data": in the proportions of the
     data set. `on_progress(images)` is called after each batch.
     """
-    writer, allowed, names = SamplesWriter(folder), pipe.labels(classes), pipe.facts.class_names
+    allowed, names = list(dict.fromkeys(pipe.labels(classes))), pipe.facts.class_names
     if distribution == "every":
         pairs = [(seed, label) for label in allowed for seed in seeds]
+        files = [f"{file_name(names, label)}-{seed:05d}.png" for seed, label in pairs]
     else:
         chosen = cycle(seeds, allowed) if distribution == "cycle" else follow(seeds, allowed, pipe.facts.histogram)
-        pairs = list(zip(seeds, chosen))
-    shown: dict[int, list[np.ndarray]] = {label: [] for label in allowed}
-    settings = {"guidance": config.guidance, "sampler": config.sampler, "steps": config.steps,
-                "precision": pipe.precision, "ema": "model", "run": pipe.checksum[:16]}
-    for batch in batched(pairs, batch_size):
+        pairs, files = list(zip(seeds, chosen)), [f"{seed:05d}.png" for seed in seeds]
+    writer, shown = SamplesWriter(folder, files), {label: [] for label in allowed}
+    settings = {**config.model_dump(), "precision": pipe.precision, "ema": "model", "run": pipe.checksum}
+    for start in range(0, len(pairs), batch_size):
+        batch = pairs[start:start + batch_size]
         images = pipe.generate([seed for seed, _ in batch], [label for _, label in batch], config)
-        for (seed, label), image in zip(batch, images):
-            name = f"{names[label]}-{seed:05d}.png" if distribution == "every" else f"{seed:05d}.png"
-            writer.add(safe(name), image, {"seed": seed, "class": names[label], **settings})
+        for file, (seed, label), image in zip(files[start:], batch, images):
+            writer.add(file, image, {"seed": seed, "class": names[label], **settings})
             if len(shown[label]) < GRID_SEEDS:
                 shown[label].append(image)
-        writer.save_list()
         on_progress(len(batch))
     writer.close()
     rows = {names[label]: np.stack(images) for label, images in shown.items() if images}
-    lines = (wrapped(next(iter(rows.values())), GRID_SEEDS), list(rows)) if len(rows) == 1 else (list(rows.values()), list(rows))
+    lines = (wrapped(next(iter(rows.values())), GRID_SEEDS), None) if len(rows) == 1 else (list(rows.values()), list(rows))
     grid(*lines).save(Path(folder) / GRID)
     return Path(folder) / GRID
 
 
-def batched(pairs: list, size: int) -> Iterator[list]:
-    for start in range(0, len(pairs), size):
-        yield pairs[start:start + size]
-
-
-def safe(name: str) -> str:
-    """A class may be called anything; a file may not."""
-    return "".join(c if c.isalnum() or c in "-_. " else "_" for c in name)
+def file_name(names: Sequence[str], label: int) -> str:
+    """A class may be called anything, a file may not; two classes never share one."""
+    safe = ["".join(c if c.isalnum() or c in "-_. " else "_" for c in name).strip(". ") for name in names]
+    alike = [name.casefold() for name in safe].count(safe[label].casefold()) > 1
+    return f"{safe[label]}-{label}" if alike or not safe[label] else safe[label]

@@ -17,7 +17,7 @@ def say(text: str) -> None:
 class Progress:
     """`with Progress("encoding", 1000) as progress: progress.advance(64)`; `unit` is what is counted.
 
-    `rate` and `rate_unit` say how many images one unit is worth, for trainings that count steps.
+    `images_per_unit` says how many images one unit is worth, for trainings that count steps.
     """
 
     def __init__(self, title: str, total: int, unit: str = "images", images_per_unit: int = 1, quiet: bool = False,
@@ -58,6 +58,25 @@ class Progress:
     def __exit__(self, *_):
         if self.bar:
             self.bar.stop()
+
+
+class LateProgress:
+    """A Progress whose total is known only with the first `update(done, total)`."""
+
+    def __init__(self, title: str):
+        self.title, self.progress = title, None
+
+    def __enter__(self) -> "LateProgress":
+        return self
+
+    def update(self, done: int, total: int) -> None:
+        if self.progress is None:
+            self.progress = Progress(self.title, total).__enter__()
+        self.progress.advance(done - self.progress.done)
+
+    def __exit__(self, *details):
+        if self.progress:
+            self.progress.__exit__(*details)
 
 
 def clock(seconds: float) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.progress import say
 from latent_diffusion.run import Run, write_atomic, write_json
 
 MOST_HELD_OUT = 10_000  # images kept in a run
@@ -75,6 +76,8 @@ def write_reference(run: Run, data: Dataset) -> DataFacts:
                              "give the same data set, or another --run")
         if known == facts:
             return facts
+        if known.checksum != facts.checksum:
+            say(f"{run.folder}: the data set has changed; its held-out images replace those that the run kept")
     kept = data.test[:: -(-len(data.test) // MOST_HELD_OUT)] if len(data.test) else data.test
     for name, array in (("images", data.images[kept]), ("labels", data.labels[kept])):
         buffer = io.BytesIO()

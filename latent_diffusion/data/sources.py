@@ -1,6 +1,7 @@
 """Whatever `ldm prepare SOURCE` is given, recognised and listed: the only file that knows all kinds of sources."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -104,13 +105,25 @@ def open_tree(path: Path) -> Tree:
 def cartoons(text: str) -> Source:
     from latent_diffusion.data.cartoons import species_and_seed
 
-    _, colon, count = text.partition(":")
-    if colon and not (count.isdecimal() and int(count) > 0):
-        raise ValueError(f"{text}: COUNT must be a whole number above 0, as in cartoons:{DEFAULT_CARTOONS}")
-    total = int(count) if colon else DEFAULT_CARTOONS
-    species = [species_and_seed(index)[0] for index in range(total)]
+    species = [species_and_seed(index)[0] for index in range(cartoon_count(text))]
     items = [Item(f"cartoon {index}", index, name, UNDECIDED) for index, name in enumerate(species)]
     return Source("cartoons", items, Cartoons())
+
+
+def cartoon_count(text: str) -> int:
+    """The COUNT of "cartoons[:COUNT]"; ValueError for anything else."""
+    name, colon, count = text.partition(":")
+    if name != "cartoons" or (colon and not (count.isdecimal() and int(count) > 0)):
+        raise ValueError(f"{text}: give a COUNT that is a whole number above 0, as in cartoons:{DEFAULT_CARTOONS}")
+    return int(count) if colon else DEFAULT_CARTOONS
+
+
+def write_cartoons(text: str, folder: Path, size: int, on_progress: Callable[[int, int], None]) -> None:
+    """Write the pictures of "cartoons[:COUNT]" as synth-cute's own files, so that `folder` is itself a source."""
+    from latent_diffusion.data.cartoons import write_files
+
+    total = cartoon_count(text)
+    write_files(folder, total, size, lambda done: on_progress(done, total))
 
 
 def what_is_there(listing: Listing, skipped: list[Skip]) -> str:

@@ -5,6 +5,8 @@ Everything outside works with x = clean + sigma * noise (Karras et al. 2022). In
 = (1 - t) * clean + t * noise it predicts the velocity v = noise - clean, so that clean = x_t - t * v.
 """
 
+import math
+
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
@@ -23,7 +25,7 @@ class NoiseLevelConfig(BaseModel):
         (Kingma et al. 2021, appendix I.1)."""
         ranks = torch.arange(uniform.shape[0], device=uniform.device)
         quantiles = (ranks + uniform) / uniform.shape[0]  # one in each N-th of (0, 1)
-        normal = torch.special.ndtri(quantiles.clamp(1e-6, 1 - 1e-6))
+        normal = math.sqrt(2) * torch.erfinv(2 * quantiles.clamp(1e-6, 1 - 1e-6) - 1)
         return torch.exp(self.log_sigma_mean + self.log_sigma_std * normal)
 
 

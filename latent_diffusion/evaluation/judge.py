@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from latent_diffusion.classifier import Classifier
+from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import autocast
 from latent_diffusion.images import from_uint8
@@ -44,8 +45,8 @@ class Judge:
             with autocast(self.device, self.precision):
                 features = self.network.features(from_uint8(images, self.device))
             logits = self.network.head(features.float())
-            accumulator.update(features.double().cpu().numpy())
-            probabilities.append(logits.double().softmax(dim=1).cpu().numpy())
+            accumulator.update(features.cpu().double().numpy())
+            probabilities.append(logits.cpu().double().softmax(dim=1).numpy())
         probabilities = np.concatenate(probabilities)
         return Seen(accumulator.result() if len(probabilities) > 1 else None, probabilities)
 
@@ -98,8 +99,10 @@ def reference_statistics(run: Run) -> Statistics:
         with np.load(path, allow_pickle=False) as file:
             statistics, judge = Statistics(file["mu"], file["sigma"], int(file["n"])), str(file["judge"])
     except (OSError, ValueError, KeyError, EOFError) as error:
-        raise ValueError(f"{path} is missing or damaged ({error}): run ldm train-classifier") from None
+        raise ValueError(f"{path} is missing or damaged ({error}): run ldm train-classifier --resume") from None
+    if run.classifier.read_config()["data"]["checksum"] != Reference.open(run).facts.checksum:
+        raise ValueError(f"the judge of {run.folder} was trained on other data than the rest: run ldm train-classifier --overwrite")
     if judge != run.classifier.checksum():
-        raise ValueError(f"{path} belongs to another judge than {run.classifier.model_path}: run ldm train-classifier")
+        raise ValueError(f"{path} belongs to another judge than {run.classifier.model_path}: run ldm train-classifier --resume")
     return statistics
 

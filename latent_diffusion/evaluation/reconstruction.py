@@ -21,7 +21,6 @@ class ReconstructionScores(BaseModel):
     psnr: float
     ssim: float
     sharpness: float
-    lpips: float | None = None
     rfid: float | None = None
     rfid_floor: float | None = None
 
@@ -62,6 +61,4 @@ def table(scores: ReconstructionScores) -> Table:
     if scores.rfid is not None:
         ratio = f" ({scores.rfid / scores.rfid_floor:.2f} x floor)" if scores.rfid_floor else ""
         shown.add_row("rFID (judge)", f"{scores.rfid:.3f}{ratio}", f"{scores.rfid_floor:.3f} (floor)")
-    if scores.lpips is not None:
-        shown.add_row("LPIPS", f"{scores.lpips:.4f}", "0")
     return shown

@@ -16,7 +16,8 @@ FEWEST = 2  # images, for a covariance
 
 
 class Real(BaseModel):
-    """What held-out real images measure at the same N: means over a few draws."""
+    """What held-out real images measure: FID and Inception score at the same N, means over a few draws (which overlap
+    where there are not enough images), and the accuracy over all of them."""
 
     n: int
     fid: float  # the floor
@@ -50,7 +51,7 @@ def evaluate(run: Run, samples_folder, judge_run: Run | None = None, device: str
     reference = Reference.open(judged_by)
     samples = Samples.open(samples_folder, reference.facts.image_size)
     scores = score(judged_by, reference, samples, device)
-    run.add_scores(str(samples.folder), scores.model_dump())
+    run.add_scores(str(samples.folder.resolve()), scores.model_dump())
     return scores
 
 

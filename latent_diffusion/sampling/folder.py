@@ -14,28 +14,31 @@ LIST, GRID = "samples.json", "grid.png"
 
 
 class SamplesWriter:
-    """Writes into an empty folder, or replaces the samples that samples.json lists; ValueError for any other folder."""
+    """Writes into an empty folder, or replaces the samples that samples.json lists; ValueError for any other folder.
 
-    def __init__(self, folder: Path):
+    The names of the files to come are listed before the first is written, so that whatever an interrupted sampling
+    leaves is known to be ours.
+    """
+
+    def __init__(self, folder: Path, names: list[str]):
         self.folder, self.files = Path(folder), {}
-        self.before = set(read_list(self.folder)) if (self.folder / LIST).is_file() else set()
-        strangers = {path.name for path in self.folder.iterdir()} - self.before - {LIST, GRID, "scores.json"} \
-            if self.folder.is_dir() else set()
+        listed = read_json(self.folder) if (self.folder / LIST).is_file() else {}
+        self.old = {*listed.get("files", {}), *listed.get("pending", [])}
+        there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
+        strangers = {name for name in there - self.old - {LIST, GRID} if not name.startswith(".")}
         if strangers:
-            raise ValueError(f"{folder} holds files that are no samples of ours ({sorted(strangers)[0]}): give a new folder")
+            raise ValueError(f"{folder} holds files that are no samples of ours ({min(strangers)}): give a new folder")
         self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / LIST, {"files": {}, "pending": sorted(self.old | set(names))})
 
     def add(self, name: str, image: np.ndarray, facts: dict) -> None:
         save_png(self.folder / name, image)
         self.files[name] = facts
 
-    def save_list(self) -> None:
-        write_json(self.folder / LIST, {"files": self.files})
-
     def close(self) -> None:
-        for name in self.before - set(self.files):
+        for name in self.old - set(self.files):
             (self.folder / name).unlink(missing_ok=True)
-        self.save_list()
+        write_json(self.folder / LIST, {"files": self.files})
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,10 @@ class Samples:
         folder = Path(folder)
         if not folder.is_dir():
             raise ValueError(f"there is no folder of samples at {folder}: make one with ldm sample RUN {folder}")
-        listed = read_list(folder) if (folder / LIST).is_file() else None
+        content = read_json(folder) if (folder / LIST).is_file() else {}
+        if content.get("pending"):
+            raise ValueError(f"the sampling into {folder} was interrupted: run the same ldm sample command again")
+        listed = content.get("files")
         names = list(listed) if listed is not None else \
             sorted(path.name for path in folder.glob("*.png") if path.name != GRID and not path.name.startswith("."))
         if not names:
@@ -63,12 +69,14 @@ class Samples:
         return cls(folder, images, [listed[name].get("class") if listed else None for name in names])
 
 
-def read_list(folder: Path) -> dict[str, dict]:
+def read_json(folder: Path) -> dict:
+    """samples.json: {"files": {name: facts}}, and "pending" names while a sampling is not complete."""
     try:
-        files = json.loads((folder / LIST).read_text())["files"]
-        if not all(Path(name).name == name and isinstance(facts, dict) for name, facts in files.items()):
+        listed = json.loads((folder / LIST).read_text())
+        names = [*listed["files"].keys(), *listed.get("pending", [])]
+        if not all(Path(name).name == name for name in names) or not all(isinstance(f, dict) for f in listed["files"].values()):
             raise ValueError("it lists something that is no file of this folder")
-        return files
+        return listed
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / LIST} is damaged ({error}): delete it to score every PNG in the folder") from None
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from autoencoder import Autoencoder
@@ -32,6 +32,12 @@ class SamplingConfig(BaseModel):
     sigma_max: float = Field(80.0, gt=0, description="first noise level")
     sigma_min: float = Field(0.01, gt=0, description="last noise level above 0")
     compute_batch: int = Field(64, ge=1, description="rows of every network call; changing it changes the last bits")
+
+    @model_validator(mode="after")
+    def _levels(self):
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError(f"sigma_min = {self.sigma_min} must be less than sigma_max = {self.sigma_max}")
+        return self
 
 
 class PerSeedNoise:
@@ -71,10 +77,14 @@ def generate_latents(denoiser: Denoiser, latent_shape: tuple[int, int, int], see
     device = next(denoiser.parameters()).device
     noise = PerSeedNoise(seeds, device)
     sigmas = noise_levels(config.steps, config.sigma_max, config.sigma_min)
-    denoise = guided(in_compute_batches(denoiser, config.compute_batch), torch.tensor(labels, device=device),
+
+    def network(*rows: Tensor) -> Tensor:
+        with autocast(device, precision):
+            return denoiser(*rows)
+
+    denoise = guided(in_compute_batches(network, config.compute_batch), torch.tensor(labels, device=device),
                      denoiser.null_label, config.guidance)
-    with autocast(device, precision):
-        yield from SAMPLERS[config.sampler](denoise, sigmas[0] * noise.draw(latent_shape), sigmas, noise.like)
+    yield from SAMPLERS[config.sampler](denoise, sigmas[0] * noise.draw(latent_shape), sigmas, noise.like)
 
 
 @torch.inference_mode()

@@ -20,7 +20,7 @@ from latent_diffusion.training.classifier import ClassifierStage, load_classifie
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
 from latent_diffusion.training.randomness import StepRandom, stream_seed
-from latent_diffusion.training.stage import INITIALISED_ON, Images, Start, begin, flipped, initialise_from, spread
+from latent_diffusion.training.stage import Images, Start, begin, commit, first_images, flipped, initialise_from, spread
 
 NORMALISED_ON = 10_000  # train images, at most
 
@@ -55,11 +55,12 @@ class AutoencoderObjective(nn.Module):
 def train_autoencoder(run: Run, data: Dataset, stage: AutoencoderStage, world: World, start: Start = Start(),
                       preview: Callable[[Autoencoder, int], None] | None = None) -> None:
     part = run.autoencoder
-    stage = begin(run, part, stage, data, start, world)
+    stage = begin(part, stage, data, start, world)
     perceptual = perceptual_distance(run, data, stage, world, start)
     task = autoencoder_task(data, stage, world.device, perceptual)
     if start.init:
-        initialise_from(start.init, part, task.model, data.info.class_names)
+        initialise_from(start.init, part, task.model, data.info.class_names, world)
+    commit(run, part, stage, data, start, world)
     train(task, stage.training, part, world, start.resume, preview)
     normalise(task.model, Images(data, data.train, world.device), stage.training)
     save_model(part, task.model, world)
@@ -69,10 +70,10 @@ def autoencoder_task(data: Dataset, stage: AutoencoderStage, device: torch.devic
                      perceptual: Callable[[Tensor, Tensor], Tensor] | None = None) -> Task:
     torch.manual_seed(stream_seed(stage.training.seed))
     model = Autoencoder(stage.model, data.info.image_size)
-    images = Images(data, data.train, torch.device("cpu"))
-    model.initialise(images(spread(len(images), INITIALISED_ON))[0])
+    model.initialise(first_images(data))
+    images = Images(data, data.train, device)
     objective = place(AutoencoderObjective(model, AutoencoderLoss(stage.loss, perceptual), data.info.flip), device)
-    return Task(model, objective, len(images), Images(data, data.train, device))
+    return Task(model, objective, len(images), images)
 
 
 def perceptual_distance(run: Run, data: Dataset, stage: AutoencoderStage, world: World,
@@ -86,8 +87,7 @@ def perceptual_distance(run: Run, data: Dataset, stage: AutoencoderStage, world:
         raise ValueError('perceptual = "classifier" needs a data set with at least two classes: use "none" or "lpips"')
     part = run.perceptual
     if not (start.resume and part.trained):
-        again = Start(resume=start.resume and part.checkpoint_path.is_file(), overwrite=True)
-        train_network(part, data, begin(run, part, stage.perceptual_classifier, data, again, world), world, again)
+        train_network(run, part, data, stage.perceptual_classifier, world, Start(resume=start.resume, overwrite=True))
     network = load_classifier(part, world.device).requires_grad_(False)
     return PerceptualDistance(network.feature_maps)
 
@@ -111,7 +111,7 @@ def normalise(model: Autoencoder, images: Images, config: TrainingConfig) -> Non
     for chunk in np.array_split(places, -(-len(places) // config.batch_size)):
         with autocast(images.device, config.precision):
             posterior = model.encode(images(chunk)[0])
-        mean, variance = posterior.mean.double(), posterior.log_variance.exp().double()
+        mean, variance = posterior.mean.cpu().double(), posterior.log_variance.exp().cpu().double()
         total = total + mean.mean(dim=(2, 3)).sum(dim=0)
         square = square + (mean.square() + variance).mean(dim=(2, 3)).sum(dim=0)
     shift = total / len(places)

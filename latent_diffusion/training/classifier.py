@@ -14,7 +14,7 @@ from latent_diffusion.run import Part, Run, load_tensors, load_weights
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
 from latent_diffusion.training.randomness import StepRandom, stream_seed
-from latent_diffusion.training.stage import INITIALISED_ON, Images, Start, begin, flipped, initialise_from, spread
+from latent_diffusion.training.stage import Images, Start, begin, commit, first_images, flipped, initialise_from
 
 
 class ClassifierStage(BaseModel):
@@ -57,22 +57,23 @@ def train_classifier(run: Run, data: Dataset, stage: ClassifierStage, world: Wor
     """The judge of a run. ValueError for a data set of a single class."""
     if data.num_classes < 2:
         raise ValueError(f"{data.folder} has one class ({data.info.class_names[0]}), and a judge needs at least two")
-    stage = begin(run, run.classifier, stage, data, start, world)
-    train_network(run.classifier, data, stage, world, start)
+    train_network(run, run.classifier, data, stage, world, start)
 
 
 def classifier_task(data: Dataset, stage: ClassifierStage, device: torch.device) -> Task:
     torch.manual_seed(stream_seed(stage.training.seed))
     model = Classifier(stage.model, data.num_classes)
+    model.initialise(first_images(data))
     images = Images(data, data.train, device)
-    model.initialise(Images(data, data.train, torch.device("cpu"))(spread(len(images), INITIALISED_ON))[0])
     return Task(model, place(ClassifierObjective(model, data.info.flip), device), len(images), images)
 
 
-def train_network(part: Part, data: Dataset, stage: ClassifierStage, world: World, start: Start) -> None:
+def train_network(run: Run, part: Part, data: Dataset, stage: ClassifierStage, world: World, start: Start) -> None:
+    stage = begin(part, stage, data, start, world)
     task = classifier_task(data, stage, world.device)
     if start.init:
-        initialise_from(start.init, part, task.model, data.info.class_names)
+        initialise_from(start.init, part, task.model, data.info.class_names, world)
+    commit(run, part, stage, data, start, world)
     train(task, stage.training, part, world, start.resume)
     save_model(part, task.model, world)
 

@@ -17,10 +17,10 @@ from latent_diffusion.run import Run, load_tensors, load_weights
 from latent_diffusion.sampling.generate import SamplingConfig
 from latent_diffusion.training.autoencoder import load_autoencoder
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.latents import cached_moments
+from latent_diffusion.training.latents import cached_moments, forget_moments
 from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
 from latent_diffusion.training.randomness import StepRandom, stream_seed
-from latent_diffusion.training.stage import Start, begin, initialise_from
+from latent_diffusion.training.stage import Start, begin, commit, initialise_from
 
 
 class DiffusionStage(BaseModel):
@@ -77,12 +77,15 @@ def train_diffusion(run: Run, data: Dataset, stage: DiffusionStage, sampling: Sa
                          "--overwrite trains it anew")
     if retrained and world.first:
         say("the autoencoder was retrained: latents are encoded again, and the denoiser is trained anew")
-    stage = begin(run, part, stage, data, Start(start.resume, start.overwrite or retrained, start.init), world,
-                  sampling=sampling.model_dump(mode="json"), autoencoder_checksum=checksum)
+        forget_moments(data, part.read_config()["autoencoder_checksum"])
+    stage = begin(part, stage, data, Start(start.resume, start.overwrite or retrained, start.init), world)
     moments = cached_moments(data, autoencoder, checksum, stage.training.precision, world)
     task = diffusion_task(stage, moments, data.labels[data.train], data.num_classes, world.device)
     if start.init:
-        initialise_from(start.init, part, task.model, data.info.class_names)
+        initialise_from(start.init, part, task.model, data.info.class_names, world)
+        if world.first and Run(start.init).diffusion.read_config()["autoencoder_checksum"] != checksum:
+            say(f"denoiser: {start.init} learnt the latents of another autoencoder; to share one, copy its autoencoder/ first")
+    commit(run, part, stage, data, start, world, sampling=sampling.model_dump(mode="json"), autoencoder_checksum=checksum)
     train(task, stage.training, part, world, start.resume, preview)
     save_model(part, task.model, world)
 

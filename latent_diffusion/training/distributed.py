@@ -30,6 +30,13 @@ class World:
         if self.size > 1:
             torch.distributed.barrier()
 
+    def agree(self, value: str) -> str:
+        """The first process's value, in all of them."""
+        values = [value]
+        if self.size > 1:
+            torch.distributed.broadcast_object_list(values, src=0)
+        return values[0]
+
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process, so that all of them stop at the same step."""
         if self.size == 1:

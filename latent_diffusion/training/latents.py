@@ -21,16 +21,23 @@ ENCODE_BATCH = 128
 
 def cached_moments(data: Dataset, autoencoder: Autoencoder, checksum: str, precision: str, world: World) -> np.ndarray:
     """float16 (views, N, 2C, h, w), memory-mapped; a data set that may be flipped has a second, mirrored view."""
-    path = data.folder / "latents" / f"{data.info.checksum[:16]}-{checksum[:16]}.npy"
+    views = 2 if data.info.flip else 1
+    path = data.folder / "latents" / f"{data.info.checksum[:16]}-{checksum[:16]}-{views}-{precision}.npy"
     if not path.is_file() and world.first:
-        encode_all(path, data, autoencoder, precision, world)
+        encode_all(path, views, data, autoencoder, precision, world)
     world.barrier()
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
+def forget_moments(data: Dataset, checksum: str) -> None:
+    """Delete what was cached for an autoencoder that is no more."""
+    for path in (data.folder / "latents").glob(f"*-{checksum[:16]}-*.npy"):
+        path.unlink(missing_ok=True)
+
+
 @torch.inference_mode()
-def encode_all(path: Path, data: Dataset, autoencoder: Autoencoder, precision: str, world: World) -> None:
-    images, views = Images(data, data.train, world.device), 2 if data.info.flip else 1
+def encode_all(path: Path, views: int, data: Dataset, autoencoder: Autoencoder, precision: str, world: World) -> None:
+    images = Images(data, data.train, world.device)
     size, channels = autoencoder.latent_size, 2 * autoencoder.config.latent_channels
     path.parent.mkdir(exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")

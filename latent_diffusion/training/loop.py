@@ -18,7 +18,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from latent_diffusion.device import Precision, autocast
+from latent_diffusion.device import Precision, autocast, is_out_of_memory
 from latent_diffusion.progress import Progress, say
 from latent_diffusion.run import Interrupted, Part, save_tensors
 from latent_diffusion.training.checkpoint import load_checkpoint, save_checkpoint
@@ -71,13 +71,13 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
     `preview(averaged model, step)` draws pictures. Raises ValueError in one line for a loss that is not finite and for
     a device out of memory, Interrupted after an interrupt; the last good checkpoint is kept in each case.
     """
-    if config.batch_size % world.size:
-        raise ValueError(f"batch_size = {config.batch_size} does not divide into {world.size} processes")
     optimizer = adamw(task.model, config, world.device)
     average = PowerAverage(task.model, config.average_length)
     done = 0
-    if resume:
+    if resume and part.checkpoint_path.is_file():
         done = load_checkpoint(part.checkpoint_path, task.model, average, optimizer)
+        if done > config.steps:
+            raise ValueError(f"{part.folder} has done {done} steps already, more than steps = {config.steps}")
         say_first(world, f"{part.caption}: resuming after step {done} of {config.steps}")
     if world.first:
         keep_log_until(part, done)
@@ -107,7 +107,9 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
             for name, value in {"loss": loss, "gradient_norm": norm, **terms}.items():
                 recent[name] = recent.get(name, 0) + value.detach()
             now = step + 1
-            if now % CHECK_EVERY == 0 or now == config.steps or now % config.checkpoint_every == 0:
+            checking = now % CHECK_EVERY == 0 or now == config.steps or now % config.checkpoint_every == 0
+            stopping = (checking or world.size == 1) and world.any(stop())
+            if checking or stopping:  # nothing is saved that was not found finite
                 figures = {name: value.item() / (now - reached.checked) for name, value in recent.items()}
                 recent, reached.checked = {}, now
                 if world.any(not math.isfinite(figures["loss"] + figures["gradient_norm"])):
@@ -115,7 +117,7 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
                 progress.advance(now - progress.done, loss=figures["loss"])
                 if world.first:
                     log(part, {"step": now, **figures, "learning_rate": config.rate(step), "images_per_second": progress.rate()})
-            if stop() if world.size == 1 else now % CHECK_EVERY == 0 and world.any(stop()):
+            if stopping:
                 save(now)
                 raise Interrupted(f"{part.caption}: interrupted, all saved after step {now}; --resume continues")
             if now % config.checkpoint_every == 0 and now < config.steps:
@@ -189,8 +191,8 @@ def interrupts():
 def out_of_memory(part: Part, reached: Reached):
     try:
         yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
             raise ValueError(f"the {part.caption}'s training ran out of memory on {reached.world.device}: try a smaller "
                              f"--set {part.name}.training.batch_size=…; {kept(part, reached.saved)}") from error
         raise

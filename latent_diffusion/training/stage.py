@@ -16,7 +16,7 @@ from latent_diffusion.progress import say
 from latent_diffusion.run import Part, Run, load_tensors
 from latent_diffusion.training.distributed import World
 
-INITIALISED_ON = 2_000  # images, for what is fitted to the data before training
+INITIALISED_ON = 2_000  # images of 64x64, fewer of larger ones, for what is fitted to the data before training
 
 
 @dataclass(frozen=True)
@@ -28,25 +28,31 @@ class Start:
     init: Path | None = None  # another run, whose weights to begin from
 
 
-def begin(run: Run, part: Part, stage: BaseModel, data: Dataset, start: Start, world: World, **more: dict) -> BaseModel:
-    """Check that this training may begin, choose the precision, record everything; returns the resolved stage.
+def begin(part: Part, stage: BaseModel, data: Dataset, start: Start, world: World) -> BaseModel:
+    """Check that this training may begin, and choose its precision; changes nothing on disk. Returns the resolved stage."""
+    recorded = part.read_config() if part.config_path.is_file() else None
+    precision = stage.training.precision
+    if start.resume and recorded:
+        if type(stage).model_validate(recorded[part.name]).model != stage.model:
+            raise ValueError(f"--resume cannot change the shape of the {part.caption}: leave out --set {part.name}.model…")
+        if recorded["data"]["checksum"] != data.info.checksum:
+            raise ValueError(f"{data.folder} has changed since this training began, so it cannot be resumed: --overwrite "
+                             "trains anew, and --init starts a new --run from its weights")
+        precision = recorded[part.name]["training"]["precision"] if precision == "auto" else precision
+    elif not start.resume and not start.overwrite and (part.trained or part.checkpoint_path.is_file()):
+        raise ValueError(f"{part.folder} already holds a{'' if part.trained else ' partly'} trained {part.caption}: "
+                         "--resume continues it, --overwrite trains anew, another --run keeps both")
+    if stage.training.batch_size % world.size:
+        raise ValueError(f"batch_size = {stage.training.batch_size} does not divide into {world.size} processes")
+    precision = world.agree(choose_precision(precision, world.device))
+    return stage.model_copy(update={"training": stage.training.model_copy(update={"precision": precision})})
+
+
+def commit(run: Run, part: Part, stage: BaseModel, data: Dataset, start: Start, world: World, **more: dict) -> None:
+    """Record what is about to be trained, once nothing can refuse it any more; what was trained before goes only now.
 
     `more` are further tables for the part's config.toml.
     """
-    recorded = part.read_config()[part.name] if part.config_path.is_file() else None
-    if start.resume:
-        if recorded is None or not part.checkpoint_path.is_file():
-            raise ValueError(f"{part.folder} holds no checkpoint to resume from: leave --resume out to begin")
-        resolved = type(stage).model_validate(recorded)
-        if resolved.model != stage.model:
-            raise ValueError(f"--resume cannot change the shape of the {part.caption}: {part.config_path} has another "
-                             f"{part.name}.model than the config given")
-    elif (part.trained or part.checkpoint_path.is_file()) and not start.overwrite:
-        raise ValueError(f"{part.folder} already holds a{'' if part.trained else ' partly'} trained {part.caption}: "
-                         "--resume continues it, --overwrite trains anew, another --run keeps both")
-    precision = recorded["training"]["precision"] if start.resume and stage.training.precision == "auto" else \
-        choose_precision(stage.training.precision, world.device)
-    stage = stage.model_copy(update={"training": stage.training.model_copy(update={"precision": precision})})
     if world.first:
         facts = write_reference(run, data)
         if not start.resume:
@@ -54,10 +60,9 @@ def begin(run: Run, part: Part, stage: BaseModel, data: Dataset, start: Start, w
                 path.unlink(missing_ok=True)
         part.write_config({part.name: stage.model_dump(mode="json"), **more, "data": facts.model_dump()})
     world.barrier()
-    return stage
 
 
-def initialise_from(source: Path, part: Part, model: nn.Module, class_names: list[str]) -> None:
+def initialise_from(source: Path, part: Part, model: nn.Module, class_names: list[str], world: World) -> None:
     """Copy the weights of another run's part wherever names and shapes agree; classes are matched by name."""
     other = getattr(Run.open(source), part.name).require()
     tensors, _ = load_tensors(other.model_path)
@@ -72,7 +77,8 @@ def initialise_from(source: Path, part: Part, model: nn.Module, class_names: lis
     if not taken:
         raise ValueError(f"nothing in {other.model_path} fits this {part.caption}: use the config that it was trained with")
     model.load_state_dict(current)
-    say(f"{part.caption}: {taken} of {len(current)} tensors taken from {source}")
+    if world.first:
+        say(f"{part.caption}: {taken} of {len(current)} tensors taken from {source}")
 
 
 def match_classes(current: Tensor, other: Tensor, names: list[str], other_names: list[str]) -> Tensor:
@@ -104,6 +110,13 @@ class Images:
 def flipped(images: Tensor, chance: Tensor) -> Tensor:
     """Each image mirrored where its uniform number (N,) is under 1/2."""
     return torch.where((chance < 0.5)[:, None, None, None], images.flip(-1), images)
+
+
+def first_images(data: Dataset) -> Tensor:
+    """Some train images (N, 3, H, W) on the CPU, to fit a first layer to."""
+    most = max(16, INITIALISED_ON * 64**2 // data.info.image_size**2)
+    images = Images(data, data.train, torch.device("cpu"))
+    return images(spread(len(images), most))[0]
 
 
 def spread(rows: int, most: int) -> np.ndarray:

@@ -31,6 +31,14 @@ def test_from_cartoons_to_scores(tmp_path, ldm):
     assert {path.name for path in (data / "latents").iterdir() if not path.name.startswith(".")}
 
 
+def test_cartoons_as_synth_cute_files(tmp_path, ldm):
+    status, output, errors = ldm("prepare", "cartoons:132", tmp_path / "data", "--files", tmp_path / "clone", "--size", "32")
+    assert status == 0 and "132 images of 32x32 in 11 classes" in output, errors
+    assert len(list((tmp_path / "clone").glob("??/*.png"))) == len(list((tmp_path / "clone").glob("??/*.json"))) == 132
+    status, _, errors = ldm("prepare", tmp_path, tmp_path / "other", "--files", tmp_path / "clone2")
+    assert status == 2 and "cartoons" in errors
+
+
 @pytest.mark.parametrize("perceptual", ["classifier"])
 def test_a_perceptual_term_from_scratch(shapes, tiny_config, tmp_path, ldm, perceptual):
     status, _, errors = ldm("train-autoencoder", tiny_config, "--data", shapes, "--run", tmp_path / "run", "--set",

@@ -136,3 +136,32 @@ def test_debug_shows_where(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["ldm", "sample", str(tmp_path / "none"), str(tmp_path / "o"), "--debug"])
     with pytest.raises(ValueError, match="no run at"):
         cli.main()
+
+
+def test_a_refused_start_loses_nothing(refused, shapes, tiny_config, tiny_run, tmp_path):
+    """--overwrite deletes only once nothing can refuse the new training any more."""
+    run = shutil.copytree(tiny_run, tmp_path / "copy")
+    before = (Run(run).diffusion.checksum(), Run(run).autoencoder.checksum())
+    again = [tiny_config, "--data", shapes, "--run", run, "--overwrite"]
+    refused("train-diffusion", *again, "--init", tmp_path / "typo")
+    refused("train-autoencoder", *again, "--set", "autoencoder.perceptual=lpips", "--set", "autoencoder.lpips_backbone=none.pth")
+    assert (Run(run).diffusion.checksum(), Run(run).autoencoder.checksum()) == before
+    assert Run(run).diffusion.checkpoint_path.is_file()
+
+
+def test_resume_on_changed_data(refused, shapes, tiny_run, tmp_path):
+    run, data = shutil.copytree(tiny_run, tmp_path / "run"), tmp_path / "data"
+    source = tmp_path / "source"
+    for name in ("cross", "disk", "square"):
+        (source / name).mkdir(parents=True)
+        for number in range(12):
+            Image.new("RGB", (16, 16), (number * 20, 0, len(name) * 30)).save(source / name / f"{number}.png")
+    prepare(str(source), data, size=16)
+    assert "has changed" in refused("train-diffusion", "--data", data, "--run", run, "--resume")
+    assert "other data" not in refused("sample", run, tmp_path / "o", "--seeds", "x")  # the run is as it was
+
+
+def test_resume_to_fewer_steps_than_were_done(refused, shapes, tiny_run, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    message = refused("train-diffusion", "--data", shapes, "--run", run, "--resume", "--set", "diffusion.training.steps=10")
+    assert "has done 500 steps" in message

@@ -13,9 +13,10 @@ from latent_diffusion.sampling.folder import SamplesWriter
 
 
 def folder_of(path, images, classes):
-    writer = SamplesWriter(path)
-    for number, (image, name) in enumerate(zip(images, classes)):
-        writer.add(f"{number}.png", image, {"class": name})
+    names = [f"{number}.png" for number in range(len(images))]
+    writer = SamplesWriter(path, names)
+    for file, image, name in zip(names, images, classes):
+        writer.add(file, image, {"class": name})
     writer.close()
     return path
 

@@ -11,7 +11,7 @@ def picture(value: int) -> np.ndarray:
 
 
 def write(folder, names):
-    writer = SamplesWriter(folder)
+    writer = SamplesWriter(folder, list(names))
     for number, name in enumerate(names):
         writer.add(name, picture(number), {"seed": number, "class": "cat"})
     writer.close()
@@ -32,8 +32,19 @@ def test_a_second_time_replaces_the_first(tmp_path):
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "holiday.png").write_bytes(b"mine")
     with pytest.raises(ValueError, match="holiday.png"):
-        SamplesWriter(tmp_path)
+        SamplesWriter(tmp_path, [])
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.png"]
+
+
+def test_an_interrupted_sampling_can_be_done_again(tmp_path):
+    writer = SamplesWriter(tmp_path / "s", ["a.png", "b.png"])
+    writer.add("a.png", picture(1), {"class": "cat"})  # and no close
+    (tmp_path / "s" / ".b.png.123").write_bytes(b"half")
+    with pytest.raises(ValueError, match="interrupted"):
+        Samples.open(tmp_path / "s", 8)
+    write(tmp_path / "s", ["b.png"])
+    assert Samples.open(tmp_path / "s", 8).images.shape[0] == 1
+    assert not (tmp_path / "s" / "a.png").exists()
 
 
 def test_a_folder_without_a_list_gives_every_png(tmp_path):
