@@ -114,7 +114,7 @@ def cartoon_count(text: str) -> int:
     """The COUNT of "cartoons[:COUNT]"; ValueError for anything else."""
     name, colon, count = text.partition(":")
     if name != "cartoons" or (colon and not (count.isdecimal() and int(count) > 0)):
-        raise ValueError(f"{text}: give a COUNT that is a whole number above 0, as in cartoons:{DEFAULT_CARTOONS}")
+        raise ValueError(f"{text}: COUNT must be a whole number above 0, as in cartoons:{DEFAULT_CARTOONS}")
     return int(count) if colon else DEFAULT_CARTOONS
 
 

@@ -35,7 +35,7 @@ class AutoencoderStage(BaseModel):
     perceptual: Literal["none", "classifier", "lpips"] = Field(
         "none", description="none; classifier: a small one trained here first, never the judge; lpips: needs VGG weights")
     perceptual_classifier: ClassifierStage = ClassifierStage(
-        model=ClassifierConfig(widths=(32, 64, 128)), training=TrainingConfig(steps=600, seed=1))
+        model=ClassifierConfig(widths=(32, 64, 128)), training=TrainingConfig(steps=600, batch_size=64, learning_rate=3e-3, seed=1))
     lpips_backbone: Path | None = Field(None, description="file of torchvision's vgg16 weights; else the torch cache")
     training: TrainingConfig = TrainingConfig()
 

@@ -23,7 +23,7 @@ class ClassifierStage(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: ClassifierConfig = ClassifierConfig()
-    training: TrainingConfig = TrainingConfig(steps=2000, learning_rate=2e-3, weight_decay=0.05)
+    training: TrainingConfig = TrainingConfig(steps=2500, batch_size=64, learning_rate=3e-3, weight_decay=0.05)
 
 
 class ClassifierObjective(nn.Module):
