@@ -2,7 +2,7 @@
 
 It sees softly whitened patches: the first layer is fixed, centres the patches of the training images and scales their
 strong principal components down (whitening as in Jordan 2024, "94% on CIFAR-10 in 3.29 seconds", section 3.1). In 800
-steps on EuroSAT that takes the accuracy from 0.80 to 0.87.
+steps on EuroSAT the test accuracy is 0.87, and 0.80 with pixels that are only centred and scaled (one seed).
 """
 
 from typing import Annotated
@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# Added to variances before whitening. The larger, the less the judge makes of faint detail: on EuroSAT 0.001 gains two
-# points of accuracy over 1, but then reconstructions at 41 dB, the same to the eye, measure 66 times the floor, not 6.
+# Added to variances before whitening. The larger, the less the judge makes of faint detail. On EuroSAT, 800 steps, 0.001
+# gains two points of accuracy over 1 (0.890, 0.870); but then reconstructions at 41 dB measure 66 times the floor (judge
+# of 2,000 steps), against 15 times with 1 (2,500 steps). One seed each.
 LEAST_VARIANCE = 1.0
 Width = Annotated[int, Field(ge=16, multiple_of=16)]
 

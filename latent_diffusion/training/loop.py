@@ -82,7 +82,7 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
     if world.first:
         keep_log_until(part, done)
     objective, shuffle = world.wrap(task.objective), Shuffle(task.rows, config.batch_size, config.seed)
-    reached = Reached(done, part, world)
+    reached = Reached(done, world)
     task.objective.train()
     with (Progress(part.caption, config.steps, "steps", config.batch_size, not world.first, done) as progress,
           interrupts() as stop, out_of_memory(part, reached)):
@@ -138,7 +138,6 @@ class Reached:
     """Steps so far: the last one saved, the last one whose loss was looked at."""
 
     saved: int
-    part: Part
     world: World
 
     def __post_init__(self):
