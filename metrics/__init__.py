@@ -6,24 +6,55 @@ these modules import nothing but numpy and scipy. What a caller can get wrong ra
 
 from metrics.class_coverage import ClassCoverage, class_coverage
 from metrics.conditional_accuracy import class_counts, conditional_accuracy, confusion_matrix
+from metrics.extrapolation import Extrapolation, TrendPoint, frechet_extrapolation
 from metrics.frechet import frechet_distance
-from metrics.inception_score import InceptionScore, inception_score
+from metrics.inception_score import InceptionScore, SplitScore, inception_score, inception_score_over_splits
+from metrics.kernel import KernelDistance, kernel_distance
+from metrics.memorization import NearCopies, Neighbours, near_copies, nearest_neighbours
+from metrics.precision_recall import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
 from metrics.reconstruction import psnr, ssim
-from metrics.sharpness import edge_energy, sharpness
-from metrics.statistics import Statistics, StatisticsAccumulator, statistics
+from metrics.rubrics import DiversityPoints, diversity_points, linear_points
+from metrics.sharpness import edge_energies, edge_energy, energy_ratio, sharpness
+from metrics.statistics import Statistics, StatisticsAccumulator, mixture, statistics
+from metrics.uncertainty import Interval, binomial_interval, interval, intervals
 
 __all__ = [
     "ClassCoverage",
+    "DensityCoverage",
+    "DiversityPoints",
+    "Extrapolation",
     "InceptionScore",
+    "Interval",
+    "KernelDistance",
+    "NearCopies",
+    "Neighbours",
+    "PrecisionRecall",
+    "SplitScore",
     "Statistics",
     "StatisticsAccumulator",
+    "TrendPoint",
+    "binomial_interval",
     "class_counts",
     "class_coverage",
     "conditional_accuracy",
     "confusion_matrix",
+    "density_coverage",
+    "diversity_points",
+    "edge_energies",
     "edge_energy",
+    "energy_ratio",
     "frechet_distance",
+    "frechet_extrapolation",
     "inception_score",
+    "inception_score_over_splits",
+    "interval",
+    "intervals",
+    "kernel_distance",
+    "linear_points",
+    "mixture",
+    "near_copies",
+    "nearest_neighbours",
+    "precision_recall",
     "psnr",
     "sharpness",
     "ssim",

@@ -27,6 +27,29 @@ def finite(values: np.ndarray, name: str) -> np.ndarray:
     return array
 
 
+def feature_pair(first, second, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Two sets of rows (N, D) and (M, D) as float64, with N, M and D >= 1."""
+    pair = [finite(real(values, name, "(N, D)"), name) for values, name in zip((first, second), names, strict=True)]
+    shapes = [array.shape for array in pair]
+    if 0 in shapes[0] + shapes[1] or shapes[0][1] != shapes[1][1]:
+        raise ValueError(f"{' and '.join(names)} need rows of one dimension, got shapes {shapes[0]} and {shapes[1]}")
+    return tuple(pair)
+
+
+def count(value: int, name: str, least: int) -> int:
+    """A whole number of at least `least`."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value}")
+    return int(value)
+
+
+def share(value: float, name: str) -> float:
+    """A number strictly between 0 and 1."""
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, got {value}")
+    return float(value)
+
+
 def probabilities(values) -> np.ndarray:
     """(N, K) as float64; rows that sum to 1 within 1e-3 are rescaled to sum to 1 in float64, others refused."""
     array = finite(real(values, "probabilities", "(N, K)"), "probabilities")

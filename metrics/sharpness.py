@@ -12,32 +12,42 @@ ROUNDING = 1 / (12 * 255**2)  # variance of 8-bit rounding: lower energies count
 BLOCK = 2**18  # values converted to float64 at a time
 
 
-def edge_energy(images) -> float:
-    """Mean squared luminance difference (black 0, white 1) to the right neighbour plus to the lower one, 0 .. 2.
+def edge_energies(images) -> np.ndarray:
+    """Of each image: mean squared luminance difference (black 0, white 1) to the right neighbour plus to the lower one.
 
-    images: uint8 (N, H, W, 3), H and W >= 2. By Parseval's theorem this is the power spectrum weighted by about the
-    square of the frequency, and high frequencies are what blur takes first. The value depends on resolution and
-    content, so compare like with like. Raises ValueError for other arrays.
+    images: uint8 (N, H, W, 3), H and W >= 2; float64 (N,), 0 .. 2. By Parseval's theorem this is the power spectrum
+    weighted by about the square of the frequency, and high frequencies are what blur takes first. The value depends on
+    resolution and content, so compare like with like. Raises ValueError for other arrays.
     """
     images = checks.images(images)
     count, height, width, _ = images.shape
     if min(height, width) < 2:
         raise ValueError(f"edge energy needs images of at least 2 x 2 pixels, got {height} x {width}")
-    right = down = 0.0
+    energies = np.empty(count)
     for block in checks.blocks(images, BLOCK):
         luminance = images[block] @ LUMINANCE  # (n, H, W)
-        right += np.square(np.diff(luminance, axis=2)).sum()
-        down += np.square(np.diff(luminance, axis=1)).sum()
-    return float(right / (count * height * (width - 1)) + down / (count * (height - 1) * width))
+        right = np.square(np.diff(luminance, axis=2)).mean(axis=(1, 2))
+        energies[block] = right + np.square(np.diff(luminance, axis=1)).mean(axis=(1, 2))
+    return energies
+
+
+def edge_energy(images) -> float:
+    """Mean of `edge_energies`."""
+    return float(edge_energies(images).mean())
 
 
 def sharpness(samples, reals) -> float:
     """Edge energy of samples over that of real images: 1 is right, less is blurred, more is noisy or over-sharpened.
 
-    samples, reals: uint8 (N, H, W, 3) of one H and W; N may differ. Each energy is taken to be at least that of 8-bit
-    rounding, so that constant images too give a finite ratio, 1 if both are. Raises ValueError for other arrays.
+    samples, reals: uint8 (N, H, W, 3) of one H and W; N may differ. Raises ValueError for other arrays.
     """
     samples, reals = checks.images(samples, "samples"), checks.images(reals, "reals")
     if samples.shape[1:] != reals.shape[1:]:
         raise ValueError(f"samples and reals must have one size, got {samples.shape[1:3]} and {reals.shape[1:3]}")
-    return max(edge_energy(samples), ROUNDING) / max(edge_energy(reals), ROUNDING)
+    return energy_ratio(edge_energies(samples), edge_energies(reals))
+
+
+def energy_ratio(samples, reals) -> float:
+    """`sharpness` from `edge_energies` (N,) and (M,). Each mean is taken to be at least that of 8-bit rounding, so that
+    constant images too give a finite ratio, 1 if both are."""
+    return float(max(np.mean(samples), ROUNDING) / max(np.mean(reals), ROUNDING))

@@ -3,6 +3,7 @@
 Called by evaluation, block by block, so that memory does not grow with the number of images.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,3 +84,28 @@ def statistics(features) -> Statistics:
     accumulator = StatisticsAccumulator()
     accumulator.update(features)
     return accumulator.result()
+
+
+def mixture(parts: Sequence[Statistics], weights) -> Statistics:
+    """Statistics of a mixture of classes, part c with the share weights[c]: a reference with another class histogram.
+
+    The weighted mean, and the covariance of rows that each weigh w_c / n_c, made unbiased as numpy.cov(aweights=...)
+    does: sum_c w_c ((n_c - 1) / n_c S_c + d_c d_c^T) / (1 - sum_c w_c^2 / n_c) with d_c = mean_c - mean. Weights in
+    proportion to n_c so give the statistics of all rows together. n is the number of rows of equal weight that would
+    tell as much, 1 / (sum_c w_c^2 / n_c), rounded; with those weights, the number of all rows.
+    weights (C,): >= 0, of any sum above 0. Raises ValueError for others and for parts of several dimensions.
+    """
+    weights = checks.finite(checks.real(weights, "weights", "(C,)"), "weights")
+    if len(weights) != len(parts) or not weights.any() or weights.min() < 0:
+        raise ValueError(f"weights must be >= 0, one above it, and one for each of {len(parts)} parts, got {weights}")
+    if len({part.mean.shape for part in parts}) > 1:
+        raise ValueError(f"parts must share their dimension, got {sorted({len(part.mean) for part in parts})} features")
+    weights = weights / weights.max()  # first, so that neither a sum nor a square overflows
+    weights = weights / weights.sum()
+    mean = sum(w * part.mean for w, part in zip(weights, parts, strict=True))
+    covariance = np.zeros(2 * mean.shape)
+    for w, part in zip(weights, parts, strict=True):
+        shift = part.mean - mean
+        covariance += w * ((part.n - 1) / part.n * part.covariance + np.outer(shift, shift))
+    squares = sum(w * w / part.n for w, part in zip(weights, parts, strict=True))  # 1 / the effective number of rows
+    return Statistics(mean, covariance / (1 - squares), round(1 / squares))

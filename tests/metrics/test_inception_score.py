@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics import inception_score
+from metrics import SplitScore, inception_score, inception_score_over_splits
 
 
 @pytest.mark.parametrize("num_classes", [1, 2, 11, 1000])
@@ -42,3 +42,28 @@ def test_rows_that_sum_to_one_but_for_rounding_are_rescaled():
 def test_float32_rows_never_score_under_one():
     rows = np.random.default_rng(1).dirichlet(np.ones(11), size=1).astype(np.float32)
     assert 1 <= inception_score(np.tile(rows, (1000, 1))).score < 1 + 1e-6
+
+
+def test_splits_are_runs_of_rows():
+    p = np.random.default_rng(2).dirichlet(np.full(5, 0.4), size=103)
+    result = inception_score_over_splits(p, splits=4)
+    scores = [inception_score(p[a:b]).score for a, b in [(0, 25), (25, 51), (51, 77), (77, 103)]]
+    assert result.mean == pytest.approx(np.mean(scores))
+    assert result.deviation == pytest.approx(np.std(scores))
+
+
+def test_one_split_is_the_score():
+    p = np.random.default_rng(3).dirichlet(np.ones(5), size=20)
+    assert inception_score_over_splits(p, 1) == SplitScore(inception_score(p).score, 0)
+
+
+def test_rows_in_class_order_need_a_shuffle():
+    ordered = np.repeat(np.eye(10), 20, axis=0)
+    assert inception_score_over_splits(ordered).mean == 1
+    shuffled = ordered[np.random.default_rng(4).permutation(200)]
+    assert 6 < inception_score_over_splits(shuffled).mean < inception_score(shuffled).score
+
+
+@pytest.mark.parametrize("n", [1, 3, 9])
+def test_fewer_images_than_splits_score_one(n):
+    assert inception_score_over_splits(np.eye(10)[:n]) == SplitScore(1, 0)

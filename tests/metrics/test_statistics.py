@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics import StatisticsAccumulator, statistics
+from metrics import StatisticsAccumulator, frechet_distance, mixture, statistics
 
 
 def accumulate(blocks):
@@ -49,3 +49,41 @@ def test_more_rows_may_follow_a_result():
     accumulator.update(features[10:])
     np.testing.assert_allclose(first.covariance, np.cov(features[:10], rowvar=False))
     np.testing.assert_allclose(accumulator.result().covariance, np.cov(features, rowvar=False))
+
+
+def classes(seed, counts=(2, 30, 7, 101), dim=6):
+    random = np.random.default_rng(seed)
+    return [
+        random.normal(3 * c + 50, c + 1, size=(n, dim)) @ random.normal(size=(dim, dim)) for c, n in enumerate(counts)
+    ]
+
+
+@pytest.mark.parametrize("factor", [1, 1e-3, 1e300])
+def test_a_mixture_in_proportion_is_all_rows_together(factor):
+    rows = classes(5)
+    pooled = statistics(np.concatenate(rows))
+    mixed = mixture([statistics(part) for part in rows], [factor * len(part) for part in rows])
+    assert mixed.n == pooled.n == 140
+    np.testing.assert_allclose(mixed.mean, pooled.mean, rtol=1e-13, atol=1e-11)
+    scale = np.trace(pooled.covariance)
+    np.testing.assert_allclose(mixed.covariance, pooled.covariance, rtol=0, atol=1e-14 * scale)
+    assert frechet_distance(mixed, pooled) < 1e-11 * scale
+
+
+def test_another_mixture_is_numpys_weighted_covariance():
+    rows, weights = classes(6), np.array([0.1, 0, 0.6, 0.3])
+    mixed = mixture([statistics(part) for part in rows], weights)
+    of_rows = np.concatenate([np.full(len(part), w / len(part)) for part, w in zip(rows, weights, strict=True)])
+    pooled = np.concatenate(rows)
+    np.testing.assert_allclose(mixed.mean, np.average(pooled, axis=0, weights=of_rows), rtol=1e-12, atol=1e-11)
+    expected = np.cov(pooled, rowvar=False, aweights=of_rows)
+    np.testing.assert_allclose(mixed.covariance, expected, rtol=0, atol=1e-13 * np.trace(expected))
+    assert mixed.n == round(1 / np.square(of_rows).sum())
+
+
+def test_one_class_alone_is_itself():
+    rows = classes(7)
+    alone, part = mixture([statistics(part) for part in rows], [0, 0, 5, 0]), statistics(rows[2])
+    assert alone.n == 7
+    np.testing.assert_allclose(alone.mean, part.mean, rtol=1e-15)
+    np.testing.assert_allclose(alone.covariance, part.covariance, rtol=1e-13, atol=1e-11)
