@@ -9,28 +9,31 @@ from latent_diffusion.run import load_tensors, load_weights, save_tensors
 from latent_diffusion.training.ema import PowerAverage
 
 
-def save_checkpoint(path: Path, step: int, model: nn.Module, average: PowerAverage, optimizer: torch.optim.Optimizer) -> None:
+def save_checkpoint(path: Path, step: int, model: nn.Module, average: PowerAverage,
+                    optimizers: list[torch.optim.Optimizer]) -> None:
     tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
     tensors |= {f"average.{key}": value for key, value in average.state().items()}
-    for number, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    for which, optimizer in enumerate(optimizers):
+        for number, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{which}.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
     save_tensors(path, tensors, {"step": str(step)})
 
 
-def load_checkpoint(path: Path, model: nn.Module, average: PowerAverage, optimizer: torch.optim.Optimizer) -> int:
-    """Fill all three and return the number of steps done. ValueError when the file does not fit them."""
+def load_checkpoint(path: Path, model: nn.Module, average: PowerAverage, optimizers: list[torch.optim.Optimizer]) -> int:
+    """Fill them all and return the number of steps done. ValueError when the file does not fit them."""
     tensors, metadata = load_tensors(path)
     load_weights(model, section(tensors, "model."), path)
     average.load(section(tensors, "average."))
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    states: dict[int, dict[str, Tensor]] = {}
-    for key, value in section(tensors, "optimizer.").items():
-        number, name = key.split(".", 1)
-        like = parameters[int(number)]
-        if value.shape == like.shape:  # the fused kernel walks both in memory order, so they must have the same strides
-            value = torch.empty_like(like).copy_(value)
-        states.setdefault(int(number), {})[name] = value
-    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+    for which, optimizer in enumerate(optimizers):
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        states: dict[int, dict[str, Tensor]] = {}
+        for key, value in section(tensors, f"optimizer.{which}.").items():
+            number, name = key.split(".", 1)
+            like = parameters[int(number)]
+            if value.shape == like.shape:  # the fused kernel walks both in memory order, so they must have the same strides
+                value = torch.empty_like(like).copy_(value)
+            states.setdefault(int(number), {})[name] = value
+        optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
     return int(metadata["step"])
 
 

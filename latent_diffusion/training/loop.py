@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from latent_diffusion.run import Interrupted, Part, save_tensors
 from latent_diffusion.training.checkpoint import load_checkpoint, save_checkpoint
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.ema import PowerAverage
+from latent_diffusion.training.optimizers import make_optimizers
 from latent_diffusion.training.randomness import Shuffle, StepRandom
 
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
@@ -38,7 +39,8 @@ class TrainingConfig(BaseModel):
     batch_size: int = Field(128, ge=1, description="images a step, over all processes together")
     learning_rate: float = Field(1e-3, gt=0, description="at its highest, after the warm-up")
     warmup_steps: int = Field(100, ge=0, description="the learning rate rises linearly, then falls linearly to 0")
-    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
+    optimizer: Literal["muon", "adamw"] = Field("muon", description="muon: for convolutions, with adamw for the rest")
+    weight_decay: float = Field(0.01, ge=0)
     gradient_norm: float = Field(1.0, gt=0, description="longer gradients are shortened to this")
     average_length: float = Field(0.05, gt=0, lt=0.28, description="of the moving average, as a share of the training")
     precision: Precision = Field("auto", description="auto (bfloat16 where it measures faster), bfloat16 or float32")
@@ -71,11 +73,11 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
     `preview(averaged model, step)` draws pictures. Raises ValueError in one line for a loss that is not finite and for
     a device out of memory, Interrupted after an interrupt; the last good checkpoint is kept in each case.
     """
-    optimizer = adamw(task.model, config, world.device)
+    optimizers = make_optimizers(task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device)
     average = PowerAverage(task.model, config.average_length)
     done = 0
     if resume and part.checkpoint_path.is_file():
-        done = load_checkpoint(part.checkpoint_path, task.model, average, optimizer)
+        done = load_checkpoint(part.checkpoint_path, task.model, average, optimizers)
         if done > config.steps:
             raise ValueError(f"{part.folder} has done {done} steps already, more than steps = {config.steps}")
         say_first(world, f"{part.caption}: resuming after step {done} of {config.steps}")
@@ -88,21 +90,21 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
           interrupts() as stop, out_of_memory(part, reached)):
         def save(step: int) -> None:
             if world.first:
-                save_checkpoint(part.checkpoint_path, step, task.model, average, optimizer)
+                save_checkpoint(part.checkpoint_path, step, task.model, average, optimizers)
             reached.saved = step
 
         recent: dict[str, Tensor] = {}
         for step in range(done, config.steps):
-            for group in optimizer.param_groups:
-                group["lr"] = config.rate(step)
+            set_rate(optimizers, config.rate(step))
             random = StepRandom(config.seed, step, world.rank, world.device)
             batch = task.batch(shuffle.batch(step, world.rank, world.size))
             with autocast(world.device, config.precision):
                 loss, terms = objective(batch, random)
             loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(task.model.parameters(), config.gradient_norm)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            for optimizer in optimizers:
+                optimizer.step()
+            task.model.zero_grad(set_to_none=True)
             average.update(step + 1)
             for name, value in {"loss": loss, "gradient_norm": norm, **terms}.items():
                 recent[name] = recent.get(name, 0) + value.detach()
@@ -144,12 +146,9 @@ class Reached:
         self.checked = self.saved
 
 
-def adamw(model: nn.Module, config: TrainingConfig, device: torch.device) -> torch.optim.AdamW:
-    """Weight decay on matrices and convolutions only, not on biases and norms."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    groups = [{"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-              {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=device.type != "mps")
+def set_rate(optimizers: list[torch.optim.Optimizer], rate: float) -> None:
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+        group["lr"] = rate
 
 
 @contextmanager
@@ -236,16 +235,17 @@ def save_model(part: Part, model: nn.Module, world: World) -> None:
 
 def seconds_per_step(task: Task, config: TrainingConfig, world: World, steps: int = 8) -> float:
     """Median time of a step, measured on a few that change nothing (a rate of 0); for planning how many to take."""
-    optimizer, times = adamw(task.model, config, world.device), []
+    optimizers = make_optimizers(task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device)
+    set_rate(optimizers, 0.0)
+    times = []
     for step in range(steps):
         start = time.perf_counter()
         with autocast(world.device, config.precision):
             loss, _ = task.objective(task.batch(np.arange(config.batch_size) % task.rows), StepRandom(0, step, 0, world.device))
         loss.backward()
-        for group in optimizer.param_groups:
-            group["lr"] = 0.0
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for optimizer in optimizers:
+            optimizer.step()
+        task.model.zero_grad(set_to_none=True)
         loss.item()
         times.append(time.perf_counter() - start)
     return float(np.median(times[2:]))

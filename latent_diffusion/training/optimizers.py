@@ -1,0 +1,79 @@
+"""How gradients become steps: Muon for the weights of convolutions, AdamW for all else (or for everything)."""
+
+from collections import defaultdict
+
+import torch
+from torch import Tensor, nn
+
+MOMENTUM = 0.95
+ROUNDS = 5  # of Newton-Schulz
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: the steepest quintic that stays near 1 (0.7 .. 1.2)
+LIKE_ADAMW = 0.2  # root mean square of AdamW's steps (Liu et al. 2025, "Muon is scalable", section 2.2)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose matrix is made orthogonal before each step, so that all its directions are learnt at one pace
+    (Jordan et al. 2024, "Muon"). Weights (out, in, …) count as matrices (out, in x …).
+
+    Steps have the size of AdamW's, so that the two share a learning rate.
+    """
+
+    def __init__(self, parameters, lr: float, weight_decay: float):
+        super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure=None) -> None:
+        for group in self.param_groups:
+            alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
+            for parameter in group["params"]:
+                alike[parameter.shape].append(parameter)
+            for parameters in alike.values():
+                updates = torch.stack([self.momentum(parameter) for parameter in parameters])  # (P, out, in)
+                size = LIKE_ADAMW * max(updates.shape[1:]) ** 0.5
+                for parameter, update in zip(parameters, orthogonal(updates)):
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    parameter.add_(update.view(parameter.shape), alpha=-group["lr"] * size)
+
+    def momentum(self, parameter: Tensor) -> Tensor:
+        """Nesterov's, as a matrix."""
+        state = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        state["momentum"].lerp_(parameter.grad, 1 - MOMENTUM)
+        return parameter.grad.lerp(state["momentum"], MOMENTUM).flatten(1)
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """U V^T for each of matrices U S V^T (P, M, N), roughly: singular values come out between about 0.7 and 1.2.
+
+    Newton-Schulz rounds X <- p(X X^T) X never leave the form X = Q X_0 with Q a polynomial of X_0 X_0^T, so that all of
+    them are done on matrices of the shorter side, which for 3x3 convolutions is at most a ninth of the longer.
+    """
+    x = matrices.float()
+    tall = x.shape[1] > x.shape[2]
+    x = x.mT if tall else x
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    identity = torch.eye(x.shape[1], device=x.device)
+    square, factor = x @ x.mT, identity  # X X^T and Q
+    a, b, c = COEFFICIENTS
+    for _ in range(ROUNDS):
+        polynomial = a * identity + b * square + c * square @ square
+        factor = polynomial @ factor
+        square = polynomial @ square @ polynomial
+    x = factor @ x
+    return (x.mT if tall else x).to(matrices.dtype)
+
+
+def make_optimizers(model: nn.Module, name: str, learning_rate: float, weight_decay: float,
+                    device: torch.device) -> list[torch.optim.Optimizer]:
+    """AdamW for everything ("adamw"), or Muon for the weights of convolutions and AdamW for the rest ("muon").
+
+    Weight decay is for matrices and convolutions only, not for biases and norms.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    convolutions = [p for p in parameters if p.ndim == 4] if name == "muon" else []
+    others = [p for p in parameters if p.ndim != 4] if name == "muon" else parameters
+    groups = [{"params": [p for p in others if p.ndim > 1], "weight_decay": weight_decay},
+              {"params": [p for p in others if p.ndim <= 1], "weight_decay": 0.0}]
+    optimizers: list = [torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=device.type != "mps")]
+    return optimizers + ([Muon(convolutions, learning_rate, weight_decay)] if convolutions else [])
