@@ -41,6 +41,12 @@ class Distribution(StrEnum):
     data = "data"
 
 
+class Features(StrEnum):
+    judge = "judge"
+    inception = "inception"
+    pixels = "pixels"
+
+
 Device = Annotated[str, typer.Option("--device", help="auto, cuda, mps or cpu.")]
 PrecisionOption = Annotated[Precision, typer.Option("--precision", help="auto: bfloat16 where it measures faster.")]
 
@@ -190,19 +196,106 @@ def sample(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder fo
     say(f"{total} images in {out}, grid: {grid}")
 
 
+FeaturesOption = Annotated[Features, typer.Option("--features", help="Whose features: the run's judge, Inception-v3 or plain pixels.")]
+Weights = Annotated[Optional[Path], typer.Option("--weights", help="Inception-v3's weights; else the torch cache.", show_default=False)]
+ReferenceFile = Annotated[Optional[Path], typer.Option("--reference", help="Statistics (.npz with mu and sigma) to compare with.",
+                                                       show_default=False)]
+DataOption = Annotated[Optional[Path], typer.Option("--data", help="Prepared data set whose train split to compare with.", show_default=False)]
+SamplesFolder = Annotated[Path, typer.Argument(help="Folder of samples, .zip of pictures, or prepared data set.")]
+Judges = Annotated[Optional[list[Path]], typer.Option("--judge", help="Another run, whose judge scores as well; repeatable.", show_default=False)]
+
+
 @app.command(epilog="Example: ldm evaluate samples/eurosat --run runs/eurosat")
-def evaluate(samples: Annotated[Path, typer.Argument(help="Folder of samples.")],
-             run: Annotated[Path, typer.Option("--run", help="Run whose data set is the reference.")],
+def evaluate(samples: SamplesFolder, run: Annotated[Path, typer.Option("--run", help="Run whose data set is the reference.")],
              judge: Annotated[Optional[Path], typer.Option(help="Another run, whose judge scores instead.", show_default=False)] = None,
-             device: Device = "auto") -> None:
-    """Score samples: FID beside its floor, Inception score, coverage, accuracy, sharpness."""
-    from latent_diffusion.evaluation.scores import evaluate as score_folder
-    from latent_diffusion.evaluation.scores import table
+             features: FeaturesOption = Features.judge, weights: Weights = None, data: DataOption = None,
+             reference: ReferenceFile = None, device: Device = "auto") -> None:
+    """Score samples: FID beside its floor, KID, Inception score, precision and recall, coverage, accuracy, sharpness."""
+    from latent_diffusion.device import choose_device
+    from latent_diffusion.evaluation.lpips import find_lpips
+    from latent_diffusion.evaluation.networks import load_network, load_reference
+    from latent_diffusion.evaluation.scores import evaluate as score_images
+    from latent_diffusion.evaluation.table import class_table, table
+    from latent_diffusion.run import Run
+
+    opened, other = Run.open(run), Run.open(judge) if judge else None
+    network = against = None
+    if (features, weights, data, reference) != (Features.judge, None, None, None):
+        network = load_network(features, other or opened, weights, device)
+        against = load_reference(network, other or opened, data, reference)
+    scores = score_images(opened, samples, other, device, network, against, find_lpips(None, choose_device(device)))
+    console.print(table(scores))
+    if scores.class_fid:
+        console.print(class_table(scores))
+    say(f"recorded in {opened.scores_path}")
+
+
+@app.command(epilog="Example: ldm statistics data/eurosat eurosat.npz --features inception")
+def statistics(images: Annotated[Path, typer.Argument(help="Prepared data set (its train split), folder or .zip of pictures.")],
+               out: Annotated[Path, typer.Argument(help="The .npz to write.")],
+               run: Annotated[Optional[Path], typer.Option("--run", help="For --features judge: the run.", show_default=False)] = None,
+               features: FeaturesOption = Features.inception, weights: Weights = None, device: Device = "auto") -> None:
+    """Write mu and sigma of real images, as pytorch-fid and pytorch_gan_metrics read them."""
+    from latent_diffusion.evaluation.networks import load_network, measure_images
+    from latent_diffusion.run import Run
+
+    if features == Features.judge and not run:
+        raise ValueError("--features judge needs --run: whose judge?")
+    found = measure_images(images, load_network(features, Run.open(run) if run else None, weights, device))
+    found.save(out)
+    say(f"statistics of {found.statistics.n} images by {found.network}: {out}")
+
+
+@app.command(epilog="Example: ldm grade samples/mine --run runs/mine --rubric synth-cute")
+def grade(samples: SamplesFolder, run: Annotated[Path, typer.Option("--run", help="Run whose judge grades.")],
+          rubric: Annotated[str, typer.Option("--rubric", help="synth-cute, mnist-hw3, or a TOML file.")],
+          judge: Judges = None, weights: Weights = None, data: DataOption = None, reference: ReferenceFile = None,
+          course: Annotated[Optional[Path], typer.Option("--course", help=".npz of what the course's own classifier saw: features, "
+                                                         "probabilities, mu, sigma.", show_default=False)] = None,
+          device: Device = "auto") -> None:
+    """Points under a course's rubric, part by part; "unknown" where only the course's own network could tell."""
+    from latent_diffusion.evaluation.grading import Rubric, grade_samples, table
+
+    found = grade_samples(Rubric.load(rubric), run, samples, judge or [], weights, data, reference, course, device)
+    console.print(table(found))
+
+
+@app.command(epilog="Example: ldm audit samples/eurosat --run runs/eurosat --data data/eurosat")
+def audit(samples: SamplesFolder, data: DataFolder, run: Annotated[Path, typer.Option("--run", help="Run whose judge looks.")],
+          out: Annotated[Optional[Path], typer.Option(help="Where the picture goes; RUN/memorisation.png.", show_default=False)] = None,
+          device: Device = "auto") -> None:
+    """Are samples copies of training images? Nearest training images beside what held-out images have."""
+    from latent_diffusion.evaluation.audit import audit_samples, table
+    from latent_diffusion.inspection.grids import pairs_grid
     from latent_diffusion.run import Run
 
     opened = Run.open(run)
-    console.print(table(score_folder(opened, samples, Run.open(judge) if judge else None, device)))
-    say(f"recorded in {opened.scores_path}")
+    found, pairs = audit_samples(opened, data, samples, device)
+    path = out or run / "memorisation.png"
+    pairs_grid(pairs).save(path)
+    console.print(table(found))
+    say(f"the closest pairs, sample above training image: {path}")
+
+
+class Study(StrEnum):
+    sensitivity = "sensitivity"
+    distance = "distance"
+    sample_size = "sample-size"
+    probe = "probe"
+
+
+@app.command(epilog="Example: ldm study sensitivity runs/eurosat studies/")
+def study(name: Annotated[Study, typer.Argument(help="What to study.")], run: ExistingRun,
+          out: Annotated[Path, typer.Argument(help="Folder for the plot and its numbers.")],
+          samples: Annotated[Optional[Path], typer.Option(help="sample-size: a folder of samples; real images without.", show_default=False)] = None,
+          data: Annotated[Optional[Path], typer.Option("--data", help="probe: the prepared data set.", show_default=False)] = None,
+          device: Device = "auto") -> None:
+    """How scores behave (sensitivity, distance, sample-size), and what the networks have learnt (probe): plots and numbers."""
+    from latent_diffusion.studies import run_study
+
+    table, picture = run_study(name.value, run, out, samples, data, device)
+    console.print(table)
+    say(f"plot: {picture}")
 
 
 @app.command(epilog="Example: ldm demo --run runs/demo")

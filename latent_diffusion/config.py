@@ -10,7 +10,7 @@ from typing import get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from latent_diffusion.run import Part, read_toml
+from latent_diffusion.run import Part, configs_folder, read_toml
 from latent_diffusion.sampling.generate import SamplingConfig
 from latent_diffusion.training.autoencoder import AutoencoderStage
 from latent_diffusion.training.classifier import ClassifierStage
@@ -93,18 +93,12 @@ def fields(path: tuple) -> list[str]:
     return list(model.model_fields)
 
 
-def folder() -> Path:
-    """Where configs/ is: beside the packages in a checkout, inside this package in a wheel."""
-    inside = Path(__file__).parent / "configs"
-    return inside if inside.is_dir() else Path(__file__).parents[1] / "configs"
-
-
 def find(path: Path) -> Path:
     """The file itself, or one of the project's own by its name ("cartoons_cpu", "configs/cartoons_cpu.toml")."""
-    own = folder() / f"{path.name.removesuffix('.toml')}.toml"
+    own = configs_folder() / f"{path.name.removesuffix('.toml')}.toml"
     if path.is_file() or not own.is_file() or path.parent.name not in ("", "configs"):
         if not path.is_file():
-            names = ", ".join(sorted(p.stem for p in folder().glob("*.toml")))
+            names = ", ".join(sorted(p.stem for p in configs_folder().glob("*.toml")))
             raise ValueError(f"there is no config at {path}; the project's own are {names}")
         return path
     return own
@@ -112,4 +106,4 @@ def find(path: Path) -> Path:
 
 def default_config(device) -> Path:
     """The general config for one's own images on this kind of device."""
-    return folder() / ("own_cpu.toml" if device.type == "cpu" else "own_gpu.toml")
+    return configs_folder() / ("own_cpu.toml" if device.type == "cpu" else "own_gpu.toml")

@@ -12,8 +12,9 @@ from latent_diffusion.config import Config, load_config, resumed_config
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device, choose_precision
-from latent_diffusion.evaluation import reconstruction, scores
+from latent_diffusion.evaluation import reconstruction, table
 from latent_diffusion.evaluation.judge import make_judge
+from latent_diffusion.evaluation.scores import evaluate
 from latent_diffusion.inspection.grids import grid, reconstruction_grid
 from latent_diffusion.inspection.previews import reconstruction_preview, sample_preview
 from latent_diffusion.pipeline import Pipeline, sample_to_folder
@@ -129,5 +130,5 @@ def draw_and_score(run: Run, device: str) -> None:
     picture = run.folder / "samples.png"
     grid(list(images.reshape(len(names), len(seeds), *images.shape[1:])), names).save(picture)
     console.print(reconstruction.table(found))
-    console.print(scores.table(scores.evaluate(run, samples, device=device)))
+    console.print(table.table(evaluate(run, samples, device=device)))
     say(f"look at {picture} (classes x seeds), {run.folder / 'reconstructions.png'} and {samples}/")

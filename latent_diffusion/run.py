@@ -89,6 +89,12 @@ class Run:
         write_json(self.scores_path, {**self.read_scores(), name: scores})
 
 
+def configs_folder() -> Path:
+    """Where configs/ is: inside this package in a wheel, beside the packages in a checkout."""
+    inside = Path(__file__).parent / "configs"
+    return inside if inside.is_dir() else Path(__file__).parents[1] / "configs"
+
+
 def write_atomic(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")

@@ -103,6 +103,12 @@ def shapes(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def fresh_shapes() -> np.ndarray:
+    """60 shapes that are not in the data set, uint8 (N, 16, 16, 3)."""
+    return np.stack([draw_shape(name, seed) for seed in range(1000, 1020) for name in COLOURS])
+
+
+@pytest.fixture(scope="session")
 def tiny_config(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("config") / "tiny.toml"
     path.write_text(TINY)

@@ -1,32 +1,71 @@
 """Held-out real images to compare with: what a perfect generator would measure at the same N is the floor."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from latent_diffusion.data.cartoons import draw, species_and_seed
 from latent_diffusion.data.reference import DataFacts, Reference
 
-DRAWS = 3  # the floor is the mean over so many
+DRAWS = 3  # scores of real images are means over so many
+ALIKE = 0.05  # class histograms count as one when no more than this share of the images would have to change class
 
 
-def real_images(reference: Reference, wanted: int) -> np.ndarray:
-    """The run's held-out images, uint8 (N, H, W, 3); of cartoons `wanted` of them, drawn anew beyond the data set."""
+def real_images(reference: Reference, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+    """The run's held-out images, uint8 (N, H, W, 3), and labels (N,); of cartoons `wanted`, drawn anew beyond the data
+    set."""
     if not is_cartoons(reference.facts) or len(reference.images) >= wanted:
-        return np.asarray(reference.images)
-    size, first = reference.facts.image_size, reference.facts.images
-    extra = [draw(*species_and_seed(first + i), size=size) for i in range(wanted - len(reference.images))]
-    return np.concatenate([reference.images, np.stack(extra)])
+        return np.asarray(reference.images), reference.labels
+    facts, first = reference.facts, reference.facts.images
+    extra = [species_and_seed(first + i) for i in range(wanted - len(reference.images))]
+    images = np.stack([draw(*one, size=facts.image_size) for one in extra])
+    labels = np.array([facts.class_names.index(species) for species, _ in extra], np.int64)
+    return np.concatenate([reference.images, images]), np.concatenate([reference.labels, labels])
 
 
 def is_cartoons(facts: DataFacts) -> bool:
     return facts.source.partition(":")[0] == "cartoons"
 
 
-def draws(images: int, n: int) -> Iterator[np.ndarray]:
-    """Rows of DRAWS samples of n among `images`, each without repetition: disjoint where there are enough."""
-    assert n <= images
+def draws(labels: np.ndarray, shares: np.ndarray, n: int) -> list[np.ndarray]:
+    """DRAWS sets of n rows at random, as from a data set with these class shares; each without repetition, and disjoint
+    where there are enough. None at all where there are too few of a class."""
     random = np.random.default_rng(0)
-    order = random.permutation(images)
-    for number in range(DRAWS):
-        yield order[number * n:(number + 1) * n] if DRAWS * n <= images else random.permutation(images)[:n]
+    if alike(np.bincount(labels, minlength=len(shares)), shares):
+        order = random.permutation(len(labels))
+        sets = [order[i * n:(i + 1) * n] if DRAWS * n <= len(labels) else random.permutation(len(labels))[:n] for i in range(DRAWS)]
+        return [np.sort(rows) for rows in sets] if n <= len(labels) else []
+    wanted, there = np.asarray(shares) / np.sum(shares), np.bincount(labels, minlength=len(shares))
+    if (wanted * n > there).any():
+        return []
+    weights = (wanted / np.maximum(there, 1))[labels]
+    return [np.sort(random.choice(len(labels), n, replace=False, p=weights / weights.sum())) for _ in range(DRAWS)]
+
+
+def with_counts(labels: np.ndarray, counts: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Rows with counts[c] of class c, at random and without repetition; fewer where there are not enough."""
+    rows = [random.permutation(np.flatnonzero(labels == label))[:count] for label, count in enumerate(counts)]
+    return np.sort(np.concatenate(rows))
+
+
+def apportion(shares: np.ndarray, total: int) -> np.ndarray:
+    """Whole numbers in proportion to `shares` that add up to `total` (largest remainders)."""
+    exact = np.asarray(shares, np.float64) / np.sum(shares) * total
+    counts = np.floor(exact).astype(np.int64)
+    counts[np.argsort(counts - exact, kind="stable")[: total - counts.sum()]] += 1
+    return counts
+
+
+def alike(counts: np.ndarray, histogram: np.ndarray) -> bool:
+    """Whether two class histograms have the same shares, up to ALIKE (total variation)."""
+    if not counts.sum():
+        return False
+    return 0.5 * np.abs(counts / counts.sum() - histogram / histogram.sum()).sum() <= ALIKE
+
+
+def matched(labels: np.ndarray, shares: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` rows whose labels (M,) have the class shares wanted: as many as there are, evenly spread."""
+    available = np.bincount(labels, minlength=len(shares))
+    wanted = np.asarray(shares, np.float64) / np.sum(shares)
+    limit = min([most] + [int(available[c] / wanted[c]) for c in np.flatnonzero(wanted > 0)])
+    rows = [np.flatnonzero(labels == c) for c in range(len(shares))]
+    counts = np.minimum(apportion(wanted, limit), available)
+    return np.sort(np.concatenate([r[np.linspace(0, len(r) - 1, n).astype(np.int64)] for r, n in zip(rows, counts)]))

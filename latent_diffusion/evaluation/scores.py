@@ -1,130 +1,220 @@
-"""All scores of a folder of samples, each beside what held-out real images measure at the same N."""
+"""All scores of a set of samples, each with its interval and beside what held-out real images measure at the same N."""
+
+from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel
-from rich.table import Table
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
-from latent_diffusion.evaluation.judge import Judge, Seen, batches, reference_statistics
-from latent_diffusion.evaluation.reals import DRAWS, draws, real_images
+from latent_diffusion.evaluation import reals
+from latent_diffusion.evaluation.features import FeatureNetwork, Seen, look
+from latent_diffusion.evaluation.judge import Judge, judge_statistics
+from latent_diffusion.evaluation.lpips import Distance, diversity
+from latent_diffusion.evaluation.references import ReferenceStatistics
+from latent_diffusion.evaluation.sources import ImageSource, of_array, open_images
+from latent_diffusion.evaluation.yardstick import MOST_NEIGHBOURS, Yardstick
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.folder import Samples
-from metrics import class_counts, class_coverage, conditional_accuracy, confusion_matrix, frechet_distance, inception_score, sharpness
+from metrics import (Statistics, binomial_interval, class_coverage, confusion_matrix, edge_energies, energy_ratio, frechet_distance,
+                     frechet_extrapolation, intervals, statistics)
 
 FEWEST = 2  # images, for a covariance
+FEWEST_FOR_INTERVALS = 8
+FEWEST_FOR_TREND = 64
+INTERVAL_DRAWS = 30
+TREND_DRAWS = 5
+SMALL_DIMENSION = 512  # of features; beyond it a Fréchet distance takes about a second
 
 
-class Real(BaseModel):
-    """What held-out real images measure: FID and Inception score at the same N, means over a few draws (which overlap
-    where there are not enough images), and the accuracy over all of them."""
+class Score(BaseModel):
+    """low .. high is the 95% interval of the score of N images; real is the mean of DRAWS sets of N held-out images, with
+    its range."""
 
+    value: float
+    low: float | None = None
+    high: float | None = None
+    real: float | None = None
+    real_range: tuple[float, float] | None = None
+
+
+class ClassFid(BaseModel):
     n: int
-    fid: float  # the floor
-    fid_range: tuple[float, float]
-    inception_score: float
-    conditional_accuracy: float
+    fid: float
+    floor: float | None = None
+
+
+class TrendPoint(BaseModel):
+    n: int
+    fid: float
+    deviation: float
 
 
 class Scores(BaseModel):
-    """Scores of N samples. None where they cannot be had; `notes` says why."""
+    """Scores of N samples by one feature network. What cannot be had is missing, and `notes` says why."""
 
     n: int
-    judge: str  # checksum of the classifier
-    fid: float | None = None
-    fid_over_floor: float | None = None
-    inception_score: float | None = None
-    marginal_entropy: float | None = None
-    conditional_entropy: float | None = None
-    class_coverage: float | None = None
+    network: str
+    identity: str  # checksum of the network's weights
+    reference: str  # what the samples are compared with
+    scores: dict[str, Score] = {}
+    class_fid: dict[str, ClassFid] = {}
+    trend: list[TrendPoint] = []  # FID by number of samples
+    counts: dict[str, int] = {}  # by class, as the network sees them
     low_classes: list[str] = []
-    conditional_accuracy: float | None = None
-    counts: dict[str, int] = {}
-    sharpness: float
-    real: Real | None = None
+    confusion: list[list[int]] | None = None  # row: class asked for, column: class seen
     notes: list[str] = []
 
+    def value(self, name: str) -> float | None:
+        return self.scores[name].value if name in self.scores else None
 
-def evaluate(run: Run, samples_folder, judge_run: Run | None = None, device: str = "auto") -> Scores:
-    """Score a folder of samples by the judge of `judge_run` (this run's own by default); recorded in scores.json."""
+    @property
+    def fid_over_floor(self) -> float | None:
+        fid = self.scores.get("fid")
+        return fid.value / fid.real if fid and fid.real else None
+
+
+def evaluate(run: Run, samples: Path | str | np.ndarray, judge_run: Run | None = None, device: str = "auto",
+             network: FeatureNetwork | None = None, against: ReferenceStatistics | None = None, lpips: Distance | None = None) -> Scores:
+    """Score samples (a folder, a zip, a data set, an array) and record that in RUN/scores.json.
+
+    judge_run: the run whose judge and held-out images count; this one by default. network and against: another feature
+    network, with its statistics of real images. lpips: for diversity within classes.
+    """
     judged_by = judge_run or run
     reference = Reference.open(judged_by)
-    samples = Samples.open(samples_folder, reference.facts.image_size)
-    scores = score(judged_by, reference, samples, device)
-    run.add_scores(str(samples.folder.resolve()), scores.model_dump())
+    images = open_images(samples, reference.facts.image_size)
+    if network is None and reference.facts.num_classes >= 2:
+        network = Judge.load(judged_by, choose_device(device))
+        against = judge_statistics(judged_by, network)
+    scores = score(reference, images, network, against, lpips)
+    name = images.name if isinstance(samples, np.ndarray) else str(Path(samples).resolve())
+    run.add_scores(name if scores.network == "judge" else f"{name} ({scores.network})", scores.model_dump())
     return scores
 
 
-def score(run: Run, reference: Reference, samples: Samples, device: str) -> Scores:
-    n, names = len(samples.images), reference.facts.class_names
-    reals = real_images(reference, DRAWS * n)
-    sharp = sharpness(samples.images, reals) if len(reals) else 1.0
-    if reference.facts.num_classes < 2:
-        return Scores(n=n, judge="none", sharpness=sharp,
-                      notes=["the data has one class: FID, Inception score, coverage and accuracy need a judge of two"])
-    judge = Judge.load(run, choose_device(device))
-    seen, notes = judge.look(batches(samples.images)), []
-    statistics = reference_statistics(run)
-    fid = frechet_distance(seen.statistics, statistics) if n >= FEWEST else None
-    real = real_scores(judge, reference, reals, n, statistics) if FEWEST <= n <= len(reals) else None
-    if real is None:
-        notes.append(f"no floor: it takes between {FEWEST} and {len(reals)} samples, the number of held-out images")
-    inception, coverage = inception_score(seen.probabilities), class_coverage(seen.probabilities)
-    predicted = seen.probabilities.argmax(axis=1)
-    asked = asked_labels(samples, names)
+def score(reference: Reference, images: ImageSource, network: FeatureNetwork | None,
+          against: ReferenceStatistics | None, lpips: Distance | None = None) -> Scores:
+    names, n = reference.facts.class_names, images.count
+    real_pixels, real_labels = reals.real_images(reference, reals.DRAWS * n)
+    if network is None:
+        return sharpness_only(images, real_pixels)
+    seen, asked, notes = look(network, images.batches(), n, title="scoring"), images.labels(names), []
     if asked is None:
-        notes.append("no accuracy: samples.json does not say which of this judge's classes was asked for")
+        notes.append("the classes asked for are unknown: no accuracy, and the reference keeps its own class histogram")
+    shares, described = reference_shares(asked, reference, against)
+    target = against.weighted(shares) if described.startswith("reweighted") else against.statistics
+    real = look(network, of_array(real_pixels).batches(), len(real_pixels), most_kept=len(real_pixels)) if len(real_pixels) else None
+    drawn = reals.draws(real_labels, shares, n) if real and n >= FEWEST else []
+    if not drawn:
+        notes.append(f"no floor: there are {len(real_pixels)} held-out images, too few of a class for {n} samples" if n >= FEWEST
+                     else "a single sample: most scores need more")
+    yardstick = Yardstick(target, neighbours(against, shares, n), real.edge_energies if real else np.zeros(0), network.name == "judge")
+    scores = with_intervals(yardstick, seen, asked, [yardstick.scores(part(real, rows), real_labels[rows]) for rows in drawn])
+    if drawn and asked is not None:
+        notes += same_counts(real, real_labels, np.bincount(asked, minlength=len(names)), target)
+    trend = []
+    if n >= FEWEST_FOR_TREND:
+        scores["fid_infinity"], trend = extrapolate(seen, target, part(real, drawn[0]) if drawn else None)
+    if lpips and asked is not None and (within := diversity(lpips, images.read, asked)):
+        real_within = diversity(lpips, lambda rows: real_pixels[rows], real_labels)
+        scores["lpips_diversity"] = Score(value=within[0], low=within[0] - 2 * within[1], high=within[0] + 2 * within[1],
+                                          real=real_within[0] if real_within else None)
+    by_class = yardstick.by_class and asked is not None
+    predicted = seen.probabilities.argmax(axis=1) if yardstick.by_class else None
     return Scores(
-        n=n, judge=run.classifier.checksum(), fid=fid, fid_over_floor=fid / real.fid if real and real.fid > 0 else None,
-        inception_score=inception.score, marginal_entropy=inception.marginal_entropy,
-        conditional_entropy=inception.conditional_entropy, class_coverage=coverage.score,
-        low_classes=[names[label] for label in coverage.low],
-        conditional_accuracy=accuracy(asked, predicted, len(names)) if asked is not None else None,
-        counts=dict(zip(names, class_counts(predicted, len(names)).tolist())), sharpness=sharp, real=real, notes=notes)
+        n=n, network=network.name, identity=network.identity, reference=described, scores=scores, trend=trend, notes=notes,
+        class_fid=fid_by_class(seen, asked, against, names, real, real_labels) if by_class and against.classes else {},
+        counts=dict(zip(names, np.bincount(predicted, minlength=len(names)).tolist())) if yardstick.by_class else {},
+        low_classes=[names[label] for label in class_coverage(seen.probabilities).low] if yardstick.by_class else [],
+        confusion=confusion_matrix(asked, predicted, len(names)).tolist() if by_class else None)
 
 
-def real_scores(judge: Judge, reference: Reference, reals: np.ndarray, n: int, statistics) -> Real:
-    found: list[tuple[Seen, float]] = []
-    for rows in draws(len(reals), n):
-        seen = judge.look(batches(reals, rows))
-        found.append((seen, frechet_distance(seen.statistics, statistics)))
-    floors = [fid for _, fid in found]
-    held_out = judge.look(batches(np.asarray(reference.images))).probabilities.argmax(axis=1)
-    return Real(n=n, fid=float(np.mean(floors)), fid_range=(min(floors), max(floors)),
-                inception_score=float(np.mean([inception_score(seen.probabilities).score for seen, _ in found])),
-                conditional_accuracy=accuracy(reference.labels, held_out, judge.network.num_classes))
+def reference_shares(asked: np.ndarray | None, reference: Reference, against: ReferenceStatistics) -> tuple[np.ndarray, str]:
+    """The class shares that the reference takes, and how to say so: like is compared with like."""
+    histogram = np.array(reference.facts.histogram)
+    if asked is None:
+        return histogram, "training images"
+    counts = np.bincount(asked, minlength=len(histogram))
+    if reals.alike(counts, histogram):
+        return histogram, "training images; the samples follow their class histogram"
+    if against.classes is None:
+        return histogram, "training images with their own class histogram, which is not that of the samples"
+    return counts, "reweighted training images: the class shares are those of the samples"
 
 
-def accuracy(asked: np.ndarray, predicted: np.ndarray, classes: int) -> float:
-    return conditional_accuracy(confusion_matrix(asked, predicted, classes))
-
-
-def asked_labels(samples: Samples, names: list[str]) -> np.ndarray | None:
-    if not all(name in names for name in samples.classes):
+def neighbours(against: ReferenceStatistics, shares: np.ndarray, n: int) -> np.ndarray | None:
+    """Features of as many real images as there are samples, with the wanted class shares."""
+    if against.features is None:
         return None
-    return np.array([names.index(name) for name in samples.classes], np.int64)
+    most = min(n, MOST_NEIGHBOURS)
+    if against.labels.min() < 0:
+        return against.features[:most]
+    return against.features[reals.matched(against.labels, shares, most)]
 
 
-def table(scores: Scores) -> Table:
-    """For the terminal: each score beside that of real images, and what is best."""
-    shown, real = Table(title=f"{scores.n} samples"), scores.real
-    for column in ("score", "samples", f"real, N={real.n}" if real else "real", "best"):
-        shown.add_column(column, justify="left" if column == "score" else "right")
+def part(seen: Seen, rows: np.ndarray) -> Seen:
+    """What was seen in some of the images (all of whose features were kept)."""
+    features = seen.features[rows]
+    return Seen(len(rows), statistics(features) if len(rows) >= FEWEST else None, features, np.arange(len(rows)),
+                seen.probabilities[rows] if seen.probabilities is not None else None, seen.edge_energies[rows])
 
-    def row(name: str, value, real_value, best: str) -> None:
-        shown.add_row(name, *("-" if v is None else v if isinstance(v, str) else f"{v:.3f}" for v in (value, real_value)), best)
 
-    row("FID (judge)", scores.fid, f"{real.fid:.3f} (floor)" if real else "no floor", "the floor")
-    row("FID / floor", scores.fid_over_floor, "1" if real else None, "1")
-    row("Inception score", scores.inception_score, real.inception_score if real else None, "as real")
-    row("  H(y), nats", scores.marginal_entropy, None, "high")
-    row("  H(y|x), nats", scores.conditional_entropy, None, "low")
-    row("class coverage", scores.class_coverage, None, "1")
-    row("conditional accuracy", scores.conditional_accuracy, real.conditional_accuracy if real else None, "as real")
-    row("sharpness", scores.sharpness, "1", "1")
-    if scores.counts:
-        counts = ", ".join(f"{name} {count}" for name, count in scores.counts.items())
-        shown.caption = f"seen as: {counts}" + (f"\nLOW: {', '.join(scores.low_classes)}" if scores.low_classes else "")
-    for note in scores.notes:
-        shown.caption = f"{shown.caption or ''}\n{note}".strip()
-    return shown
+def with_intervals(yardstick: Yardstick, seen: Seen, asked: np.ndarray | None, of_reals: list[dict[str, float]]) -> dict[str, Score]:
+    """The scores of the samples, each with its interval and what real images have."""
+    values, kept, found = yardstick.scores(seen, asked), len(seen.rows), {}
+    if kept >= FEWEST_FOR_INTERVALS:
+        halves = intervals(lambda rows: yardstick.scores(seen, asked, rows), kept, np.random.default_rng(0), INTERVAL_DRAWS,
+                           strata=asked[seen.rows] if asked is not None else None)
+        found = {name: (one.high - one.low) / 2 * (kept / seen.n) ** 0.5 for name, one in halves.items()}
+    scores = {}
+    for name, value in values.items():
+        real = [values_of_real[name] for values_of_real in of_reals if name in values_of_real]
+        score = Score(value=value, real=float(np.mean(real)), real_range=(min(real), max(real))) if real else Score(value=value)
+        if name == "accuracy":  # exact: a share of independent images
+            score.low, score.high = binomial_interval(round(value * seen.n), seen.n)
+        elif name in found:
+            score.low, score.high = value - found[name], value + found[name]
+        scores[name] = score
+    return scores
+
+
+def same_counts(real: Seen, labels: np.ndarray, counts: np.ndarray, target: Statistics) -> list[str]:
+    """The floor is of images drawn at random, whose class counts vary; samples have theirs fixed. What that makes."""
+    random = np.random.default_rng(0)
+    sets = [reals.with_counts(labels, counts, random) for _ in range(reals.DRAWS)]
+    if any(len(rows) < counts.sum() for rows in sets):
+        return []
+    fid = np.mean([frechet_distance(statistics(real.features[rows]), target) for rows in sets])
+    return [f"held-out images with the samples' own class counts: FID {fid:.3f}"]
+
+
+def extrapolate(seen: Seen, target: Statistics, real: Seen | None) -> tuple[Score, list[TrendPoint]]:
+    """FID at infinitely many samples, and FID by number of samples."""
+    draws = TREND_DRAWS if seen.features.shape[1] <= SMALL_DIMENSION else 1
+    found = frechet_extrapolation(seen.features, target, np.random.default_rng(0), draws)
+    floor = frechet_extrapolation(real.features, target, np.random.default_rng(0), draws).limit.value if real else None
+    trend = [TrendPoint(n=p.n, fid=p.mean, deviation=p.deviation) for p in found.points]
+    return Score(value=found.limit.value, low=found.limit.low, high=found.limit.high, real=floor), trend
+
+
+def fid_by_class(seen: Seen, asked: np.ndarray, against: ReferenceStatistics, names: list[str], real: Seen | None,
+             real_labels: np.ndarray) -> dict[str, ClassFid]:
+    """FID of the samples of each class against the training images of that class, and its floor."""
+    found = {}
+    for label, name in enumerate(names):
+        features = seen.features[asked[seen.rows] == label]
+        if len(features) < FEWEST:
+            continue
+        held_out = real.features[real_labels == label] if real else features[:0]
+        sets = reals.draws(np.zeros(len(held_out), np.int64), np.ones(1), len(features)) if len(held_out) else []
+        floors = [frechet_distance(statistics(held_out[rows]), against.classes[label]) for rows in sets]
+        found[name] = ClassFid(n=len(features), fid=frechet_distance(statistics(features), against.classes[label]),
+                               floor=float(np.mean(floors)) if floors else None)
+    return found
+
+
+def sharpness_only(images: ImageSource, real_pixels: np.ndarray) -> Scores:
+    energies = np.concatenate([edge_energies(batch) for batch in images.batches()])
+    note = "the data has one class: FID, Inception score, coverage and accuracy need a judge of two"
+    sharp = {"sharpness": Score(value=energy_ratio(energies, edge_energies(real_pixels)), real=1.0)} if len(real_pixels) else {}
+    return Scores(n=images.count, network="none", identity="", reference="held-out images", scores=sharp, notes=[note])

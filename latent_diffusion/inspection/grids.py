@@ -45,3 +45,12 @@ def reconstruction_grid(originals: np.ndarray, reconstructions: np.ndarray, colu
         rows += [a, b, error_maps(a, b)]
         names += ["original", "decoded", f"error x{ERROR_GAIN}"]
     return grid(rows, names)
+
+
+def pairs_grid(pairs: dict[str, tuple[np.ndarray, np.ndarray]]) -> Image.Image:
+    """For each name a line of samples over a line of the images they are nearest to."""
+    rows, names = [], []
+    for name, (samples, nearest) in pairs.items():
+        rows += [samples, nearest]
+        names += [f"samples, by {name}", "nearest in training"]
+    return grid(rows, names)

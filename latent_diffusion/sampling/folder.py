@@ -2,12 +2,13 @@
 
 import io
 import json
-from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
+from latent_diffusion.data.decode import to_rgb
 from latent_diffusion.run import write_atomic, write_json
 
 LIST, GRID = "samples.json", "grid.png"
@@ -22,7 +23,7 @@ class SamplesWriter:
 
     def __init__(self, folder: Path, names: list[str]):
         self.folder, self.files = Path(folder), {}
-        listed = read_json(self.folder) if (self.folder / LIST).is_file() else {}
+        listed = read_list(self.folder) if (self.folder / LIST).is_file() else {}
         self.old = {*listed.get("files", {}), *listed.get("pending", [])}
         there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
         strangers = {name for name in there - self.old - {LIST, GRID} if not name.startswith(".")}
@@ -41,35 +42,7 @@ class SamplesWriter:
         write_json(self.folder / LIST, {"files": self.files})
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Images of a folder, uint8 (N, H, W, 3), with the class names that were asked for (None where unknown)."""
-
-    folder: Path
-    images: np.ndarray
-    classes: list[str | None]
-
-    @classmethod
-    def open(cls, folder: Path | str, size: int) -> "Samples":
-        """Files that samples.json lists, or else every PNG. ValueError if there is none, or one of another size."""
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise ValueError(f"there is no folder of samples at {folder}: make one with ldm sample RUN {folder}")
-        content = read_json(folder) if (folder / LIST).is_file() else {}
-        if content.get("pending"):
-            raise ValueError(f"the sampling into {folder} was interrupted: run the same ldm sample command again")
-        listed = content.get("files")
-        names = list(listed) if listed is not None else \
-            sorted(path.name for path in folder.glob("*.png") if path.name != GRID and not path.name.startswith("."))
-        if not names:
-            raise ValueError(f"{folder} holds no PNG to score")
-        images = np.empty((len(names), size, size, 3), np.uint8)
-        for row, name in enumerate(names):
-            images[row] = read_png(folder / name, size)
-        return cls(folder, images, [listed[name].get("class") if listed else None for name in names])
-
-
-def read_json(folder: Path) -> dict:
+def read_list(folder: Path) -> dict:
     """samples.json: {"files": {name: facts}}, and "pending" names while a sampling is not complete."""
     try:
         listed = json.loads((folder / LIST).read_text())
@@ -81,15 +54,13 @@ def read_json(folder: Path) -> dict:
         raise ValueError(f"{folder / LIST} is damaged ({error}): delete it to score every PNG in the folder") from None
 
 
-def read_png(path: Path, size: int) -> np.ndarray:
+def read_picture(file: BinaryIO, name: str) -> np.ndarray:
+    """uint8 (H, W, 3) of one picture file, transparency on white; ValueError that names it if it cannot be read."""
     try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read as an image ({error})") from None
-    if pixels.shape[:2] != (size, size):
-        raise ValueError(f"{path} is {pixels.shape[1]}x{pixels.shape[0]}, and this run's images are {size}x{size}")
-    return pixels
+        with Image.open(file) as image:
+            return np.asarray(to_rgb(image))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{name} cannot be read as an image ({error})") from None
 
 
 def save_png(path: Path, image: np.ndarray) -> None:

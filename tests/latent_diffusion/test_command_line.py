@@ -24,7 +24,7 @@ def test_from_cartoons_to_scores(tmp_path, ldm):
     assert ldm("evaluate", run / "samples", "--run", run)[0] == 0
     assert ldm("reconstruct", run)[0] == 0
     scores = json.loads((run / "scores.json").read_text())
-    assert scores[str(run / "samples")]["real"]["fid"] > 0  # cartoons always have a floor
+    assert scores[str(run / "samples")]["scores"]["fid"]["real"] > 0  # cartoons always have a floor
     assert 0 < scores["reconstruction"]["rfid_floor"]
     for picture in ("autoencoder/pictures/000010.png", "diffusion/pictures/000010.png", "samples/grid.png", "reconstructions.png"):
         assert np.asarray(Image.open(run / picture)).std() > 10, picture

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from latent_diffusion.config import Config, find, folder, load_config, resumed_config
+from latent_diffusion.config import Config, find, load_config, resumed_config
+from latent_diffusion.run import configs_folder
 from latent_diffusion.run import Run, read_toml
 
-OWN = sorted(folder().glob("*.toml"))
+OWN = sorted(configs_folder().glob("*.toml"))
 
 
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.stem)
@@ -26,7 +27,7 @@ def test_the_general_configs_are_there():
 
 def test_a_config_of_ours_is_found_by_name_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert find(Path("cartoons_cpu")) == find(Path("configs/cartoons_cpu.toml")) == folder() / "cartoons_cpu.toml"
+    assert find(Path("cartoons_cpu")) == find(Path("configs/cartoons_cpu.toml")) == configs_folder() / "cartoons_cpu.toml"
     (tmp_path / "cartoons_cpu.toml").write_text("")
     assert find(Path("cartoons_cpu.toml")) == Path("cartoons_cpu.toml")  # one's own file comes first
     with pytest.raises(ValueError, match="own_cpu"):

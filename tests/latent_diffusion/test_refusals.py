@@ -52,7 +52,7 @@ def test_config_that_is_no_toml_or_not_there(refused, shapes, tmp_path):
 def test_missing_data_and_runs(refused, shapes, tiny_run, tmp_path):
     assert "ldm prepare" in refused("train-autoencoder", "--data", tmp_path / "none", "--run", tmp_path / "run")
     assert "no run at" in refused("sample", tmp_path / "none", tmp_path / "out")
-    assert "no folder of samples" in refused("evaluate", tmp_path / "none", "--run", tiny_run)
+    assert "there are no images at" in refused("evaluate", tmp_path / "none", "--run", tiny_run)
     assert "is not a run" in refused("sample", shapes, tmp_path / "out")
 
 

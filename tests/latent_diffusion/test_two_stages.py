@@ -9,7 +9,7 @@ from PIL import Image
 from latent_diffusion import Pipeline
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device
-from latent_diffusion.evaluation.judge import Judge, batches
+from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.run import Run
 
 
@@ -27,7 +27,7 @@ def accuracy(pipe, judge, guidance: float, count: int = 90) -> float:
     """Share of samples that the judge takes for the class that was asked for."""
     seeds, labels = range(1, count + 1), [seed % 3 for seed in range(count)]
     images = pipe.generate(seeds, labels, pipe.configured(guidance=guidance))
-    return float((judge.look(batches(images)).probabilities.argmax(axis=1) == labels).mean())
+    return float((judge(images)[1].argmax(axis=1) == labels).mean())
 
 
 def test_samples_are_of_the_class_asked_for(pipe, judge):

@@ -1,12 +1,14 @@
 """Scores against what must come out: real images score as real, noise and blur do not."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.evaluation.reals import DRAWS, draws, real_images
+from latent_diffusion.evaluation import reals
 from latent_diffusion.evaluation.scores import evaluate
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.folder import SamplesWriter
@@ -30,60 +32,112 @@ def held_out(tiny_run):
 def test_held_out_images_score_as_real(tiny_run, held_out, tmp_path):
     images, classes = held_out
     scores = evaluate(Run(tiny_run), folder_of(tmp_path / "s", images, classes), device="cpu")
+    found = scores.scores
     assert scores.fid_over_floor == pytest.approx(1, abs=0.05)
-    assert scores.conditional_accuracy == scores.real.conditional_accuracy > 0.9
-    assert scores.sharpness == pytest.approx(1) and scores.class_coverage == pytest.approx(1, abs=0.05)
-    assert scores.inception_score == pytest.approx(scores.real.inception_score, rel=0.05)
-    assert scores.inception_score == pytest.approx(np.exp(scores.marginal_entropy - scores.conditional_entropy))
-    assert sum(scores.counts.values()) == len(images)
+    assert found["accuracy"].value == found["accuracy"].real > 0.9
+    assert found["sharpness"].value == pytest.approx(1) and found["class_coverage"].value == pytest.approx(1, abs=0.05)
+    assert found["inception_score"].value == pytest.approx(found["inception_score"].real, rel=0.05)
+    assert found["inception_score"].value == pytest.approx(
+        np.exp(found["marginal_entropy"].value - found["conditional_entropy"].value))
+    assert found["precision"].value > 0.8 and found["recall"].value > 0.8
+    assert sum(scores.counts.values()) == len(images) == np.sum(scores.confusion)
+
+
+def test_every_score_has_an_interval_around_it(tiny_run, held_out, tmp_path):
+    images, classes = held_out
+    folder = folder_of(tmp_path / "s", images, classes)
+    scores = evaluate(Run(tiny_run), folder, device="cpu")
+    for name, score in scores.scores.items():
+        assert score.low is not None and score.low <= score.value <= score.high, name
+    recorded = json.loads((tiny_run / "scores.json").read_text())[str(folder)]
+    assert recorded["scores"]["fid"]["low"] == scores.scores["fid"].low and recorded["scores"]["fid"]["real"] > 0
+    assert set(recorded["class_fid"]) == {"cross", "disk", "square"} and recorded["class_fid"]["disk"]["floor"] > 0
 
 
 def test_noise_and_a_missing_class_show(tiny_run, held_out, tmp_path):
     images, classes = held_out
     noise = np.random.default_rng(0).integers(0, 256, images.shape, dtype=np.uint8)
     scores = evaluate(Run(tiny_run), folder_of(tmp_path / "noise", noise, classes), device="cpu")
-    assert scores.fid_over_floor > 20 and scores.sharpness > 2
+    assert scores.fid_over_floor > 20 and scores.value("sharpness") > 2 and scores.value("recall") < 0.2
     one = [image for image, name in zip(images, classes) if name == "disk"]
     scores = evaluate(Run(tiny_run), folder_of(tmp_path / "one", one, ["disk"] * len(one)), device="cpu")
-    assert scores.class_coverage < 0.5 and set(scores.low_classes) == {"cross", "square"}
+    assert scores.value("class_coverage") < 0.5 and set(scores.low_classes) == {"cross", "square"}
+
+
+def test_like_is_compared_with_like(tiny_run, held_out, tmp_path):
+    """Real images of one class alone are as good as real, once the reference has their class shares."""
+    images, classes = held_out
+    one = [image for image, name in zip(images, classes) if name == "disk"]
+    named = evaluate(Run(tiny_run), folder_of(tmp_path / "named", one, ["disk"] * len(one)), device="cpu")
+    unnamed = evaluate(Run(tiny_run), folder_of(tmp_path / "unnamed", one, [None] * len(one)), device="cpu")
+    assert "reweighted" in named.reference and "reweighted" not in unnamed.reference
+    assert named.fid_over_floor < 1.5 and unnamed.value("fid") > 5 * named.value("fid")
 
 
 def test_blur_lowers_sharpness(tiny_run, held_out, tmp_path):
     images, classes = held_out
     blurred = [np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(1))) for image in images]
-    assert evaluate(Run(tiny_run), folder_of(tmp_path / "b", blurred, classes), device="cpu").sharpness < 0.7
+    assert evaluate(Run(tiny_run), folder_of(tmp_path / "b", blurred, classes), device="cpu").value("sharpness") < 0.7
 
 
 def test_more_samples_than_held_out_images_have_no_floor(tiny_run, held_out, tmp_path):
     images, classes = held_out
     scores = evaluate(Run(tiny_run), folder_of(tmp_path / "s", np.concatenate([images, images]), classes * 2), device="cpu")
-    assert scores.real is None and scores.fid_over_floor is None and "no floor" in scores.notes[0]
+    assert scores.scores["fid"].real is None and scores.fid_over_floor is None and "no floor" in scores.notes[0]
 
 
 def test_a_single_sample_and_unknown_classes_are_scored_as_far_as_it_goes(tiny_run, held_out, tmp_path):
     scores = evaluate(Run(tiny_run), folder_of(tmp_path / "s", held_out[0][:1], [None]), device="cpu")
-    assert scores.fid is None and scores.conditional_accuracy is None and scores.inception_score == pytest.approx(1)
+    assert scores.value("fid") is None and scores.value("accuracy") is None and scores.value("inception_score") == pytest.approx(1)
+
+
+def test_a_zip_a_data_set_and_an_array_score_as_the_folder_does(tiny_run, shapes, held_out, tmp_path):
+    import zipfile
+
+    images, classes = held_out
+    folder = folder_of(tmp_path / "s", images, [None] * len(images))
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        for path in folder.glob("*.png"):
+            archive.write(path, path.name)
+        archive.writestr("__MACOSX/._x.png", b"not a picture")
+    wanted = evaluate(Run(tiny_run), folder, device="cpu").value("fid")
+    for source in (tmp_path / "s.zip", images):
+        assert evaluate(Run(tiny_run), source, device="cpu").value("fid") == pytest.approx(wanted)
+    assert evaluate(Run(tiny_run), shapes, device="cpu").value("accuracy") > 0.9  # its held-out images, with their classes
 
 
 def test_cartoons_draw_extra_held_out_images(shapes, tiny_run):
     reference = Reference.open(Run(tiny_run))
-    facts = reference.facts.model_copy(update={"source": "cartoons:100", "images": 100, "image_size": 16})
-    extended = real_images(Reference(facts, reference.images, reference.labels), 80)
-    assert len(extended) == 80 and len({image.tobytes() for image in extended}) == 80
+    names = ["cat", "chicken", "dog", "dragon", "fish", "frog", "gecko", "hamster", "horse", "monkey", "rabbit"]
+    facts = reference.facts.model_copy(update={"source": "cartoons:100", "images": 100, "image_size": 16, "class_names": names})
+    extended, labels = reals.real_images(Reference(facts, reference.images, reference.labels), 80)
+    assert len(extended) == len(labels) == 80 and len({image.tobytes() for image in extended}) == 80
     assert np.array_equal(extended[: len(reference.images)], reference.images)
 
 
-def test_draws_are_disjoint_where_there_are_enough():
-    rows = list(draws(60, 20))
-    assert len(rows) == DRAWS and sorted(np.concatenate(rows)) == list(range(60))
-    for row in draws(30, 20):
-        assert len(set(row)) == 20
+def test_draws_are_disjoint_where_there_are_enough_and_follow_the_shares():
+    labels = np.arange(60) % 3
+    rows = reals.draws(labels, np.array([1, 1, 1]), 20)
+    assert len(rows) == reals.DRAWS and sorted(np.concatenate(rows)) == list(range(60))
+    for chosen in reals.draws(labels, np.array([1, 1, 1]), 40):
+        assert len(set(chosen)) == 40
+    for chosen in reals.draws(labels, np.array([0, 1, 3]), 12):
+        assert len(set(chosen)) == 12 and not (labels[chosen] == 0).any()
+    assert reals.draws(labels, np.array([1, 0, 0]), 21) == []
+
+
+def test_apportion_and_matched():
+    assert reals.apportion(np.array([1, 1, 1]), 10).tolist() == [4, 3, 3]
+    labels = np.repeat([0, 1], [50, 10])
+    rows = reals.matched(labels, np.array([1, 1]), 100)
+    assert np.bincount(labels[rows]).tolist() == [10, 10]
+    assert len(reals.matched(labels, np.array([5, 1]), 30)) == 30
 
 
 def test_another_runs_judge(tiny_run, held_out, tmp_path):
     images, classes = held_out
     samples = folder_of(tmp_path / "s", images, classes)
-    assert evaluate(Run(tmp_path / "empty"), samples, Run(tiny_run), "cpu").judge == Run(tiny_run).classifier.checksum()
+    assert evaluate(Run(tmp_path / "empty"), samples, Run(tiny_run), "cpu").identity == Run(tiny_run).classifier.checksum()
 
 
 def test_a_data_set_of_one_class_says_which_scores_it_cannot_have(tmp_path, ldm, tiny_config):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from latent_diffusion.sampling.folder import Samples, SamplesWriter
+from latent_diffusion.evaluation.sources import open_images
+from latent_diffusion.sampling.folder import SamplesWriter
 
 
 def picture(value: int) -> np.ndarray:
@@ -19,8 +20,8 @@ def write(folder, names):
 
 def test_round_trip(tmp_path):
     write(tmp_path / "s", ["b.png", "a.png"])
-    samples = Samples.open(tmp_path / "s", 8)
-    assert samples.images[:, 0, 0, 0].tolist() == [0, 1] and samples.classes == ["cat", "cat"]
+    samples = open_images(tmp_path / "s", 8)
+    assert samples.read(np.arange(2))[:, 0, 0, 0].tolist() == [0, 1] and samples.classes == ["cat", "cat"]
 
 
 def test_a_second_time_replaces_the_first(tmp_path):
@@ -41,17 +42,17 @@ def test_an_interrupted_sampling_can_be_done_again(tmp_path):
     writer.add("a.png", picture(1), {"class": "cat"})  # and no close
     (tmp_path / "s" / ".b.png.123").write_bytes(b"half")
     with pytest.raises(ValueError, match="interrupted"):
-        Samples.open(tmp_path / "s", 8)
+        open_images(tmp_path / "s", 8)
     write(tmp_path / "s", ["b.png"])
-    assert Samples.open(tmp_path / "s", 8).images.shape[0] == 1
+    assert open_images(tmp_path / "s", 8).count == 1
     assert not (tmp_path / "s" / "a.png").exists()
 
 
 def test_a_folder_without_a_list_gives_every_png(tmp_path):
     write(tmp_path / "s", ["a.png", "b.png"])
     (tmp_path / "s" / "samples.json").unlink()
-    samples = Samples.open(tmp_path / "s", 8)
-    assert len(samples.images) == 2 and samples.classes == [None, None]
+    samples = open_images(tmp_path / "s", 8)
+    assert samples.count == 2 and samples.classes == [None, None]
 
 
 @pytest.mark.parametrize("text", ["{", '{"files": {"../x.png": {}}}', '{"files": ["a.png"]}', "{}"])
@@ -59,4 +60,4 @@ def test_a_damaged_list_is_named(tmp_path, text):
     write(tmp_path / "s", ["a.png"])
     (tmp_path / "s" / "samples.json").write_text(text)
     with pytest.raises(ValueError, match="samples.json is damaged"):
-        Samples.open(tmp_path / "s", 8)
+        open_images(tmp_path / "s", 8)

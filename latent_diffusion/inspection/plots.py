@@ -1,0 +1,61 @@
+"""Plots, drawn with matplotlib: curves side by side, one subject a picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+COLOURS = ("#3b6fb6", "#d1663a", "#4a9a62", "#8a5fb0", "#b0a03a")
+
+
+@dataclass
+class Curve:
+    """Points of one line, with the half lengths of their error bars (or none)."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    error: Sequence[float] | None = None
+
+
+@dataclass
+class Panel:
+    """One plot of a picture; `levels` are horizontal lines by name."""
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: list[Curve]
+    levels: dict[str, float] = field(default_factory=dict)
+    log_x: bool = False
+    ticks: Sequence[str] | None = None  # names of the points instead of their numbers
+
+
+def plot(panels: list[Panel], path: Path, columns: int = 4) -> Path:
+    """Write the panels into one PNG."""
+    from matplotlib.figure import Figure  # not pyplot: no window system, no state
+
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(3.4 * columns + 0.6, 2.9 * rows + 0.3), dpi=110, layout="constrained")
+    for axes, panel in zip(figure.subplots(rows, columns, squeeze=False).flat, panels):
+        for number, curve in enumerate(panel.curves):
+            axes.errorbar(curve.x, curve.y, yerr=curve.error, label=curve.name, color=COLOURS[number % len(COLOURS)],
+                          marker="o", markersize=3, linewidth=1.4, capsize=2)
+        for name, level in panel.levels.items():
+            axes.axhline(level, color="#888888", linewidth=1, linestyle="--", label=name)
+        if panel.log_x:
+            axes.set_xscale("log")
+        if panel.ticks:
+            axes.set_xticks(range(len(panel.ticks)), panel.ticks, rotation=40, ha="right", fontsize=7)
+        axes.set_title(panel.title, fontsize=10)
+        axes.set_xlabel(panel.x_label, fontsize=8)
+        axes.set_ylabel(panel.y_label, fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+        if len(panel.curves) > 1 or panel.levels:
+            axes.legend(fontsize=7, frameon=False)
+    for axes in figure.axes[len(panels):]:
+        axes.remove()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    return path

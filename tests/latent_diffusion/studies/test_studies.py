@@ -1,0 +1,71 @@
+"""Studies show what they are for: scores notice disturbances, features forgive a shift, features beat pixels."""
+
+import json
+
+import numpy as np
+import pytest
+
+from latent_diffusion.studies.disturbances import ForeignCrops, gaussian_blur, gaussian_noise, salt_and_pepper
+from latent_diffusion.studies.probe import accuracy
+
+
+@pytest.fixture
+def study(ldm, tiny_run, tmp_path):
+    def call(name, *arguments) -> dict:
+        status, _, errors = ldm("study", name, tiny_run, tmp_path, *arguments, "--device", "cpu")
+        assert status == 0, errors
+        assert (tmp_path / f"{name}.png").stat().st_size > 5_000
+        return json.loads((tmp_path / f"{name}.json").read_text())
+
+    return call
+
+
+def test_sensitivity(study):
+    numbers = study("sensitivity")
+    for name in ("Gaussian noise", "Gaussian blur", "salt and pepper", "foreign crops"):
+        fids = numbers[name]["fid"]
+        assert fids[-1] > fids[0] and len(fids) == 8, name
+    assert numbers["foreign crops"]["fid"][-1] > 3 * numbers["foreign crops"]["fid"][0]
+    assert numbers["Gaussian noise"]["inception_score"][-1] < numbers["Gaussian noise"]["inception_score"][0]
+
+
+def test_distance(study):
+    numbers = study("distance")
+    assert numbers["pixels"][0] == numbers["features"][0] == 0
+    assert all(0 < numbers[name][1] < numbers[name][4] for name in ("pixels", "features"))
+
+
+def test_sample_size(study, shapes):
+    numbers = study("sample-size")["real, held out"]
+    fids = [mean for mean, _ in numbers["fid"]]
+    assert fids[0] > fids[-1] > 0  # biased for few images
+
+
+def test_probe(study, shapes):
+    numbers = study("probe", "--data", shapes)
+    assert numbers["accuracy"]["latents"] > 0.8 and {"pixels", "denoiser middle"} <= set(numbers["accuracy"])
+
+
+def test_probe_needs_its_data(ldm, tiny_run, tmp_path):
+    status, _, errors = ldm("study", "probe", tiny_run, tmp_path)
+    assert status == 2 and "--data" in errors
+
+
+def test_disturbances_leave_level_0_alone_and_grow():
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
+    for disturb in (gaussian_noise, gaussian_blur, salt_and_pepper, ForeignCrops(255 - images)):
+        errors = [np.abs(disturb(images, level, np.random.default_rng(0)).astype(int) - images).mean() for level in (0, 0.3, 1)]
+        assert errors[0] == 0 < errors[1] < errors[2]
+
+
+def test_the_linear_classifier_separates_what_is_separable_and_nothing_else():
+    import torch
+
+    random = torch.Generator().manual_seed(0)
+    labels = torch.arange(300) % 3
+    features = torch.randn(300, 10, generator=random)
+    features[torch.arange(300), labels] += 8
+    assert accuracy(features[:200], labels[:200], features[200:], labels[200:], 3) > 0.98
+    shuffled = labels[torch.randperm(300, generator=random)]
+    assert accuracy(features[:200], shuffled[:200], features[200:], shuffled[200:], 3) < 0.6
