@@ -175,18 +175,12 @@ def sample(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder fo
            batch_size: Annotated[int, typer.Option(min=1, help="Images at a time; never changes the images.")] = 100,
            device: Device = "auto", precision: PrecisionOption = Precision.auto) -> None:
     """Draw images. The run's own defaults hold for what is not given."""
-    from pydantic import ValidationError
-
-    from latent_diffusion.config import explain
     from latent_diffusion.pipeline import Pipeline, sample_to_folder
     from latent_diffusion.sampling.plan import parse_seeds
 
     pipe, chosen = Pipeline.from_run(run, device, precision.value), parse_seeds(seeds)
     names = [name.strip() for name in classes.split(",")] if classes else None
-    try:
-        config = pipe.configured(guidance=guidance, steps=steps, sampler=sampler)
-    except ValidationError as error:
-        raise ValueError(explain(error, "ldm sample")) from None
+    config = configured(pipe, "ldm sample", guidance=guidance, steps=steps, sampler=sampler)
     if every_class and class_distribution == Distribution.data:
         raise ValueError("--every-class draws each seed in each class, so --class-distribution data cannot hold as well")
     total = len(chosen) * (len(pipe.labels(names)) if every_class else 1)
@@ -203,6 +197,44 @@ ReferenceFile = Annotated[Optional[Path], typer.Option("--reference", help="Stat
 DataOption = Annotated[Optional[Path], typer.Option("--data", help="Prepared data set whose train split to compare with.", show_default=False)]
 SamplesFolder = Annotated[Path, typer.Argument(help="Folder of samples, .zip of pictures, or prepared data set.")]
 Judges = Annotated[Optional[list[Path]], typer.Option("--judge", help="Another run, whose judge scores as well; repeatable.", show_default=False)]
+
+
+@app.command(epilog="Example: ldm process runs/eurosat process.png --rows 8 --parts 7")
+def process(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Picture to write; a .gif or .webp moves.")],
+            rows: Annotated[int, typer.Option(min=1, max=100, help="Images, with seeds 1, 2, …")] = 8,
+            parts: Annotated[int, typer.Option(min=1, help="Equal parts of the steps; there is one frame more.")] = 7,
+            classes: Annotated[Optional[str], typer.Option(help="Class names, separated by commas; all by default.", show_default=False)] = None,
+            guidance: Annotated[Optional[float], typer.Option(help="Classifier-free guidance; 1 is none.", show_default=False)] = None,
+            steps: Annotated[Optional[int], typer.Option(help="Sampler steps.", show_default=False)] = None,
+            sampler: Annotated[Optional[str], typer.Option(help="dpmpp_2m, heun, ddim or ddpm.", show_default=False)] = None,
+            plain: Annotated[bool, typer.Option("--plain", help="Tiles without gaps and names, as homework wants them.")] = False,
+            device: Device = "auto") -> None:
+    """The denoising process: from pure noise at the left to the image at the right."""
+    from latent_diffusion.inspection.process import process_frames, tiles, write_process
+    from latent_diffusion.pipeline import Pipeline
+    from latent_diffusion.sampling.plan import cycle
+
+    pipe = Pipeline.from_run(run, device)
+    config, seeds = configured(pipe, "ldm process", guidance=guidance, steps=steps, sampler=sampler), range(1, rows + 1)
+    labels = cycle(seeds, pipe.labels([name.strip() for name in classes.split(",")] if classes else None))
+    frames = process_frames(pipe.denoiser, pipe.autoencoder, seeds, labels, config, pipe.precision, parts)
+    if plain:
+        tiles(frames).save(out)
+    else:
+        write_process(frames, out, [pipe.facts.class_names[label] for label in labels])
+    say(f"{rows} images in {parts + 1} frames: {out}")
+
+
+def configured(pipe, command: str, **settings):
+    """The run's sampling settings with some changed; ValueError in one line for one that cannot be."""
+    from pydantic import ValidationError
+
+    from latent_diffusion.config import explain
+
+    try:
+        return pipe.configured(**settings)
+    except ValidationError as error:
+        raise ValueError(explain(error, command)) from None
 
 
 @app.command(epilog="Example: ldm evaluate samples/eurosat --run runs/eurosat")
@@ -296,6 +328,31 @@ def study(name: Annotated[Study, typer.Argument(help="What to study.")], run: Ex
     table, picture = run_study(name.value, run, out, samples, data, device)
     console.print(table)
     say(f"plot: {picture}")
+
+
+@app.command(epilog="Example: ldm sweep runs/eurosat sweeps/ --guidance 1,1.5,2 --steps 8,14")
+def sweep(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder for the plot and its numbers.")],
+          guidance: Annotated[str, typer.Option(help="Values, separated by commas.")] = "1,1.25,1.5,2,3",
+          steps: Annotated[Optional[str], typer.Option(help="Values; the run's own by default.", show_default=False)] = None,
+          sampler: Annotated[Optional[str], typer.Option(help="Names; the run's own by default.", show_default=False)] = None,
+          images: Annotated[int, typer.Option(min=50, help="Samples for each setting.")] = 500, device: Device = "auto") -> None:
+    """Find the best guidance, steps and sampler of a run on some seeds, and confirm it on others."""
+    from latent_diffusion.pipeline import Pipeline
+    from latent_diffusion.run import Run
+    from latent_diffusion.studies.sweep import sweep as try_all
+
+    own = Pipeline.from_run(run, device).sampling
+    table, picture = try_all(Run.open(run), out, values(guidance, float, "--guidance"), values(steps or str(own.steps), int, "--steps"),
+                             values(sampler or own.sampler, str, "--sampler"), images, device)
+    console.print(table)
+    say(f"plot: {picture}")
+
+
+def values(text: str, kind: type, option: str) -> list:
+    try:
+        return [kind(part.strip()) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{option} {text!r} must be values separated by commas, such as 1,1.5,2") from None
 
 
 @app.command(epilog="Example: ldm demo --run runs/demo")

@@ -4,10 +4,12 @@ import time
 from contextlib import AbstractContextManager
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import nn
 
 Precision = Literal["auto", "bfloat16", "float32"]
+SHARE_OF_MEMORY = 0.4  # of a GPU's free memory, for a data set that stays there
 WORTHWHILE = 1.2  # bf16 must be this much faster to be chosen
 
 
@@ -63,6 +65,25 @@ def is_out_of_memory(error: Exception) -> bool:
 def place(network: nn.Module, device: torch.device) -> nn.Module:
     """On the device, with convolutions channels last, which is the faster order in float32 and on a GPU."""
     return network.to(device, memory_format=torch.channels_last)
+
+
+class DeviceRows:
+    """Rows of an array (N, …), also a memory-mapped one, as tensors on a device.
+
+    A GPU with room for the whole array gets it once, and a step then copies nothing but row numbers.
+    """
+
+    def __init__(self, array: np.ndarray, device: torch.device, room: int | None = None):
+        """room: bytes that may be taken; by default a share of the free memory of a GPU, and none elsewhere."""
+        if room is None:
+            room = int(SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else 0
+        self.array, self.device = array, device
+        self.whole = torch.from_numpy(np.array(array)).to(device) if array.nbytes <= room else None
+
+    def __getitem__(self, rows: np.ndarray) -> torch.Tensor:
+        if self.whole is None:
+            return torch.from_numpy(self.array[rows]).to(self.device)
+        return self.whole[torch.from_numpy(rows).to(self.device)]
 
 
 def synchronize(device: torch.device) -> None:

@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 
 
-def from_uint8(images: np.ndarray, device: torch.device) -> Tensor:
+def from_uint8(images: np.ndarray | Tensor, device: torch.device) -> Tensor:
     """uint8 (N, H, W, 3) -> float32 (N, 3, H, W) in [-1, 1], channels last in memory."""
-    images = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(device)
+    if isinstance(images, np.ndarray):
+        images = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(device)
     return images.permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 

@@ -11,7 +11,7 @@ from autoencoder import Posterior
 from latent_diffusion.data.reference import DataFacts
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.denoiser import Denoiser, NoiseLevelConfig, UNet, UNetConfig
-from latent_diffusion.device import place
+from latent_diffusion.device import DeviceRows, place
 from latent_diffusion.progress import say
 from latent_diffusion.run import Run, load_tensors, load_weights
 from latent_diffusion.sampling.generate import SamplingConfig
@@ -50,18 +50,17 @@ class DiffusionObjective(nn.Module):
 
 
 class Moments:
-    """Rows of the cached moments, mirrored ones after the others, with their labels."""
+    """Cached moments (views, N, 2C, h, w) and labels (N,) as one set of views * N rows on the device."""
 
     def __init__(self, moments: np.ndarray, labels: np.ndarray, device: torch.device):
-        self.moments, self.labels, self.device = moments, torch.from_numpy(labels), device
+        self.moments = DeviceRows(moments.reshape(-1, *moments.shape[2:]), device)
+        self.labels = DeviceRows(np.tile(labels, len(moments)), device)
 
     def __len__(self) -> int:
-        return self.moments.shape[0] * self.moments.shape[1]
+        return len(self.labels.array)
 
     def __call__(self, places: np.ndarray) -> tuple[Tensor, Tensor]:
-        views, rows = np.divmod(places, self.moments.shape[1])
-        moments = torch.from_numpy(self.moments[views, rows])
-        return moments.to(self.device).float(), self.labels[rows].to(self.device)
+        return self.moments[places].float(), self.labels[places]
 
 
 def train_diffusion(run: Run, data: Dataset, stage: DiffusionStage, sampling: SamplingConfig, world: World,

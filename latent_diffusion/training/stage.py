@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from latent_diffusion.data.reference import DataFacts, write_reference
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.device import choose_precision
+from latent_diffusion.device import DeviceRows, choose_precision
 from latent_diffusion.images import from_uint8
 from latent_diffusion.progress import say
 from latent_diffusion.run import Part, Run, load_tensors
@@ -97,14 +97,15 @@ class Images:
     """Rows of a data set as float images (N, 3, H, W) and labels (N,) on the device."""
 
     def __init__(self, data: Dataset, rows: np.ndarray, device: torch.device):
-        self.data, self.rows, self.device = data, rows, device
+        self.rows, self.device = rows, device
+        self.images, self.labels = DeviceRows(data.images, device), DeviceRows(data.labels, device)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __call__(self, places: np.ndarray) -> tuple[Tensor, Tensor]:
         rows = self.rows[places]
-        return from_uint8(self.data.images[rows], self.device), torch.from_numpy(self.data.labels[rows]).to(self.device)
+        return from_uint8(self.images[rows], self.device), self.labels[rows]
 
 
 def flipped(images: Tensor, chance: Tensor) -> Tensor:

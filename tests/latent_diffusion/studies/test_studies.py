@@ -69,3 +69,16 @@ def test_the_linear_classifier_separates_what_is_separable_and_nothing_else():
     assert accuracy(features[:200], labels[:200], features[200:], labels[200:], 3) > 0.98
     shuffled = labels[torch.randperm(300, generator=random)]
     assert accuracy(features[:200], shuffled[:200], features[200:], shuffled[200:], 3) < 0.6
+
+
+def test_sweep_tries_every_setting_and_confirms_the_best(ldm, tiny_run, tmp_path):
+    status, output, errors = ldm("sweep", tiny_run, tmp_path, "--guidance", "0,1.5", "--steps", "2,6", "--images", "50", "--device", "cpu")
+    assert status == 0, errors
+    trials = json.loads((tmp_path / "sweep.json").read_text())
+    fids = [trial["scores"]["scores"]["fid"]["value"] for trial in trials]
+    assert len(trials) == 5 and trials[4]["first_seed"] == 51 and "other seeds" in output
+    best = trials[int(np.argmin(fids[:4]))]
+    assert (best["guidance"], best["steps"]) == (trials[4]["guidance"], trials[4]["steps"]) and best["guidance"] == 1.5
+    assert (tmp_path / "sweep.png").is_file()
+    assert ldm("sweep", tiny_run, tmp_path, "--guidance", "much")[0] == 2
+    assert ldm("sweep", tiny_run, tmp_path, "--sampler", "magic")[0] == 2

@@ -1,0 +1,53 @@
+"""The denoising process as pictures: from pure noise to the finished image, in equal parts of the steps."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from autoencoder import Autoencoder
+from latent_diffusion.denoiser import Denoiser
+from latent_diffusion.inspection.grids import grid
+from latent_diffusion.sampling.generate import PerSeedNoise, SamplingConfig, decode_images, generate_latents
+from latent_diffusion.sampling.samplers import noise_levels
+
+FRAME_MS, LAST_FRAME_MS = 120, 1_500
+
+
+def process_frames(denoiser: Denoiser, autoencoder: Autoencoder, seeds: Sequence[int], labels: Sequence[int],
+                   config: SamplingConfig, precision: str, parts: int) -> np.ndarray:
+    """uint8 (N, parts + 1, H, W, 3): the states after 0, 1/parts, … and all of the steps, decoded.
+
+    A state is divided by sqrt(1 + sigma^2), so that noisy latents are as large as clean ones. ValueError for fewer steps
+    than parts.
+    """
+    if not 1 <= parts <= config.steps:
+        raise ValueError(f"{config.steps} steps cannot be divided into {parts} parts: give --parts from 1 to {config.steps}, or more --steps")
+    size, channels = autoencoder.latent_size, autoencoder.config.latent_channels
+    sigmas = noise_levels(config.steps, config.sigma_max, config.sigma_min)
+    wanted = [round(part * config.steps / parts) for part in range(parts + 1)]
+    noise = PerSeedNoise(seeds, autoencoder.shift.device).draw((channels, size, size))
+    frames = [decode_images(autoencoder, noise, config.compute_batch, precision)]
+    states = generate_latents(denoiser, (channels, size, size), seeds, labels, config, precision)
+    for step, state in enumerate(states, 1):
+        if step in wanted:
+            frames.append(decode_images(autoencoder, state / (1 + sigmas[step] ** 2) ** 0.5, config.compute_batch, precision))
+    return np.stack(frames, axis=1)
+
+
+def write_process(frames: np.ndarray, path: Path, names: Sequence[str] | None = None) -> None:
+    """A sheet, one image a row, noise at the left; a .gif or .webp shows the columns one after the other."""
+    if path.suffix.lower() not in (".gif", ".webp"):
+        grid(list(frames), list(names) if names else None).save(path)
+        return
+    columns = int(np.ceil(len(frames) ** 0.5))
+    sheets = [grid([frames[start:start + columns, part] for start in range(0, len(frames), columns)]) for part in range(frames.shape[1])]
+    durations = [FRAME_MS] * (len(sheets) - 1) + [LAST_FRAME_MS]
+    sheets[0].save(path, save_all=True, append_images=sheets[1:], duration=durations, loop=0)
+
+
+def tiles(frames: np.ndarray) -> Image.Image:
+    """Rows of frames without gaps or names: (N, parts + 1) tiles exactly, as the homework wants them."""
+    rows, columns, height, width, _ = frames.shape
+    return Image.fromarray(frames.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3))

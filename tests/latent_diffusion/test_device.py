@@ -1,0 +1,26 @@
+"""Rows come out the same whether the array stays where it is or lies on the device as a whole."""
+
+import numpy as np
+import pytest
+import torch
+
+from latent_diffusion.device import DeviceRows, choose_device
+
+
+@pytest.mark.parametrize("room", [0, 10**6])
+def test_rows(tmp_path, room):
+    array = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 3), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", array)
+    rows = DeviceRows(np.load(tmp_path / "a.npy", mmap_mode="r"), torch.device("cpu"), room)
+    assert (rows.whole is not None) == (room > 0)
+    chosen = np.array([3, 19, 3, 0])
+    assert np.array_equal(rows[chosen].numpy(), array[chosen]) and rows[chosen].dtype == torch.uint8
+
+
+def test_a_cpu_keeps_nothing():
+    assert DeviceRows(np.zeros((3, 2)), torch.device("cpu")).whole is None
+
+
+def test_unknown_devices_are_refused():
+    with pytest.raises(ValueError, match="none of auto, cuda, mps and cpu"):
+        choose_device("tpu")
