@@ -202,7 +202,7 @@ Judges = Annotated[Optional[list[Path]], typer.Option("--judge", help="Another r
 @app.command(epilog="Example: ldm process runs/eurosat process.png --rows 8 --parts 7")
 def process(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Picture to write; a .gif or .webp moves.")],
             rows: Annotated[int, typer.Option(min=1, max=100, help="Images, with seeds 1, 2, …")] = 8,
-            parts: Annotated[int, typer.Option(min=1, help="Equal parts of the steps; there is one frame more.")] = 7,
+            parts: Annotated[int, typer.Option(min=1, help="Parts of the steps, as equal as whole steps allow; one frame more.")] = 7,
             classes: Annotated[Optional[str], typer.Option(help="Class names, separated by commas; all by default.", show_default=False)] = None,
             guidance: Annotated[Optional[float], typer.Option(help="Classifier-free guidance; 1 is none.", show_default=False)] = None,
             steps: Annotated[Optional[int], typer.Option(help="Sampler steps.", show_default=False)] = None,
@@ -214,6 +214,8 @@ def process(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Picture 
     from latent_diffusion.pipeline import Pipeline
     from latent_diffusion.sampling.plan import cycle
 
+    if plain and out.suffix.lower() in (".gif", ".webp"):
+        raise ValueError("--plain writes one still picture: give a .png")
     pipe = Pipeline.from_run(run, device)
     config, seeds = configured(pipe, "ldm process", guidance=guidance, steps=steps, sampler=sampler), range(1, rows + 1)
     labels = cycle(seeds, pipe.labels([name.strip() for name in classes.split(",")] if classes else None))
@@ -268,12 +270,14 @@ def statistics(images: Annotated[Path, typer.Argument(help="Prepared data set (i
                run: Annotated[Optional[Path], typer.Option("--run", help="For --features judge: the run.", show_default=False)] = None,
                features: FeaturesOption = Features.inception, weights: Weights = None, device: Device = "auto") -> None:
     """Write mu and sigma of real images, as pytorch-fid and pytorch_gan_metrics read them."""
+    from latent_diffusion.data.reference import Reference
     from latent_diffusion.evaluation.networks import load_network, measure_images
     from latent_diffusion.run import Run
 
-    if features == Features.judge and not run:
-        raise ValueError("--features judge needs --run: whose judge?")
-    found = measure_images(images, load_network(features, Run.open(run) if run else None, weights, device))
+    if (features == Features.judge) != (run is not None):
+        raise ValueError("--run is for --features judge, which needs it: whose judge?")
+    size = Reference.open(Run.open(run)).facts.image_size if run else None
+    found = measure_images(images, load_network(features, Run.open(run) if run else None, weights, device), size)
     found.save(out)
     say(f"statistics of {found.statistics.n} images by {found.network}: {out}")
 
@@ -292,6 +296,37 @@ def grade(samples: SamplesFolder, run: Annotated[Path, typer.Option("--run", hel
     console.print(table(found))
 
 
+@app.command(epilog="Example: ldm submit runs/mine handin --rubric synth-cute")
+def submit(run: Annotated[Optional[Path], typer.Argument(metavar="[RUN]", help="Run to draw from.", show_default=False)] = None,
+           out: Annotated[Optional[Path], typer.Argument(metavar="[OUT]", help="New folder (or .zip, where the course wants one).",
+                                                         show_default=False)] = None,
+           rubric: Annotated[str, typer.Option("--rubric", help="synth-cute, mnist-hw3, or a TOML file.")] = "synth-cute",
+           favourites: Annotated[Optional[str], typer.Option(help="Seeds of your favourites; else the judge chooses.", show_default=False)] = None,
+           check: Annotated[Optional[Path], typer.Option(help="Build nothing: say every fault of this folder or .zip.", show_default=False)] = None,
+           device: Device = "auto") -> None:
+    """Build and validate what a course wants to be handed in, or check what somebody has."""
+    from latent_diffusion.evaluation.grading import Rubric
+    from latent_diffusion.run import Run
+    from latent_diffusion.sampling.plan import parse_seeds
+    from latent_diffusion.submission import check as find_faults
+    from latent_diffusion.submission import submit as build
+
+    rules = Rubric.load(rubric)
+    if check:
+        if faults := find_faults(check, rules):
+            for fault in faults:
+                say(fault)
+            raise ValueError(f"{check} has {len(faults)} faults under {rules.title}: see above")
+        say(f"{check} can be handed in: nothing wrong with it under {rules.title}")
+        return
+    if not run or not out:
+        raise ValueError("name RUN and OUT to build a submission, or --check PATH to check one")
+    with Progress("drawing", rules.images) as progress:
+        built = build(Run.open(run), out, rules, parse_seeds(favourites) if favourites else None, device, progress.advance)
+    say(f"{built.path}: valid, and proved to come out the same in another batch size")
+    say(f"beside it: {', '.join(map(str, built.beside))}" + (f"; favourites: seeds {', '.join(map(str, built.favourites))}" if built.favourites else ""))
+
+
 @app.command(epilog="Example: ldm audit samples/eurosat --run runs/eurosat --data data/eurosat")
 def audit(samples: SamplesFolder, data: DataFolder, run: Annotated[Path, typer.Option("--run", help="Run whose judge looks.")],
           out: Annotated[Optional[Path], typer.Option(help="Where the picture goes; RUN/memorisation.png.", show_default=False)] = None,
@@ -304,8 +339,8 @@ def audit(samples: SamplesFolder, data: DataFolder, run: Annotated[Path, typer.O
     opened = Run.open(run)
     found, pairs = audit_samples(opened, data, samples, device)
     path = out or run / "memorisation.png"
-    pairs_grid(pairs).save(path)
     console.print(table(found))
+    pairs_grid(pairs).save(path)
     say(f"the closest pairs, sample above training image: {path}")
 
 

@@ -1,4 +1,4 @@
-"""What a feature network sees in images: one pass over any number of them, in memory that does not grow with it."""
+"""What a feature network sees in images: one pass, in memory that grows with their number by the probabilities only."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from PIL import Image
 from latent_diffusion.progress import Progress
 from metrics import Statistics, StatisticsAccumulator, edge_energies
 
-MOST_KEPT = 10_000  # feature vectors kept of a source, evenly spread: 80 MB of Inception's
+MOST_KEPT = 10_000  # feature vectors kept of a source: 80 MB of Inception's
 THUMBNAIL = 16  # pixels a side
 
 
@@ -38,7 +38,7 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a network saw in n images. Features are float32 and of the images `rows` only (at most MOST_KEPT)."""
+    """What a network saw in n images. Features are float32 and of the images `rows` only (at most MOST_KEPT, at random)."""
 
     n: int
     statistics: Statistics | None  # of a single image there are none
@@ -48,24 +48,37 @@ class Seen:
     edge_energies: np.ndarray  # (n,)
 
 
+def finite_features(network: FeatureNetwork, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    features, probabilities = network(images)
+    if not np.isfinite(features).all():
+        raise ValueError(f"the {network.name} gives features that are not finite: its weights are damaged")
+    return features, probabilities
+
+
+def some(count: int, most: int) -> np.ndarray:
+    """At most `most` of the numbers 0 .. count - 1, at random (the same each time), ascending.
+
+    At random, because samples often come class by class or in turns, and even steps could meet a few classes only.
+    """
+    return np.sort(np.random.default_rng(0).permutation(count)[:most])
+
+
 def look(network: FeatureNetwork, batches: Iterable[np.ndarray], count: int, most_kept: int = MOST_KEPT,
          title: str | None = None) -> Seen:
     """One pass over `count` images. Raises ValueError for features that are not finite, as those of broken weights.
 
     title: what the progress is called; none is shown without.
     """
-    rows = np.unique(np.linspace(0, count - 1, min(count, most_kept)).astype(np.int64))
+    rows = some(count, most_kept)
     accumulator, kept, probabilities, energies, done = StatisticsAccumulator(), [], [], [], 0
     with Progress(title or "", count, quiet=title is None) as progress:
         for images in batches:
-            features, seen = network(images)
-            if not np.isfinite(features).all():
-                raise ValueError(f"the {network.name} gives features that are not finite: its weights are damaged")
+            features, seen = finite_features(network, images)
             accumulator.update(features)
             kept.append(features[rows[(rows >= done) & (rows < done + len(images))] - done].astype(np.float32))
             energies.append(edge_energies(images))
             if seen is not None:
-                probabilities.append(seen)
+                probabilities.append(seen.astype(np.float32))
             done += len(images)
             progress.advance(len(images))
     assert done == count

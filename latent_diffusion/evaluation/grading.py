@@ -1,5 +1,6 @@
 """Points under a course's rubric, before handing in: part by part, and "unknown" where only the course can know."""
 
+import zipfile
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,19 @@ class RubricPart(BaseModel):
         return self
 
 
+class SubmissionPlan(BaseModel):
+    """What is handed in: one file a seed, 1 .. images, and some favourites of other seeds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    files: str = Field(description="name with {seed} in it, as in fixed-{seed:03d}.png")
+    classes: Literal["cycle", "data"] = "cycle"
+    favourites: int = Field(0, ge=0)
+    favourite_files: str = "favorite-{seed}.png"
+    zip: bool = Field(False, description="one flat .zip instead of a folder")
+    process: bool = Field(False, description="a picture of the diffusion process beside it")
+
+
 class Rubric(BaseModel):
     """A rubric file: how many images of which size, and its parts."""
 
@@ -48,6 +62,7 @@ class Rubric(BaseModel):
     images: int = Field(ge=1)
     size: int = Field(ge=1)
     parts: tuple[RubricPart, ...] = Field(min_length=1)
+    submission: SubmissionPlan | None = None
 
     @classmethod
     def load(cls, name: str | Path) -> "Rubric":
@@ -80,7 +95,7 @@ class Grade(BaseModel):
     parts: list[Graded]
     points: float
     possible: float
-    judges: dict[str, dict[str, float]] = {}
+    judges: dict[str, dict[str, float | None]] = {}
     notes: list[str] = []
 
 
@@ -92,7 +107,7 @@ class CourseFeatures:
         try:
             with np.load(path, allow_pickle=False) as file:
                 self.features, self.probabilities = file["features"], file["probabilities"]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} must be an .npz with features, probabilities, mu and sigma ({error})") from None
         self.reference = ReferenceStatistics.load(path)
         if not len(self.features) == len(self.probabilities) > 1:
@@ -129,7 +144,7 @@ def grade(rubric: Rubric, reference: Reference, images: ImageSource, judges: lis
             parts.append(Graded(name=part.name, possible=part.points, points=None,
                                 detail=unknown(part, reference, images, *judges[0])))
         else:
-            parts.append(graded(part, bound, names))
+            parts.append(graded(part, bound, names, estimate=part.network == "any" and not course))
     spread = {network.identity: {part.name: graded(part, view, names).points for part in rubric.parts
                                  if part.score != "by eye" and part.network == "any"}
               for (network, _), view in zip(judges, views)} if not course else {}
@@ -148,7 +163,9 @@ def measure(network: FeatureNetwork, against: ReferenceStatistics, images: Image
     return found
 
 
-def graded(part: RubricPart, view: dict, names: list[str]) -> Graded:
+def graded(part: RubricPart, view: dict, names: list[str], estimate: bool = False) -> Graded:
+    """estimate: the course will use a network of its own for this part."""
+    by = "by this run's judge: " if estimate else ""
     value = view.get(part.score)
     if value is None:
         return Graded(name=part.name, possible=part.points, points=None, detail="not defined for these images")
@@ -156,16 +173,19 @@ def graded(part: RubricPart, view: dict, names: list[str]) -> Graded:
         points = diversity_points(value, part.points)
         low = [names[label] if label < len(names) else str(label) for label in points.low]
         return Graded(name=part.name, possible=part.points, points=points.by_probability,
-                      detail=f"by whole classes {points.by_class:.1f}" + (f"; LOW: {', '.join(low)}" if low else "; no class is LOW"))
+                      detail=f"{by}by whole classes {points.by_class:.1f}" + (f"; LOW: {', '.join(low)}" if low else "; no class is LOW"))
     points = linear_points(value, part.zero_at, part.full_at, part.points)
     return Graded(name=part.name, possible=part.points, points=points,
-                  detail=f"{value:.2f}, on a scale from {part.zero_at:g} (0) to {part.full_at:g} ({part.points:g})")
+                  detail=f"{by}{value:.2f}, on a scale from {part.zero_at:g} (0) to {part.full_at:g} ({part.points:g})")
 
 
 def unknown(part: RubricPart, reference: Reference, images: ImageSource, network: FeatureNetwork,
             against: ReferenceStatistics) -> str:
     """Where the FID lies between noise and real images of the same number, as far as the run's own judge can tell."""
-    whose = "the course's own classifier" if part.network == "course" else "Inception's weights (--features inception)"
+    whose = "the course's own classifier (--course FILE)" if part.network == "course" else \
+        "Inception's weights (--weights FILE or the torch cache, with --data DATA or --reference FILE)"
+    if part.score != "fid":
+        return f"the scale needs {whose}"
     scores = score(reference, images, network, against)
     fid = scores.scores.get("fid")
     text = f"the scale needs {whose}"
@@ -183,16 +203,26 @@ def grade_samples(rubric: Rubric, run_folder: Path, samples: Path, judges: list[
     """Grade a folder by the judge of a run, those of other runs, and what else the rubric is bound to; recorded in the run."""
     run = Run.open(run_folder)
     reference = Reference.open(run)
-    images = open_images(samples, None)
-    views = []
+    wants_inception = any(part.network == "inception" for part in rubric.parts)
+    if (weights or data or statistics_file) and not wants_inception:
+        raise ValueError(f"--weights, --data and --reference are for parts that need Inception, and {rubric.title} has none")
+    if course_file and judges:
+        raise ValueError("--judge says how far judges differ; with --course the course's own decides, so leave one of them out")
+    if reference.facts.image_size != rubric.size:
+        raise ValueError(f"the judge of {run_folder} was trained on {reference.facts.image_size}x{reference.facts.image_size}, and "
+                         f"{rubric.title} wants {rubric.size}x{rubric.size}")
+    plan, views = rubric.submission, []
+    only = {plan.files.format(seed=seed) for seed in range(1, rubric.images + 1)} if plan else None  # favourites do not count
+    images = open_images(samples, None, only)
     for folder in [run_folder, *judges]:
         judged_by = Run.open(folder)
-        if Reference.open(judged_by).facts.class_names != reference.facts.class_names:
-            raise ValueError(f"the judge of {folder} knows other classes than {run_folder}")
+        facts = Reference.open(judged_by).facts
+        if (facts.class_names, facts.image_size) != (reference.facts.class_names, rubric.size):
+            raise ValueError(f"the judge of {folder} knows other classes or another size than {run_folder}")
         judge = load_network("judge", judged_by, None, device)
         views.append((judge, load_reference(judge, judged_by, None, None)))
     inception = None
-    if weights or statistics_file or (data and any(part.network == "inception" for part in rubric.parts)):
+    if weights or statistics_file or data:
         network = load_network("inception", run, weights, device)
         inception = network, load_reference(network, run, data, statistics_file)
     found = grade(rubric, reference, images, views, inception, CourseFeatures(course_file) if course_file else None)
@@ -207,11 +237,14 @@ def table(result: Grade) -> Table:
     for part in result.parts:
         points = "unknown" if part.points is None else f"{part.points:.1f}"
         shown.add_row(part.name, "by eye" if part.detail == "by eye" else points, f"{part.possible:g}", part.detail)
-    shown.add_row("known", f"{result.points:.1f}", f"{result.possible:g}", "")
+    estimated = any(part.detail.startswith("by this run's judge") for part in result.parts)
+    shown.add_row("known or estimated" if estimated else "known", f"{result.points:.1f}", f"{result.possible:g}", "")
     lines = list(result.notes)
     if len(result.judges) > 1:
         for name in next(iter(result.judges.values())):
-            values = [points[name] for points in result.judges.values()]
+            values = [points[name] for points in result.judges.values() if points[name] is not None]
+            if len(values) < 2:
+                continue
             lines.append(f"{name} by {len(values)} judges: " + ", ".join(f"{v:.1f}" for v in values) +
                          f" (they differ by up to {max(values) - min(values):.1f} points)")
     shown.caption = "\n".join(lines)

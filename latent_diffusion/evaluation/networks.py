@@ -31,8 +31,9 @@ def load_reference(network: FeatureNetwork, run: Run, data: Path | None, statist
         return ReferenceStatistics.load(statistics).require(network, statistics)
     if data:
         opened = Dataset.open(data)
-        if opened.info.class_names != Reference.open(run).facts.class_names:
-            raise ValueError(f"{data} has other classes than {run.folder}: give the data set that the run was trained on")
+        facts = Reference.open(run).facts
+        if (opened.info.class_names, opened.info.image_size) != (facts.class_names, facts.image_size):
+            raise ValueError(f"{data} has other classes or another size than {run.folder}: give the data set that the run was trained on")
         return dataset_statistics(opened, network)
     if isinstance(network, Judge):
         return judge_statistics(run, network)
@@ -40,11 +41,14 @@ def load_reference(network: FeatureNetwork, run: Run, data: Path | None, statist
                      "FILE.npz (ldm statistics, pytorch-fid and pytorch_gan_metrics write them)")
 
 
-def measure_images(place: Path, network: FeatureNetwork) -> ReferenceStatistics:
-    """Of a prepared data set's train split, or of any folder or zip of pictures."""
+def measure_images(place: Path, network: FeatureNetwork, size: int | None) -> ReferenceStatistics:
+    """Of a prepared data set's train split, or of any folder or zip of pictures; of `size`, where the network minds."""
     if (place / INFO).is_file():
-        return dataset_statistics(Dataset.open(place), network)
-    images = open_images(place)
+        data = Dataset.open(place)
+        if size not in (None, data.info.image_size):
+            raise ValueError(f"{place} holds {data.info.image_size}x{data.info.image_size}, and the judge was trained on {size}x{size}")
+        return dataset_statistics(data, network)
+    images = open_images(place, size)
     if images.count < 2:
         raise ValueError(f"{place} holds one image: statistics need at least 2")
     return measure(network, images, [])

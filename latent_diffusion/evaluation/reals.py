@@ -36,8 +36,14 @@ def draws(labels: np.ndarray, shares: np.ndarray, n: int) -> list[np.ndarray]:
     wanted, there = np.asarray(shares) / np.sum(shares), np.bincount(labels, minlength=len(shares))
     if (wanted * n > there).any():
         return []
-    weights = (wanted / np.maximum(there, 1))[labels]
-    return [np.sort(random.choice(len(labels), n, replace=False, p=weights / weights.sum())) for _ in range(DRAWS)]
+    sets = []
+    while len(sets) < DRAWS:  # class counts as chance gives them; where they ask for more than there is, as near as can be
+        counts = np.minimum(random.multinomial(n, wanted), there)
+        while counts.sum() < n:
+            free = np.where(counts < there, wanted, 0)
+            counts += np.minimum(random.multinomial(n - counts.sum(), free / free.sum()), there - counts)
+        sets.append(with_counts(labels, counts, random))
+    return sets
 
 
 def with_counts(labels: np.ndarray, counts: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -1,15 +1,17 @@
 """What samples are compared with: a feature network's statistics of real images, and the .npz files that hold them."""
 
 import io
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.evaluation.features import MOST_KEPT, FeatureNetwork
+from latent_diffusion.evaluation.features import MOST_KEPT, FeatureNetwork, finite_features, some
 from latent_diffusion.evaluation.sources import ImageSource, of_dataset
-from latent_diffusion.progress import Progress
+from latent_diffusion.progress import Progress, say
 from latent_diffusion.run import write_atomic
 from metrics import Statistics, StatisticsAccumulator, mixture
 
@@ -33,7 +35,11 @@ class ReferenceStatistics:
     labels: np.ndarray | None = None
 
     def require(self, network: FeatureNetwork, path: Path | str) -> "ReferenceStatistics":
-        """Itself; ValueError if another network made it."""
+        """Itself; ValueError if another network made it. Files that do not say which are taken for Inception's, for that
+        is what the programs that write them use."""
+        if not self.identity and network.name != "inception":
+            raise ValueError(f"{path} does not say which network made it: it counts as Inception's (--features inception), and "
+                             f"the samples are seen by {network.name}")
         if self.identity and self.identity != network.identity:
             raise ValueError(f"{path} holds features of {self.network} {self.identity[:8]}, and the samples are seen by "
                              f"{network.name} {network.identity[:8]}: statistics of different networks do not compare")
@@ -69,7 +75,7 @@ class ReferenceStatistics:
                            classes, *(file[k] if k in file else None for k in ("features", "labels")))
         except FileNotFoundError:
             raise ValueError(f"there are no statistics at {path}") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"{path} is no file of statistics, or damaged ({error})") from None
 
 
@@ -79,10 +85,10 @@ def measure(network: FeatureNetwork, images: ImageSource, names: list[str]) -> R
     rows = None
     with Progress(f"{network.name} sees", images.count) as progress:
         for batch in images.batches():
-            features = np.asarray(network(batch)[0])
+            features = finite_features(network, batch)[0]
             if rows is None:
                 dim = features.shape[1]
-                rows = np.unique(np.linspace(0, images.count - 1, min(images.count, MOST_KEPT, MOST_FEATURES // dim)).astype(np.int64))
+                rows = some(images.count, min(MOST_KEPT, MOST_FEATURES // dim))
                 if labels is not None and len(names) > 1 and len(names) * dim**2 <= MOST_CLASS_VALUES:
                     parts = [StatisticsAccumulator() for _ in names]
             total.update(features)
@@ -92,8 +98,9 @@ def measure(network: FeatureNetwork, images: ImageSource, names: list[str]) -> R
             kept.append(features[rows[(rows >= done) & (rows < here.stop)] - done].astype(np.float32))
             done += len(batch)
             progress.advance(len(batch))
+    enough = parts is not None and np.bincount(labels, minlength=len(names)).min() > 1  # a class of one image has no covariance
     return ReferenceStatistics(total.result(), network.name, network.identity,
-                               tuple(part.result() for part in parts) if parts else None,
+                               tuple(part.result() for part in parts) if enough else None,
                                np.concatenate(kept), labels[rows] if labels is not None else np.full(len(rows), -1))
 
 
@@ -101,7 +108,13 @@ def dataset_statistics(data: Dataset, network: FeatureNetwork) -> ReferenceStati
     """Of the train split; cached beside the data set by its checksum and the network's."""
     path = data.folder / "statistics" / f"{data.info.checksum[:16]}-{network.name}-{network.identity[:16]}.npz"
     if path.is_file():
-        return ReferenceStatistics.load(path).require(network, path)
+        try:
+            return ReferenceStatistics.load(path).require(network, path)
+        except ValueError:  # a damaged file of ours is simply made again
+            pass
     found = measure(network, of_dataset(data, data.train), data.info.class_names)
-    found.save(path)
+    try:
+        found.save(path)
+    except OSError as error:
+        say(f"not kept for another time: {path} cannot be written ({error.strerror})")
     return found

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation import reals
-from latent_diffusion.evaluation.features import FeatureNetwork, Seen, look
+from latent_diffusion.evaluation.features import FeatureNetwork, Seen, look, some
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.lpips import Distance, diversity
 from latent_diffusion.evaluation.references import ReferenceStatistics
@@ -20,9 +20,11 @@ from metrics import (Statistics, binomial_interval, class_coverage, confusion_ma
 
 FEWEST = 2  # images, for a covariance
 FEWEST_FOR_INTERVALS = 8
-FEWEST_FOR_TREND = 64
+FEWEST_FOR_TREND = 4  # times the number of features: with less, the trend of FID is no line
 INTERVAL_DRAWS = 30
 TREND_DRAWS = 5
+MOST_REALS = 6_000  # cartoons drawn as held-out images, unless a single set takes more
+BOUNDS = {name: (0.0, 1.0) for name in ("precision", "recall", "coverage", "class_coverage", "class_share")} | {"kid": (None, None)}
 SMALL_DIMENSION = 512  # of features; beyond it a Fréchet distance takes about a second
 
 
@@ -88,21 +90,24 @@ def evaluate(run: Run, samples: Path | str | np.ndarray, judge_run: Run | None =
         against = judge_statistics(judged_by, network)
     scores = score(reference, images, network, against, lpips)
     name = images.name if isinstance(samples, np.ndarray) else str(Path(samples).resolve())
-    run.add_scores(name if scores.network == "judge" else f"{name} ({scores.network})", scores.model_dump())
+    how = [scores.network] if scores.network not in ("judge", "none") else []
+    how += [f"judge of {judge_run.folder.resolve()}"] if judge_run else []
+    run.add_scores(f"{name} ({', '.join(how)})" if how else name, scores.model_dump())
     return scores
 
 
 def score(reference: Reference, images: ImageSource, network: FeatureNetwork | None,
-          against: ReferenceStatistics | None, lpips: Distance | None = None) -> Scores:
+          against: ReferenceStatistics | None, lpips: Distance | None = None, title: str | None = "scoring") -> Scores:
+    """title: what the progress is called; none is shown without."""
     names, n = reference.facts.class_names, images.count
-    real_pixels, real_labels = reals.real_images(reference, reals.DRAWS * n)
+    real_pixels, real_labels = reals.real_images(reference, min(reals.DRAWS * n, max(MOST_REALS, n * 11 // 10)))
     if network is None:
         return sharpness_only(images, real_pixels)
-    seen, asked, notes = look(network, images.batches(), n, title="scoring"), images.labels(names), []
+    seen, asked, notes = look(network, images.batches(), n, title=title), images.labels(names), []
     if asked is None:
         notes.append("the classes asked for are unknown: no accuracy, and the reference keeps its own class histogram")
-    shares, described = reference_shares(asked, reference, against)
-    target = against.weighted(shares) if described.startswith("reweighted") else against.statistics
+    shares, reweight, described = reference_shares(asked, reference, against)
+    target = against.weighted(shares) if reweight else against.statistics
     real = look(network, of_array(real_pixels).batches(), len(real_pixels), most_kept=len(real_pixels)) if len(real_pixels) else None
     drawn = reals.draws(real_labels, shares, n) if real and n >= FEWEST else []
     if not drawn:
@@ -113,7 +118,7 @@ def score(reference: Reference, images: ImageSource, network: FeatureNetwork | N
     if drawn and asked is not None:
         notes += same_counts(real, real_labels, np.bincount(asked, minlength=len(names)), target)
     trend = []
-    if n >= FEWEST_FOR_TREND:
+    if n >= FEWEST_FOR_TREND * seen.features.shape[1]:
         scores["fid_infinity"], trend = extrapolate(seen, target, part(real, drawn[0]) if drawn else None)
     if lpips and asked is not None and (within := diversity(lpips, images.read, asked)):
         real_within = diversity(lpips, lambda rows: real_pixels[rows], real_labels)
@@ -129,26 +134,28 @@ def score(reference: Reference, images: ImageSource, network: FeatureNetwork | N
         confusion=confusion_matrix(asked, predicted, len(names)).tolist() if by_class else None)
 
 
-def reference_shares(asked: np.ndarray | None, reference: Reference, against: ReferenceStatistics) -> tuple[np.ndarray, str]:
-    """The class shares that the reference takes, and how to say so: like is compared with like."""
+def reference_shares(asked: np.ndarray | None, reference: Reference, against: ReferenceStatistics) -> tuple[np.ndarray, bool, str]:
+    """The class shares that the reference takes, whether it must be reweighted to them, and how to say so."""
     histogram = np.array(reference.facts.histogram)
+    if against.labels is None or against.labels.min() < 0:
+        return histogram, False, "the statistics of a file, whatever its images are"
     if asked is None:
-        return histogram, "training images"
+        return histogram, False, "training images"
     counts = np.bincount(asked, minlength=len(histogram))
     if reals.alike(counts, histogram):
-        return histogram, "training images; the samples follow their class histogram"
+        return histogram, False, "training images; the samples follow their class histogram"
     if against.classes is None:
-        return histogram, "training images with their own class histogram, which is not that of the samples"
-    return counts, "reweighted training images: the class shares are those of the samples"
+        return histogram, False, "training images with their own class histogram, which is not that of the samples"
+    return counts, True, "reweighted training images: the class shares are those of the samples"
 
 
 def neighbours(against: ReferenceStatistics, shares: np.ndarray, n: int) -> np.ndarray | None:
-    """Features of as many real images as there are samples, with the wanted class shares."""
+    """Features of as many real images as there are samples (or as were kept), with the wanted class shares."""
     if against.features is None:
         return None
     most = min(n, MOST_NEIGHBOURS)
     if against.labels.min() < 0:
-        return against.features[:most]
+        return against.features[some(len(against.features), most)]
     return against.features[reals.matched(against.labels, shares, most)]
 
 
@@ -163,9 +170,12 @@ def with_intervals(yardstick: Yardstick, seen: Seen, asked: np.ndarray | None, o
     """The scores of the samples, each with its interval and what real images have."""
     values, kept, found = yardstick.scores(seen, asked), len(seen.rows), {}
     if kept >= FEWEST_FOR_INTERVALS:
-        halves = intervals(lambda rows: yardstick.scores(seen, asked, rows), kept, np.random.default_rng(0), INTERVAL_DRAWS,
-                           strata=asked[seen.rows] if asked is not None else None)
+        labels, random = asked[seen.rows] if asked is not None else np.zeros(kept, np.int64), np.random.default_rng(0)
+        halves = intervals(lambda rows: yardstick.of_distribution(seen, asked, rows), kept, random, INTERVAL_DRAWS, strata=labels)
         found = {name: (one.high - one.low) / 2 * (kept / seen.n) ** 0.5 for name, one in halves.items()}
+        pairs = some(kept, MOST_NEIGHBOURS)
+        halves = intervals(lambda rows: yardstick.of_pairs(seen.features[pairs[rows]]), len(pairs), random, INTERVAL_DRAWS, strata=labels[pairs])
+        found |= {name: (one.high - one.low) / 2 for name, one in halves.items()}
     scores = {}
     for name, value in values.items():
         real = [values_of_real[name] for values_of_real in of_reals if name in values_of_real]
@@ -173,7 +183,9 @@ def with_intervals(yardstick: Yardstick, seen: Seen, asked: np.ndarray | None, o
         if name == "accuracy":  # exact: a share of independent images
             score.low, score.high = binomial_interval(round(value * seen.n), seen.n)
         elif name in found:
-            score.low, score.high = value - found[name], value + found[name]
+            least, most = BOUNDS.get(name, (0.0, None))
+            score.low = value - found[name] if least is None else max(least, value - found[name])
+            score.high = value + found[name] if most is None else min(most, value + found[name])
         scores[name] = score
     return scores
 

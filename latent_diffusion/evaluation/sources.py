@@ -1,7 +1,8 @@
 """Any source of images that can be scored, read in batches: a samples folder, a zip, a prepared data set, an array."""
 
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -41,11 +42,11 @@ class ImageSource:
         return np.array([label_of[name] for name in self.classes], np.int64)
 
 
-def open_images(place: Path | str | np.ndarray, size: int | None = None) -> ImageSource:
+def open_images(place: Path | str | np.ndarray, size: int | None = None, only: Container[str] | None = None) -> ImageSource:
     """A folder (the files of samples.json, or else every picture in it), a .zip of pictures, a prepared data set (its
     held-out images, or all where none are held out), or an array uint8 (N, H, W, 3).
 
-    size: the side that all images must have; by default that of the first. ValueError, in one line with the remedy,
+    size: the side that all images must have; by default that of the first. only: names that count, if any is there. ValueError, in one line with the remedy,
     if there is no image, for an image that cannot be read, and, when it is read, for one of another size.
     """
     if isinstance(place, np.ndarray):
@@ -60,13 +61,16 @@ def open_images(place: Path | str | np.ndarray, size: int | None = None) -> Imag
             raise ValueError(f"the sampling into {place} was interrupted: run the same ldm sample command again")
         facts = listed.get("files")
         names = list(facts) if facts is not None else \
-            sorted(path.name for path in place.iterdir() if is_picture(path.name) and path.name != GRID)
+            [name for path in sorted(place.rglob("*")) if is_picture(name := path.relative_to(place).as_posix())]
         classes = [facts[name].get("class") if facts else None for name in names]
-        return of_files(place, names, lambda name: (place / name).read_bytes(), classes, size)
+        return of_files(place, names, lambda name: (place / name).read_bytes(), classes, size, only)
     if zipfile.is_zipfile(place):
-        archive = zipfile.ZipFile(place)
+        try:
+            archive = zipfile.ZipFile(place)
+        except zipfile.BadZipFile as error:
+            raise ValueError(f"{place} is a damaged .zip ({error})") from None
         names = sorted(name for name in archive.namelist() if is_picture(name))
-        return of_files(place, names, archive.read, [None] * len(names), size)
+        return of_files(place, names, archive.read, [None] * len(names), size, only)
     raise ValueError(f"there are no images at {place}: give a folder of samples (ldm sample RUN {place}), a .zip of "
                      "pictures or a prepared data set")
 
@@ -87,14 +91,16 @@ def of_dataset(data: Dataset, rows: np.ndarray, size: int | None = None) -> Imag
 
 
 def of_files(place: Path, names: list[str], read: Callable[[str], bytes], classes: list[str | None],
-             size: int | None) -> ImageSource:
+             size: int | None, only: Container[str] | None = None) -> ImageSource:
+    if only and any(name in only for name in names):
+        names, classes = zip(*[(name, label) for name, label in zip(names, classes) if name in only])
     if not names:
         raise ValueError(f"{place} holds no picture to score ({', '.join(ENDINGS)})")
 
     def picture(name: str) -> np.ndarray:
         try:
             content = BytesIO(read(name))
-        except (OSError, RuntimeError, zipfile.BadZipFile) as error:  # RuntimeError: a zip with a password
+        except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:  # RuntimeError: a zip with a password
             raise ValueError(f"{place}: {name} cannot be read ({error})") from None
         return read_picture(content, f"{place}: {name}")
 
@@ -114,7 +120,7 @@ def of_files(place: Path, names: list[str], read: Callable[[str], bytes], classe
 
 
 def is_picture(name: str) -> bool:
-    return name.lower().endswith(ENDINGS) and not any(is_hidden(part) for part in name.split("/"))
+    return name.lower().endswith(ENDINGS) and name.rpartition("/")[2] != GRID and not any(is_hidden(part) for part in name.split("/"))
 
 
 def check_size(what: str, height: int, width: int, size: int | None) -> None:

@@ -20,14 +20,14 @@ ROWS = {  # name in scores.json: what people read, what is best
     "class_share": ("  classes not LOW", "1"),
     "accuracy": ("conditional accuracy", "as real"),
     "sharpness": ("sharpness", "1"),
-    "lpips_diversity": ("LPIPS within classes", "as real"),
+    "lpips_diversity": ("LPIPS within class", "as real"),
 }
 
 
 def table(scores: Scores) -> Table:
     shown = Table(title=f"{scores.n} samples, seen by {scores.network}")
     for column in ("score", "samples", "95% interval", f"real, N={scores.n}", "best"):
-        shown.add_column(column, justify="left" if column == "score" else "right")
+        shown.add_column(column, justify="left" if column == "score" else "right", no_wrap=column == "score")
     for name, (title, best) in ROWS.items():
         if name not in scores.scores:
             continue
@@ -53,7 +53,7 @@ def class_table(scores: Scores) -> Table:
         shown.add_column(column, justify="left" if column == "class" else "right")
     names = list(scores.counts)
     right = {name: row[i] / sum(row) for i, (name, row) in enumerate(zip(names, scores.confusion)) if sum(row)}
-    for name, one in sorted(scores.class_fid.items(), key=lambda item: -item[1].fid / (item[1].floor or 1)):
+    for name, one in sorted(scores.class_fid.items(), key=lambda item: -(item[1].fid / item[1].floor if item[1].floor else item[1].fid)):
         ratio = one.fid / one.floor if one.floor else None
         shown.add_row(name, str(one.n), number(one.fid), number(one.floor), number(ratio), number(right.get(name)))
     return shown

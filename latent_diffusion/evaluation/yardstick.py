@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latent_diffusion.evaluation.features import Seen
+from latent_diffusion.evaluation.features import Seen, some
 from metrics import (Statistics, class_coverage, density_coverage, energy_ratio, frechet_distance, inception_score,
                      inception_score_over_splits, kernel_distance, precision_recall, statistics)
 
@@ -25,15 +25,18 @@ class Yardstick:
     edge_energies: np.ndarray
     by_class: bool
 
-    def scores(self, seen: Seen, asked: np.ndarray | None, rows: np.ndarray | None = None) -> dict[str, float]:
-        """All that are defined, of the images whose features were kept: those numbered `rows`, or all."""
+    def scores(self, seen: Seen, asked: np.ndarray | None) -> dict[str, float]:
+        """All that are defined."""
+        return self.of_distribution(seen, asked) | self.of_pairs(seen.features[some(len(seen.rows), MOST_NEIGHBOURS)])
+
+    def of_distribution(self, seen: Seen, asked: np.ndarray | None, rows: np.ndarray | None = None) -> dict[str, float]:
+        """Scores whose cost grows with the number of images, of all of them, or of those numbered `rows` among the kept."""
         features = seen.features if rows is None else seen.features[rows]
         images = np.arange(seen.n) if rows is None else seen.rows[rows]
         found: dict[str, float] = {}
         if len(features) > 1:
             whole = seen.statistics if rows is None else statistics(features)
             found["fid"] = frechet_distance(whole, self.statistics)
-        found |= self.of_pairs(features)
         if seen.probabilities is not None:
             found |= self.of_probabilities(seen.probabilities[images], asked[images] if asked is not None else None)
         if len(self.edge_energies):
@@ -41,9 +44,9 @@ class Yardstick:
         return found
 
     def of_pairs(self, features: np.ndarray) -> dict[str, float]:
+        """Scores that compare every image with every other."""
         if self.features is None:
             return {}
-        features = features[:: -(-len(features) // MOST_NEIGHBOURS)]
         fewer, found = min(len(features), len(self.features)), {}
         if fewer >= 2:
             random = np.random.default_rng(0)

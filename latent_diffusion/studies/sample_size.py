@@ -7,7 +7,7 @@ from rich.table import Table
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
-from latent_diffusion.evaluation.features import Seen, look
+from latent_diffusion.evaluation.features import Seen, look, some
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.reals import real_images
 from latent_diffusion.evaluation.scores import part
@@ -25,7 +25,7 @@ def sample_size(run: Run, samples: Path | None, picture: Path, device: str) -> t
     """Scores at growing N, means and deviations over DRAWS subsets, of held-out images and of samples if given."""
     reference, judge = Reference.open(run), Judge.load(run, choose_device(device))
     against = judge_statistics(run, judge)
-    yardstick = Yardstick(against.statistics, against.features[:: -(-len(against.features) // MOST_NEIGHBOURS)], np.zeros(0), True)
+    yardstick = Yardstick(against.statistics, against.features[some(len(against.features), MOST_NEIGHBOURS)], np.zeros(0), True)
     sources = {"real, held out": of_array(real_images(reference, 2_000)[0])}
     if samples:
         sources["samples"] = open_images(samples, reference.facts.image_size)

@@ -58,7 +58,7 @@ def sweep(run: Run, out: Path, guidance: Sequence[float], steps: Sequence[int], 
             source = ImageSource("a sweep", images, drawn.shape[1], lambda rows: drawn[rows], [names[label] for label in labels])
             calls = 2 * config.steps - 1 if config.sampler == "heun" else config.steps
             return Trial(sampler=config.sampler, steps=config.steps, guidance=config.guidance, evaluations=calls,
-                         first_seed=first_seed, scores=score(reference, source, judge, against))
+                         first_seed=first_seed, scores=score(reference, source, judge, against, title=None))
 
         for config in settings:
             trials.append(attempt(config, 1))
@@ -71,15 +71,16 @@ def sweep(run: Run, out: Path, guidance: Sequence[float], steps: Sequence[int], 
 def table(trials: list[Trial], best: int, confirmed: Trial) -> Table:
     n = confirmed.scores.n
     shown = Table(title=f"{n} samples each")
-    for column in ("sampler", "steps", "guidance", "FID", "FID / floor", "IS", "accuracy", "precision", "recall", "sharpness"):
-        shown.add_column(column, justify="left" if column == "sampler" else "right")
+    for column in ("", "sampler", "steps", "guidance", "FID", "/ floor", "IS", "accuracy", "prec.", "recall", "sharp."):
+        shown.add_column(column, justify="left" if column in ("", "sampler") else "right", no_wrap=True)
     for number, trial in enumerate([*trials, confirmed]):
         ratio = trial.scores.fid_over_floor
-        mark = {best: " (best)", len(trials): " (best, other seeds)"}.get(number, "")
+        mark = {best: "best", len(trials): "again"}.get(number, "")
         values = [trial.scores.value(name) for name in SHOWN]
         cells = [f"{value:.3f}" if value is not None else "-" for value in values]
-        shown.add_row(trial.sampler + mark, str(trial.steps), f"{trial.guidance:g}", cells[0], f"{ratio:.2f}" if ratio else "-",
+        shown.add_row(mark, trial.sampler, str(trial.steps), f"{trial.guidance:g}", cells[0], f"{ratio:.2f}" if ratio else "-",
                       *cells[1:], style="bold" if mark else None, end_section=number == len(trials) - 1)
+    shown.caption = "again: the best with other seeds"
     return shown
 
 

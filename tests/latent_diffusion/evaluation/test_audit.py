@@ -29,6 +29,14 @@ def test_planted_copies_are_found(tiny_run, shapes, fresh_shapes):
     assert all(sample < 20 and row == planted[sample] for sample, row, _ in pixels.pairs)
     exact = look_for_copies(tiny_run, shapes, np.concatenate([data.images[planted], fresh_shapes[:40]]))
     assert exact.findings["features"].copied and exact.findings["features"].pairs[0][2] == pytest.approx(0, abs=1e-3)
+    assert exact.findings["pixels"].identical == 20
+
+
+def test_a_single_mirrored_copy_is_found(tiny_run, shapes, fresh_shapes):
+    data = Dataset.open(shapes)
+    copy = data.images[data.train[5:6], :, ::-1]
+    found = look_for_copies(tiny_run, shapes, np.concatenate([copy, fresh_shapes]), judge=False).findings["pixels"]
+    assert found.identical == 1 and found.copied and found.pairs[0] == (0, int(data.train[5]), 0.0)
 
 
 def test_fresh_images_are_not_accused(tiny_run, shapes, fresh_shapes):

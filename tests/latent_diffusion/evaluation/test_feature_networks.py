@@ -9,7 +9,7 @@ import torch
 
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation import inception
-from latent_diffusion.evaluation.features import Pixels, look
+from latent_diffusion.evaluation.features import Pixels, look, some
 from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.evaluation.networks import load_network, load_reference
 from latent_diffusion.evaluation.references import ReferenceStatistics, dataset_statistics, measure
@@ -53,7 +53,9 @@ def test_a_file_of_pytorch_fid_is_read(tmp_path):
     mu, sigma = np.zeros(4), np.eye(4)
     np.savez(tmp_path / "foreign.npz", mu=mu, sigma=sigma)
     found = ReferenceStatistics.load(tmp_path / "foreign.npz")
-    assert found.identity == "" and found.require(Pixels(), "foreign.npz") is found
+    assert found.identity == "" and found.require(inception.Inception(None, "abc", torch.device("cpu")), "foreign.npz") is found
+    with pytest.raises(ValueError, match="does not say which network made it"):  # 768 features may be ours by accident
+        found.require(Pixels(), "foreign.npz")
 
 
 def test_statistics_of_different_networks_do_not_compare(tiny_run, shapes, tmp_path):
@@ -116,6 +118,22 @@ def test_pixels_score_too(tiny_run, shapes, ldm):
     status, output, errors = ldm("evaluate", shapes, "--run", tiny_run, "--features", "pixels", "--data", shapes)
     assert status == 0, errors
     assert "seen by pixels" in output and "FID" in output and "Inception score" not in output
+
+
+def test_rows_that_are_kept_are_of_all_classes():
+    """Samples that come in turns of ten classes, or class by class: even steps would meet a few classes only."""
+    for labels in (np.arange(4000) % 10, np.arange(4000) // 400):
+        counts = np.bincount(labels[some(4000, 2000)], minlength=10)
+        assert counts.sum() == 2000 and counts.min() > 150
+    assert some(5, 10).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_damaged_cache_is_made_again(shapes):
+    data = Dataset.open(shapes)
+    wanted = dataset_statistics(data, Pixels())
+    for path in (shapes / "statistics").glob("*.npz"):
+        path.write_bytes(b"PK\x03\x04 half a file")
+    assert np.array_equal(dataset_statistics(data, Pixels()).statistics.mean, wanted.statistics.mean)
 
 
 def test_one_pass_does_not_keep_the_images():

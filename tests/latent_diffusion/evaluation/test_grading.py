@@ -126,6 +126,25 @@ def test_a_rubric_that_lacks_something_is_refused_in_one_line(tmp_path, change, 
     assert status == 2 and hint in errors and "bad.toml" in errors and errors.count("\n") == 1
 
 
+def test_options_that_would_do_nothing_are_refused(ldm, tiny_run, shapes, tmp_path):
+    (tmp_path / "mine.toml").write_text(MINE)
+    status, _, errors = ldm("grade", shapes, "--run", tiny_run, "--rubric", tmp_path / "mine.toml", "--data", shapes)
+    assert status == 2 and "Inception" in errors
+    status, _, errors = ldm("grade", shapes, "--run", tiny_run, "--rubric", tmp_path / "mine.toml", "--judge", tiny_run, "--course", "x.npz")
+    assert status == 2 and "--judge" in errors
+
+
+def test_favourites_are_not_graded(ldm, tiny_run, shapes, tmp_path, fresh_shapes):
+    from PIL import Image
+
+    (tmp_path / "mine.toml").write_text(MINE + '[submission]\nfiles = "fixed-{seed:03d}.png"\nfavourites = 2\n')
+    (tmp_path / "s").mkdir()
+    for number, image in enumerate(fresh_shapes[:32]):
+        Image.fromarray(image).save(tmp_path / "s" / (f"fixed-{number + 1:03d}.png" if number < 30 else f"favorite-{number}.png"))
+    status, output, errors = ldm("grade", tmp_path / "s", "--run", tiny_run, "--rubric", tmp_path / "mine.toml", "--device", "cpu")
+    assert status == 0 and "30 images" in output, errors
+
+
 def test_unknown_rubric_and_wrong_size(ldm, tiny_run, shapes):
     status, _, errors = ldm("grade", shapes, "--run", tiny_run, "--rubric", "hw9")
     assert status == 2 and "mnist-hw3" in errors

@@ -85,6 +85,7 @@ REFUSED = {
     "an empty folder": (lambda p: (p / "s").mkdir() or p / "s", "no picture"),
     "a folder of texts": (lambda p: (p / "s").mkdir() or (p / "s" / "a.txt").write_text("x") and p / "s", "no picture"),
     "a text as samples": (lambda p: (p / "t.txt").write_text("x") and p / "t.txt", "no images at"),
+    "a damaged zip": (lambda p: (p / "s.zip").write_bytes(zipped(p / "t.zip", {"1.png": png(noise(1)[0])}).read_bytes()[20:]) and p / "s.zip", "s.zip"),
     "an empty zip": (lambda p: zipped(p / "s.zip", {}), "no picture"),
     "two sizes mixed": (lambda p: with_file(p / "s", "9.png", png(noise(1, 20)[0])), "20x20"),
     "another size": (lambda p: pictures(p / "s", noise(5, 32)), "32x32"),
@@ -122,6 +123,7 @@ def test_is_refused_in_one_line(case, tiny_run, tmp_path, ldm):
 
 @pytest.mark.parametrize("arrays, hint", [
     (None, "no file of statistics"),
+    ("zip", "no file of statistics"),
     ({"mu": np.zeros(3)}, "sigma"),
     ({"mu": np.zeros(3), "sigma": np.eye(3)}, "dimension"),
     ({"mu": np.full(48, np.nan), "sigma": np.eye(48)}, "finite"),
@@ -129,7 +131,10 @@ def test_is_refused_in_one_line(case, tiny_run, tmp_path, ldm):
 ])
 def test_bad_statistics_are_refused_in_one_line(arrays, hint, tiny_run, shapes, tmp_path, ldm):
     path = tmp_path / "s.npz"
-    np.savez(path, **arrays) if arrays else path.write_bytes(b"nothing")
+    if isinstance(arrays, dict):
+        np.savez(path, **arrays, network="judge", identity=Run(tiny_run).classifier.checksum())
+    else:
+        path.write_bytes(b"PK\x03\x04 half a download" if arrays else b"nothing")
     status, _, errors = ldm("evaluate", shapes, "--run", tiny_run, "--reference", path, "--device", "cpu")
     assert status == 2 and errors.count("\n") == 1 and hint in errors, errors
 

@@ -32,6 +32,6 @@ def test_diversity_is_within_classes():
 def test_a_table_row_where_weights_are(monkeypatch, tiny_run, shapes, ldm):
     monkeypatch.setattr(lpips, "find_lpips", lambda backbone, device: mean_difference)
     status, output, errors = ldm("evaluate", shapes, "--run", tiny_run, "--device", "cpu")
-    assert status == 0 and "LPIPS within classes" in output, errors
+    assert status == 0 and "LPIPS within class" in output, errors
     status, output, errors = ldm("reconstruct", tiny_run, "--device", "cpu")
     assert status == 0 and "LPIPS" in output and "no weights here" not in output, errors

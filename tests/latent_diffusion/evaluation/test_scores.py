@@ -124,6 +124,9 @@ def test_draws_are_disjoint_where_there_are_enough_and_follow_the_shares():
     for chosen in reals.draws(labels, np.array([0, 1, 3]), 12):
         assert len(set(chosen)) == 12 and not (labels[chosen] == 0).any()
     assert reals.draws(labels, np.array([1, 0, 0]), 21) == []
+    scarce = np.repeat([0, 1], [100, 900])
+    mean = np.mean([(scarce[rows] == 0).sum() for rows in reals.draws(scarce, np.array([1, 1]), 150)])
+    assert 60 < mean < 90  # a scarce class keeps its share
 
 
 def test_apportion_and_matched():
