@@ -60,4 +60,6 @@ def class_table(scores: Scores) -> Table:
 
 
 def number(value: float | None, gain: float = 1) -> str:
-    return "-" if value is None else f"{value * gain:.3f}"
+    if value is None:
+        return "-"
+    return f"{value * gain:.3f}" if abs(value * gain) < 10 else f"{value * gain:.2f}"

@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation import inception
@@ -80,13 +81,20 @@ def test_statistics_of_a_data_set_are_cached_by_checksum(shapes):
     assert Counting.calls == calls > 0 and np.array_equal(first.statistics.mean, second.statistics.mean)
 
 
-def test_inception_from_a_local_file(inception_weights, tiny_run, shapes, ldm, tmp_path, monkeypatch):
-    status, output, errors = ldm("statistics", shapes, tmp_path / "i.npz", "--weights", inception_weights, "--device", "cpu")
+def test_inception_from_a_local_file(inception_weights, tiny_run, fresh_shapes, ldm, tmp_path, monkeypatch):
+    (tmp_path / "few").mkdir()
+    for number, image in enumerate(fresh_shapes[:5]):  # 299x299 is slow on a CPU
+        Image.fromarray(image).save(tmp_path / "few" / f"{number}.png")
+    few, path = tmp_path / "few", tmp_path / "i.npz"
+    status, _, errors = ldm("statistics", few, path, "--weights", inception_weights, "--device", "cpu")
     assert status == 0, errors
-    found = ReferenceStatistics.load(tmp_path / "i.npz")
+    found = ReferenceStatistics.load(path)
     assert found.network == "inception" and found.statistics.mean.shape == (2048,)
+    status, output, errors = ldm("evaluate", few, "--run", tiny_run, "--features", "inception", "--weights", inception_weights,
+                                 "--reference", path, "--device", "cpu")
+    assert status == 0 and "seen by inception" in output and "the statistics of a file" in output, errors
     monkeypatch.setattr(inception, "SHA256", "00000000")
-    status, _, errors = ldm("statistics", shapes, tmp_path / "j.npz", "--weights", inception_weights, "--device", "cpu")
+    status, _, errors = ldm("statistics", few, tmp_path / "j.npz", "--weights", inception_weights, "--device", "cpu")
     assert status == 2 and "its sha256 begins" in errors and errors.count("\n") == 1
 
 
