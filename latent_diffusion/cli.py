@@ -310,6 +310,7 @@ def submit(run: Annotated[Optional[Path], typer.Argument(metavar="[RUN]", help="
     from latent_diffusion.sampling.plan import parse_seeds
     from latent_diffusion.submission import check as find_faults
     from latent_diffusion.submission import submit as build
+    from latent_diffusion.submission import to_draw
 
     rules = Rubric.load(rubric)
     if check:
@@ -321,7 +322,7 @@ def submit(run: Annotated[Optional[Path], typer.Argument(metavar="[RUN]", help="
         return
     if not run or not out:
         raise ValueError("name RUN and OUT to build a submission, or --check PATH to check one")
-    with Progress("drawing", rules.images) as progress:
+    with Progress("drawing", to_draw(rules, bool(favourites))) as progress:
         built = build(Run.open(run), out, rules, parse_seeds(favourites) if favourites else None, device, progress.advance)
     say(f"{built.path}: valid, and proved to come out the same in another batch size")
     say(f"beside it: {', '.join(map(str, built.beside))}" + (f"; favourites: seeds {', '.join(map(str, built.favourites))}" if built.favourites else ""))

@@ -64,6 +64,12 @@ def submit(run: Run, out: Path, rubric: Rubric, favourites: Sequence[int] | None
     return Built(target, pictures(pipe, rubric, out, images, files, chosen), chosen)
 
 
+def to_draw(rubric: Rubric, chosen: bool) -> int:
+    """Images that `submit` reports to have drawn in all; chosen: the favourites are the user's."""
+    candidates = CANDIDATES * rubric.submission.favourites if rubric.submission and not chosen else 0
+    return rubric.images + candidates
+
+
 def draw(pipe: Pipeline, seeds: Sequence[int], classes: str, batch: int, on_progress: Callable[[int], None]) -> np.ndarray:
     labels, parts = labels_of(pipe, seeds, classes), []
     for start in range(0, len(seeds), batch):
