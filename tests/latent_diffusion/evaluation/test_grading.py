@@ -111,11 +111,15 @@ def test_the_homework(tmp_path):
     assert part.network == "inception" and (rubric.images, rubric.size) == (10_000, 28)
 
 
-def test_command_line_with_two_judges(ldm, tiny_run, shapes, tmp_path):
+def test_command_line_with_two_judges(ldm, tiny_run, tiny_config, shapes, tmp_path):
     (tmp_path / "mine.toml").write_text(MINE)
-    status, output, errors = ldm("grade", shapes, "--run", tiny_run, "--rubric", tmp_path / "mine.toml", "--judge", tiny_run, "--device", "cpu")
+    other = tmp_path / "other"
+    assert ldm("train-classifier", tiny_config, "--data", shapes, "--run", other, "--set", "classifier.training.seed=1", "--device", "cpu")[0] == 0
+    arguments = ("grade", shapes, "--run", tiny_run, "--rubric", tmp_path / "mine.toml", "--device", "cpu", "--judge")
+    status, output, errors = ldm(*arguments, other)
     assert status == 0, errors
-    assert "unknown" in output and "by eye" in output and "by 2 judges" not in output  # the same judge twice is one
+    assert "unknown" in output and "by eye" in output and "Inception score by 2 judges" in output and "differ by up to" in output
+    assert "judges" not in ldm(*arguments, tiny_run)[1]  # the same judge twice is one
 
 
 @pytest.mark.parametrize("change, hint", [
