@@ -1,0 +1,87 @@
+"""What all commands share: the application, options in common, and `main`, which turns failures into one line."""
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latent_diffusion.run import Interrupted
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
+                  help="Latent diffusion that anyone can train from scratch on their own images.\n\n"
+                       "Try it: [bold]ldm demo[/bold]. Your own pictures: prepare, train-autoencoder, train-classifier, "
+                       "train-diffusion, sample, evaluate.")
+
+DataFolder = Annotated[Path, typer.Option("--data", help="Prepared data set (ldm prepare).")]
+RunFolder = Annotated[Path, typer.Option("--run", help="Run directory; made if it is not there.")]
+ExistingRun = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory of a training.")]
+Classes = Annotated[str | None, typer.Option("--classes", help="Class names, separated by commas; all by default.", show_default=False)]
+Guidance = Annotated[float | None, typer.Option("--guidance", help="Classifier-free guidance; 1 is none.", show_default=False)]
+Steps = Annotated[int | None, typer.Option("--steps", help="Sampler steps.", show_default=False)]
+Sampler = Annotated[str | None, typer.Option("--sampler", help="dpmpp_2m, heun, ddim or ddpm.", show_default=False)]
+SamplesFolder = Annotated[Path, typer.Argument(help="Folder of samples, .zip of pictures, or prepared data set.")]
+
+
+class Precision(StrEnum):
+    auto = "auto"
+    bfloat16 = "bfloat16"
+    float32 = "float32"
+
+
+Device = Annotated[str, typer.Option("--device", help="auto, cuda, mps or cpu.")]
+PrecisionOption = Annotated[Precision, typer.Option("--precision", help="auto: bfloat16 where it measures faster.")]
+
+
+def configured(pipe, command: str, **settings):
+    """The run's sampling settings with some changed; ValueError in one line for one that cannot be."""
+    from pydantic import ValidationError
+
+    from latent_diffusion.config import explain
+
+    try:
+        return pipe.configured(**settings)
+    except ValidationError as error:
+        raise ValueError(explain(error, command)) from None
+
+
+def values(text: str, kind: type, option: str) -> list:
+    try:
+        return [kind(part.strip()) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{option} {text!r} must be values separated by commas, such as 1,1.5,2") from None
+
+
+def names_in(text: str | None) -> list[str] | None:
+    """Class names of --classes, or None for all."""
+    return [name.strip() for name in text.split(",")] if text else None
+
+
+def main() -> None:
+    """Run a command: exit status 0 done, 2 a user's mistake in one line, 130 interrupted with everything saved."""
+    debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    try:
+        status = app(standalone_mode=False)
+        if isinstance(status, int):
+            sys.exit(status)
+    except (KeyboardInterrupt, typer.Abort):
+        fail("interrupted", 130)
+    except Interrupted as stop:
+        fail(str(stop), 130)
+    except Exception as error:  # a defect of ours keeps its traceback; what a user can put right gets one line
+        if hasattr(error, "format_message"):  # typer's own refusals of options and arguments
+            fail(error.format_message() or "name a command", 2)
+        if "out of memory" in str(error).lower() and not debug:
+            fail("out of memory: try a smaller batch_size for a training, a smaller sampling.compute_batch for samples", 2)
+        if debug or not isinstance(error, (ValueError, OSError)):
+            raise
+        fail(f"{error} (--debug shows where)", 2)
+
+
+def fail(text: str, status: int) -> None:
+    rank = os.environ.get("RANK", "0")
+    print(f"ldm: {'' if rank == '0' else f'[rank {rank}] '}{' '.join(text.split())}", file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,169 @@
+"""Commands that score: evaluate, statistics, grade, submit, audit, study, sweep."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latent_diffusion.cli.common import DataFolder, Device, ExistingRun, SamplesFolder, app, values
+from latent_diffusion.progress import Progress, console, say
+
+
+class Features(StrEnum):
+    judge = "judge"
+    inception = "inception"
+    pixels = "pixels"
+
+
+FeaturesOption = Annotated[Features, typer.Option("--features", help="Whose features: the run's judge, Inception-v3 or plain pixels.")]
+Weights = Annotated[Path | None, typer.Option("--weights", help="Inception-v3's weights; else the torch cache.", show_default=False)]
+ReferenceFile = Annotated[Path | None, typer.Option("--reference", help="Statistics (.npz with mu and sigma) to compare with.",
+                                                       show_default=False)]
+DataOption = Annotated[Path | None, typer.Option("--data", help="Prepared data set whose train split to compare with.", show_default=False)]
+Judges = Annotated[list[Path] | None, typer.Option("--judge", help="Another run, whose judge scores as well; repeatable.", show_default=False)]
+
+
+@app.command(epilog="Example: ldm evaluate samples/eurosat --run runs/eurosat")
+def evaluate(samples: SamplesFolder, run: Annotated[Path, typer.Option("--run", help="Run whose data set is the reference.")],
+             judge: Annotated[Path | None, typer.Option(help="Another run, whose judge scores instead.", show_default=False)] = None,
+             features: FeaturesOption = Features.judge, weights: Weights = None, data: DataOption = None,
+             reference: ReferenceFile = None, device: Device = "auto") -> None:
+    """Score samples: FID beside its floor, KID, Inception score, precision and recall, coverage, accuracy, sharpness."""
+    from latent_diffusion.device import choose_device
+    from latent_diffusion.evaluation.lpips import find_lpips
+    from latent_diffusion.evaluation.networks import load_network, load_reference
+    from latent_diffusion.evaluation.scores import evaluate as score_images
+    from latent_diffusion.evaluation.table import class_table, table
+    from latent_diffusion.run import Run
+
+    opened, other = Run.open(run), Run.open(judge) if judge else None
+    network = against = None
+    if (features, weights, data, reference) != (Features.judge, None, None, None):
+        network = load_network(features, other or opened, weights, device)
+        against = load_reference(network, other or opened, data, reference)
+    scores = score_images(opened, samples, other, device, network, against, find_lpips(None, choose_device(device)))
+    console.print(table(scores))
+    if scores.class_fid:
+        console.print(class_table(scores))
+    say(f"recorded in {opened.scores_path}")
+
+
+@app.command(epilog="Example: ldm statistics data/eurosat eurosat.npz --features inception")
+def statistics(images: Annotated[Path, typer.Argument(help="Prepared data set (its train split), folder or .zip of pictures.")],
+               out: Annotated[Path, typer.Argument(help="The .npz to write.")],
+               run: Annotated[Path | None, typer.Option("--run", help="For --features judge: the run.", show_default=False)] = None,
+               features: FeaturesOption = Features.inception, weights: Weights = None, device: Device = "auto") -> None:
+    """Write mu and sigma of real images, as pytorch-fid and pytorch_gan_metrics read them."""
+    from latent_diffusion.data.reference import Reference
+    from latent_diffusion.evaluation.networks import load_network, measure_images
+    from latent_diffusion.run import Run
+
+    if (features == Features.judge) != (run is not None):
+        raise ValueError("--run is for --features judge, which needs it: whose judge?")
+    size = Reference.open(Run.open(run)).facts.image_size if run else None
+    found = measure_images(images, load_network(features, Run.open(run) if run else None, weights, device), size)
+    found.save(out)
+    say(f"statistics of {found.statistics.n} images by {found.network}: {out}")
+
+
+@app.command(epilog="Example: ldm grade samples/mine --run runs/mine --rubric synth-cute")
+def grade(samples: SamplesFolder, run: Annotated[Path, typer.Option("--run", help="Run whose judge grades.")],
+          rubric: Annotated[str, typer.Option("--rubric", help="synth-cute, mnist-hw3, or a TOML file.")],
+          judge: Judges = None, weights: Weights = None, data: DataOption = None, reference: ReferenceFile = None,
+          course: Annotated[Path | None, typer.Option("--course", help=".npz of what the course's own classifier saw: features, "
+                                                         "probabilities, mu, sigma.", show_default=False)] = None,
+          device: Device = "auto") -> None:
+    """Points under a course's rubric, part by part; "unknown" where only the course's own network could tell."""
+    from latent_diffusion.evaluation.grading import Rubric, grade_samples, table
+
+    found = grade_samples(Rubric.load(rubric), run, samples, judge or [], weights, data, reference, course, device)
+    console.print(table(found))
+
+
+@app.command(epilog="Example: ldm submit runs/mine handin --rubric synth-cute")
+def submit(run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run to draw from.", show_default=False)] = None,
+           out: Annotated[Path | None, typer.Argument(metavar="[OUT]", help="New folder (or .zip, where the course wants one).",
+                                                         show_default=False)] = None,
+           rubric: Annotated[str, typer.Option("--rubric", help="synth-cute, mnist-hw3, or a TOML file.")] = "synth-cute",
+           favourites: Annotated[str | None, typer.Option(help="Seeds of your favourites; else the judge chooses.", show_default=False)] = None,
+           check: Annotated[Path | None, typer.Option(help="Build nothing: say every fault of this folder or .zip.", show_default=False)] = None,
+           device: Device = "auto") -> None:
+    """Build and validate what a course wants to be handed in, or check what somebody has."""
+    from latent_diffusion.evaluation.grading import Rubric
+    from latent_diffusion.run import Run
+    from latent_diffusion.sampling.plan import parse_seeds
+    from latent_diffusion.submission import check as find_faults
+    from latent_diffusion.submission import submit as build
+    from latent_diffusion.submission import to_draw
+
+    rules = Rubric.load(rubric)
+    if check:
+        if faults := find_faults(check, rules):
+            for fault in faults:
+                say(fault)
+            raise ValueError(f"{check} has {len(faults)} faults under {rules.title}: see above")
+        say(f"{check} can be handed in: nothing wrong with it under {rules.title}")
+        return
+    if not run or not out:
+        raise ValueError("name RUN and OUT to build a submission, or --check PATH to check one")
+    with Progress("drawing", to_draw(rules, bool(favourites))) as progress:
+        built = build(Run.open(run), out, rules, parse_seeds(favourites) if favourites else None, device, progress.advance)
+    say(f"{built.path}: valid, and proved to come out the same in another batch size")
+    say(f"beside it: {', '.join(map(str, built.beside))}" + (f"; favourites: seeds {', '.join(map(str, built.favourites))}" if built.favourites else ""))
+
+
+@app.command(epilog="Example: ldm audit samples/eurosat --run runs/eurosat --data data/eurosat")
+def audit(samples: SamplesFolder, data: DataFolder, run: Annotated[Path, typer.Option("--run", help="Run whose judge looks.")],
+          out: Annotated[Path | None, typer.Option(help="Where the picture goes; RUN/memorisation.png.", show_default=False)] = None,
+          device: Device = "auto") -> None:
+    """Are samples copies of training images? Nearest training images beside what held-out images have."""
+    from latent_diffusion.evaluation.audit import audit_samples, table
+    from latent_diffusion.inspection.grids import pairs_grid
+    from latent_diffusion.run import Run
+
+    opened = Run.open(run)
+    found, pairs = audit_samples(opened, data, samples, device)
+    path = out or run / "memorisation.png"
+    console.print(table(found))
+    pairs_grid(pairs).save(path)
+    say(f"the closest pairs, sample above training image: {path}")
+
+
+class Study(StrEnum):
+    sensitivity = "sensitivity"
+    distance = "distance"
+    sample_size = "sample-size"
+    probe = "probe"
+
+
+@app.command(epilog="Example: ldm study sensitivity runs/eurosat studies/")
+def study(name: Annotated[Study, typer.Argument(help="What to study.")], run: ExistingRun,
+          out: Annotated[Path, typer.Argument(help="Folder for the plot and its numbers.")],
+          samples: Annotated[Path | None, typer.Option(help="sample-size: a folder of samples; real images without.", show_default=False)] = None,
+          data: Annotated[Path | None, typer.Option("--data", help="probe: the prepared data set.", show_default=False)] = None,
+          device: Device = "auto") -> None:
+    """How scores behave (sensitivity, distance, sample-size), and what the networks have learnt (probe): plots and numbers."""
+    from latent_diffusion.studies import run_study
+
+    table, picture = run_study(name.value, run, out, samples, data, device)
+    console.print(table)
+    say(f"plot: {picture}")
+
+
+@app.command(epilog="Example: ldm sweep runs/eurosat sweeps/ --guidance 1,1.5,2 --steps 8,14")
+def sweep(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder for the plot and its numbers.")],
+          guidance: Annotated[str, typer.Option(help="Values, separated by commas.")] = "1,1.25,1.5,2,3",
+          steps: Annotated[str | None, typer.Option(help="Values; the run's own by default.", show_default=False)] = None,
+          sampler: Annotated[str | None, typer.Option(help="Names; the run's own by default.", show_default=False)] = None,
+          images: Annotated[int, typer.Option(min=50, help="Samples for each setting.")] = 500, device: Device = "auto") -> None:
+    """Find the best guidance, steps and sampler of a run on some seeds, and confirm it on others."""
+    from latent_diffusion.pipeline import Pipeline
+    from latent_diffusion.run import Run
+    from latent_diffusion.studies.sweep import sweep as try_all
+
+    own = Pipeline.from_run(run, device).sampling
+    table, picture = try_all(Run.open(run), out, values(guidance, float, "--guidance"), values(steps or str(own.steps), int, "--steps"),
+                             values(sampler or own.sampler, str, "--sampler"), images, device)
+    console.print(table)
+    say(f"plot: {picture}")
