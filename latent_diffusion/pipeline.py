@@ -41,21 +41,24 @@ class Pipeline:
     sampling: SamplingConfig
     device: torch.device
     precision: str
+    average_length: float  # of the denoiser's weights
     checksum: str  # of autoencoder and denoiser
 
     @classmethod
-    def from_run(cls, folder: Path | str, device: str = "auto", precision: str = "auto") -> "Pipeline":
-        """Load a run. Precision "auto" is the one that the run was trained in. ValueError where something is missing."""
+    def from_run(cls, folder: Path | str, device: str = "auto", precision: str = "auto", average_length: float | None = None) -> "Pipeline":
+        """Load a run. Precision "auto" is the one that the run was trained in; `average_length` another moving average of
+        its weights, where it kept snapshots. ValueError where something is missing."""
         run, place = Run.open(folder), choose_device(device)
         autoencoder = load_autoencoder(run, place)
-        denoiser = load_denoiser(run, autoencoder.config.latent_channels, place)
+        denoiser = load_denoiser(run, autoencoder.config.latent_channels, place, average_length)
         config = run.diffusion.read_config()
         if precision not in ("auto", "bfloat16", "float32"):
             raise ValueError(f"precision {precision!r} is none of auto, bfloat16 and float32")
         if precision == "auto":
             precision = config["diffusion"]["training"]["precision"]
         return cls(autoencoder, denoiser, DataFacts.model_validate(config["data"]),
-                   SamplingConfig.model_validate(config["sampling"]), place, precision, f"{run.autoencoder.checksum()[:16]}-{run.diffusion.checksum()[:16]}")
+                   SamplingConfig.model_validate(config["sampling"]), place, precision,
+                   average_length or config["diffusion"]["training"]["average_length"], f"{run.autoencoder.checksum()[:16]}-{run.diffusion.checksum()[:16]}")
 
     def __call__(self, classes: Sequence[str] | None = None, seeds: Sequence[int] = (1,), **settings) -> list[Image.Image]:
         """One image a seed: seed s draws classes[(s - 1) mod len], all classes by default.
@@ -115,7 +118,7 @@ def sample_to_folder(pipe: Pipeline, folder: Path, seeds: Sequence[int], classes
         chosen = cycle(seeds, allowed) if distribution == "cycle" else follow(seeds, allowed, pipe.facts.histogram)
         pairs, files = list(zip(seeds, chosen)), [f"{seed:05d}.png" for seed in seeds]
     writer, shown = SamplesWriter(folder, files), {label: [] for label in allowed}
-    settings = {**config.model_dump(), "precision": pipe.precision, "ema": "model", "run": pipe.checksum}
+    settings = {**config.model_dump(), "precision": pipe.precision, "ema": pipe.average_length, "run": pipe.checksum}
     for start in range(0, len(pairs), batch_size):
         batch = pairs[start:start + batch_size]
         images = pipe.generate([seed for seed, _ in batch], [label for _, label in batch], config)

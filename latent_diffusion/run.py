@@ -33,6 +33,7 @@ class Part:
         self.model_path = folder / "model.safetensors"
         self.checkpoint_path = folder / "checkpoint" / "last.safetensors"
         self.metrics_path = folder / "metrics.jsonl"
+        self.averages = folder / "ema"  # snapshots of averages of the weights
 
     @property
     def caption(self) -> str:

@@ -21,6 +21,12 @@ ExistingRun = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory 
 Classes = Annotated[str | None, typer.Option("--classes", help="Class names, separated by commas; all by default.", show_default=False)]
 Guidance = Annotated[float | None, typer.Option("--guidance", help="Classifier-free guidance; 1 is none.", show_default=False)]
 Steps = Annotated[int | None, typer.Option("--steps", help="Sampler steps.", show_default=False)]
+GuidanceInterval = Annotated[str | None, typer.Option("--guidance-interval", help="Noise levels where guidance acts, such as 0.2-5; or all.",
+                                                      show_default=False)]
+Temperature = Annotated[float | None, typer.Option("--temperature", help="Size of the noise; below 1 more typical, less varied.",
+                                                   show_default=False)]
+AverageLength = Annotated[float | None, typer.Option("--average", help="Length of the weights' average, in a run that kept snapshots.",
+                                                     show_default=False)]
 Sampler = Annotated[str | None, typer.Option("--sampler", help="dpmpp_2m, heun, ddim or ddpm.", show_default=False)]
 SamplesFolder = Annotated[Path, typer.Argument(help="Folder of samples, .zip of pictures, or prepared data set.")]
 
@@ -52,6 +58,12 @@ def values(text: str, kind: type, option: str) -> list:
         return [kind(part.strip()) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"{option} {text!r} must be values separated by commas, such as 1,1.5,2") from None
+
+
+def interval(text: str) -> tuple[float, float] | str:
+    """"0.2-5" -> (0.2, 5.0); "all" is itself. ValueError for anything else."""
+    low, _, high = text.partition("-")
+    return text if text == "all" else (float(low), float(high))
 
 
 def names_in(text: str | None) -> list[str] | None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from latent_diffusion.cli.common import DataFolder, Device, ExistingRun, SamplesFolder, app, values
+from latent_diffusion.cli.common import DataFolder, Device, ExistingRun, SamplesFolder, app, interval, values
 from latent_diffusion.progress import Progress, console, say
 
 
@@ -151,19 +151,28 @@ def study(name: Annotated[Study, typer.Argument(help="What to study.")], run: Ex
     say(f"plot: {picture}")
 
 
-@app.command(epilog="Example: ldm sweep runs/eurosat sweeps/ --guidance 1,1.5,2 --steps 8,14")
-def sweep(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder for the plot and its numbers.")],
+@app.command(epilog="Example: ldm sweep runs/eurosat --guidance 1,1.5,2 --steps 8,14")
+def sweep(run: ExistingRun,
+          out: Annotated[Path | None, typer.Argument(help="Folder for plots and numbers; RUN/sweep.", show_default=False)] = None,
           guidance: Annotated[str, typer.Option(help="Values, separated by commas.")] = "1,1.25,1.5,2,3",
-          steps: Annotated[str | None, typer.Option(help="Values; the run's own by default.", show_default=False)] = None,
-          sampler: Annotated[str | None, typer.Option(help="Names; the run's own by default.", show_default=False)] = None,
-          images: Annotated[int, typer.Option(min=50, help="Samples for each setting.")] = 500, device: Device = "auto") -> None:
-    """Find the best guidance, steps and sampler of a run on some seeds, and confirm it on others."""
-    from latent_diffusion.pipeline import Pipeline
+          steps: Annotated[str | None, typer.Option(help="Values; the run's own by default, as for all that follow.", show_default=False)] = None,
+          sampler: Annotated[str | None, typer.Option(help="Names.", show_default=False)] = None,
+          guidance_interval: Annotated[str | None, typer.Option(help="Noise levels where guidance acts: all,0.2-5", show_default=False)] = None,
+          temperature: Annotated[str | None, typer.Option(help="Values.", show_default=False)] = None,
+          average: Annotated[str | None, typer.Option(help="Lengths of the weights' average, in a run that kept snapshots.", show_default=False)] = None,
+          images: Annotated[int, typer.Option(min=50, help="Samples for each setting.")] = 500,
+          apply: Annotated[bool, typer.Option("--apply", help="Make the best setting how the run samples from now on.")] = False,
+          device: Device = "auto") -> None:
+    """Find the best guidance, steps, sampler, … of a run on some seeds, and confirm them on others."""
     from latent_diffusion.run import Run
     from latent_diffusion.studies.sweep import sweep as try_all
 
-    own = Pipeline.from_run(run, device).sampling
-    table, picture = try_all(Run.open(run), out, values(guidance, float, "--guidance"), values(steps or str(own.steps), int, "--steps"),
-                             values(sampler or own.sampler, str, "--sampler"), images, device)
+    kinds = {"guidance": float, "steps": int, "sampler": str, "guidance_interval": interval, "temperature": float}
+    given = {"guidance": guidance, "steps": steps, "sampler": sampler, "guidance_interval": guidance_interval, "temperature": temperature}
+    settings = {name: values(text, kinds[name], f"--{name.replace('_', '-')}") for name, text in given.items() if text}
+    table, pictures = try_all(Run.open(run), out or run / "sweep", settings, values(average, float, "--average") if average else [], images,
+                              device, apply)
     console.print(table)
-    say(f"plot: {picture}")
+    say(f"plots: {', '.join(map(str, pictures))}")
+    if apply:
+        say(f"{run} samples with the best of these from now on")

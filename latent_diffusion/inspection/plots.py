@@ -27,7 +27,9 @@ class Panel:
     curves: list[Curve]
     levels: dict[str, float] = field(default_factory=dict)
     log_x: bool = False
+    log_y: bool = False
     ticks: Sequence[str] | None = None  # names of the points instead of their numbers
+    scattered: bool = False  # points without lines, except those of the first curve
 
 
 def plot(panels: list[Panel], path: Path, columns: int = 4) -> Path:
@@ -40,11 +42,14 @@ def plot(panels: list[Panel], path: Path, columns: int = 4) -> Path:
     for axes, panel in zip(figure.subplots(rows, columns, squeeze=False).flat, panels):
         for number, curve in enumerate(panel.curves):
             axes.errorbar(curve.x, curve.y, yerr=curve.error, label=curve.name, color=COLOURS[number % len(COLOURS)],
-                          marker="o", markersize=3, linewidth=1.4, capsize=2)
+                          marker="o", markersize=3 if not panel.scattered else 5, capsize=2,
+                          linewidth=0 if panel.scattered and number else 1.4)
         for name, level in panel.levels.items():
             axes.axhline(level, color="#888888", linewidth=1, linestyle="--", label=name)
         if panel.log_x:
             axes.set_xscale("log")
+        if panel.log_y:
+            axes.set_yscale("log")
         if panel.ticks:
             axes.set_xticks(range(len(panel.ticks)), panel.ticks, rotation=40, ha="right", fontsize=7)
         axes.set_title(panel.title, fontsize=10)

@@ -10,7 +10,6 @@ from autoencoder import Autoencoder
 from latent_diffusion.denoiser import Denoiser
 from latent_diffusion.inspection.grids import grid
 from latent_diffusion.sampling.generate import PerSeedNoise, SamplingConfig, decode_images, generate_latents
-from latent_diffusion.sampling.samplers import noise_levels
 
 FRAME_MS, LAST_FRAME_MS = 120, 1_500
 
@@ -25,14 +24,13 @@ def process_frames(denoiser: Denoiser, autoencoder: Autoencoder, seeds: Sequence
     if not 1 <= parts <= config.steps:
         raise ValueError(f"{config.steps} steps cannot be divided into {parts} parts: give --parts from 1 to {config.steps}, or more --steps")
     size, channels = autoencoder.latent_size, autoencoder.config.latent_channels
-    sigmas = noise_levels(config.steps, config.sigma_max, config.sigma_min)
     wanted = [round(part * config.steps / parts) for part in range(parts + 1)]
-    noise = PerSeedNoise(seeds, autoencoder.shift.device).draw((channels, size, size))
+    noise = PerSeedNoise(seeds, autoencoder.shift.device, config.temperature).draw((channels, size, size))
     frames = [decode_images(autoencoder, noise, config.compute_batch, precision)]
     states = generate_latents(denoiser, (channels, size, size), seeds, labels, config, precision)
     for step, state in enumerate(states, 1):
         if step in wanted:
-            frames.append(decode_images(autoencoder, state / (1 + sigmas[step] ** 2) ** 0.5, config.compute_batch, precision))
+            frames.append(decode_images(autoencoder, state / (1 + config.levels[step] ** 2) ** 0.5, config.compute_batch, precision))
     return np.stack(frames, axis=1)
 
 

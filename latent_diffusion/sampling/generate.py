@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from autoencoder import Autoencoder
-from latent_diffusion.denoiser import Denoiser, guided
+from latent_diffusion.denoiser import Denoiser, Interval, acts, guided
 from latent_diffusion.device import autocast
 from latent_diffusion.images import from_uint8, to_uint8
 from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels
@@ -29,6 +29,8 @@ class SamplingConfig(BaseModel):
     sampler: SamplerName = Field("dpmpp_2m", description="dpmpp_2m, heun, ddim or ddpm")
     steps: int = Field(18, ge=1, description="steps from noise to latents; heun calls the network twice a step")
     guidance: float = Field(1.5, ge=0, description="classifier-free guidance; 1 is none")
+    guidance_interval: Interval = Field("all", description="noise levels where it acts, lower and upper; or all")
+    temperature: float = Field(1.0, gt=0, le=2, description="size of the noise that is drawn; below 1 is more typical, less varied")
     sigma_max: float = Field(80.0, gt=0, description="first noise level")
     sigma_min: float = Field(0.01, gt=0, description="last noise level above 0")
     compute_batch: int = Field(64, ge=1, description="rows of every network call; changing it changes the last bits")
@@ -37,18 +39,31 @@ class SamplingConfig(BaseModel):
     def _levels(self):
         if self.sigma_min >= self.sigma_max:
             raise ValueError(f"sigma_min = {self.sigma_min} must be less than sigma_max = {self.sigma_max}")
+        if self.guidance_interval != "all" and not 0 <= self.guidance_interval[0] <= self.guidance_interval[1]:
+            raise ValueError(f"guidance_interval = {list(self.guidance_interval)} must be two noise levels, the lower one first")
         return self
+
+    @property
+    def levels(self) -> list[float]:
+        """Falling noise levels, the last one 0."""
+        return noise_levels(self.steps, self.sigma_max, self.sigma_min)
+
+    @property
+    def evaluations(self) -> int:
+        """Passes of the network for one image; guidance takes two at a time."""
+        called = self.levels[:-1] + (self.levels[1:-1] if self.sampler == "heun" else [])
+        return sum(2 if self.guidance > 0 and acts(self.guidance, self.guidance_interval, sigma) else 1 for sigma in called)
 
 
 class PerSeedNoise:
-    """Standard normal noise in which row i depends on seeds[i] alone; each call draws on."""
+    """Normal noise of standard deviation `temperature` in which row i depends on seeds[i] alone; each call draws on."""
 
-    def __init__(self, seeds: Sequence[int], device: torch.device):
+    def __init__(self, seeds: Sequence[int], device: torch.device, temperature: float = 1.0):
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.device = device
+        self.device, self.temperature = device, temperature
 
     def draw(self, shape: tuple[int, ...]) -> Tensor:
-        return torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)
+        return self.temperature * torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)
 
     def like(self, x: Tensor) -> Tensor:
         return self.draw(tuple(x.shape[1:]))
@@ -75,15 +90,14 @@ def generate_latents(denoiser: Denoiser, latent_shape: tuple[int, int, int], see
                      config: SamplingConfig, precision: str) -> Iterator[Tensor]:
     """The states (N, C, h, w) of the sampler after each step; the last one is the latents."""
     device = next(denoiser.parameters()).device
-    noise = PerSeedNoise(seeds, device)
-    sigmas = noise_levels(config.steps, config.sigma_max, config.sigma_min)
+    noise, sigmas = PerSeedNoise(seeds, device, config.temperature), config.levels
 
     def network(*rows: Tensor) -> Tensor:
         with autocast(device, precision):
             return denoiser(*rows)
 
     denoise = guided(in_compute_batches(network, config.compute_batch), torch.tensor(labels, device=device),
-                     denoiser.null_label, config.guidance)
+                     denoiser.null_label, config.guidance, config.guidance_interval)
     yield from SAMPLERS[config.sampler](denoise, sigmas[0] * noise.draw(latent_shape), sigmas, noise.like)
 
 

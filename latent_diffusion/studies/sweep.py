@@ -1,5 +1,6 @@
-"""Which guidance, number of steps and sampler are best for a run: tried on one set of seeds, confirmed on another."""
+"""Which sampling settings are best for a run: every combination tried on some seeds, the best confirmed on others."""
 
+import time
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -10,88 +11,137 @@ from rich.table import Table
 
 from latent_diffusion.config import explain
 from latent_diffusion.data.reference import Reference
+from latent_diffusion.denoiser import Interval
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.scores import Scores, score
 from latent_diffusion.evaluation.sources import ImageSource
 from latent_diffusion.inspection.plots import Curve, Panel, plot
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress
-from latent_diffusion.run import Run, write_json
+from latent_diffusion.run import Run, save_tensors, write_json
+from latent_diffusion.sampling.generate import SamplingConfig
 from latent_diffusion.sampling.plan import follow
 
 BATCH = 100
 SHOWN = {"fid": "FID", "inception_score": "Inception score", "accuracy": "accuracy", "precision": "precision", "recall": "recall",
          "sharpness": "sharpness"}
+VARIED = {"sampler": "sampler", "steps": "steps", "guidance": "guidance", "guidance_interval": "interval", "temperature": "temp.",
+          "average_length": "average"}
 
 
 class Trial(BaseModel):
-    """One setting: network evaluations a sample (both predictions of guidance together count as one), scores."""
+    """One setting: what it costs an image, in passes of the network and in seconds, and what it scores."""
 
     sampler: str
     steps: int
     guidance: float
+    guidance_interval: Interval
+    temperature: float
+    average_length: float
     evaluations: int
+    seconds: float
     first_seed: int
     scores: Scores
 
 
-def sweep(run: Run, out: Path, guidance: Sequence[float], steps: Sequence[int], samplers: Sequence[str], images: int,
-          device: str) -> tuple[Table, Path]:
-    """Score `images` samples of every combination; the one of the least FID again with as many other seeds."""
-    pipe = Pipeline.from_run(run.folder, device)
-    reference, judge = Reference.open(run), Judge.load(run, pipe.device)
-    against = judge_statistics(run, judge)
+def sweep(run: Run, out: Path, settings: dict[str, Sequence], average_lengths: Sequence[float], images: int,
+          device: str, apply: bool = False) -> tuple[Table, list[Path]]:
+    """Score `images` samples of every combination of `settings` (names of SamplingConfig) and averages of the weights; the
+    one of the least FID again with as many other seeds. `apply`: make it how the run samples from now on.
+    """
+    pipes = {length: Pipeline.from_run(run.folder, device, average_length=length) for length in average_lengths or [None]}
+    own = next(iter(pipes.values()))
     try:
-        settings = [pipe.configured(sampler=a, steps=b, guidance=c) for a, b, c in product(samplers, steps, guidance)]
+        plans = [(pipe, own.configured(**dict(zip(settings, values)))) for pipe in pipes.values() for values in product(*settings.values())]
     except ValidationError as error:
         raise ValueError(explain(error, "ldm sweep")) from None
-    trials: list[Trial] = []
-    with Progress("sweeping", (len(settings) + 1) * images) as progress:
-        def attempt(config, first_seed: int) -> Trial:
-            seeds = range(first_seed, first_seed + images)
+    reference, judge = Reference.open(run), Judge.load(run, own.device)
+    against = judge_statistics(run, judge)
+    with Progress("sweeping", (len(plans) + 1) * images) as progress:
+        def attempt(pipe: Pipeline, config: SamplingConfig, first_seed: int) -> Trial:
+            seeds, parts, began = range(first_seed, first_seed + images), [], time.perf_counter()
             labels = follow(seeds, range(pipe.facts.num_classes), pipe.facts.histogram)
-            parts = []
             for start in range(0, images, BATCH):
                 parts.append(pipe.generate(seeds[start:start + BATCH], labels[start:start + BATCH], config))
                 progress.advance(len(parts[-1]))
-            drawn, names = np.concatenate(parts), pipe.facts.class_names
+            drawn, seconds, names = np.concatenate(parts), time.perf_counter() - began, pipe.facts.class_names
             source = ImageSource("a sweep", images, drawn.shape[1], lambda rows: drawn[rows], [names[label] for label in labels])
-            calls = 2 * config.steps - 1 if config.sampler == "heun" else config.steps
-            return Trial(sampler=config.sampler, steps=config.steps, guidance=config.guidance, evaluations=calls,
+            return Trial(**{name: getattr(config, name) for name in VARIED if name != "average_length"},
+                         average_length=pipe.average_length, evaluations=config.evaluations, seconds=seconds / images,
                          first_seed=first_seed, scores=score(reference, source, judge, against, title=None))
 
-        for config in settings:
-            trials.append(attempt(config, 1))
+        trials = [attempt(*plan, 1) for plan in plans]
         best = min(range(len(trials)), key=lambda i: trials[i].scores.value("fid"))
-        confirmed = attempt(settings[best], 1 + images)
+        confirmed = attempt(*plans[best], 1 + images)
     write_json(out / "sweep.json", [trial.model_dump() for trial in [*trials, confirmed]])
-    return table(trials, best, confirmed), draw(trials, out / "sweep.png")
+    if apply:
+        adopt(run, *plans[best])
+    return table(trials, best, confirmed), [draw(trials, out / "sweep.png"), pareto(trials, best, out / "pareto.png")]
+
+
+def adopt(run: Run, pipe: Pipeline, config: SamplingConfig) -> None:
+    """Make these the run's sampling settings and these averaged weights its denoiser."""
+    recorded = run.diffusion.read_config()
+    recorded["sampling"] = config.model_dump(mode="json")
+    if recorded["diffusion"]["training"]["average_length"] != pipe.average_length:
+        recorded["diffusion"]["training"]["average_length"] = pipe.average_length
+        save_tensors(run.diffusion.model_path, pipe.denoiser.state_dict())
+    run.diffusion.write_config(recorded)
 
 
 def table(trials: list[Trial], best: int, confirmed: Trial) -> Table:
-    n = confirmed.scores.n
-    shown = Table(title=f"{n} samples each")
-    for column in ("", "sampler", "steps", "guidance", "FID", "/ floor", "IS", "accuracy", "prec.", "recall", "sharp."):
+    n, shown = confirmed.scores.n, Table()
+    shown.title = f"{n} samples each, seeds from 1"
+    varied = [name for name in VARIED if len({getattr(trial, name) for trial in trials}) > 1]
+    for column in ("", *(VARIED[name] for name in varied), "passes", "ms", "FID", "/ floor", "IS", "accuracy", "prec.", "recall", "sharp."):
         shown.add_column(column, justify="left" if column in ("", "sampler") else "right", no_wrap=True)
     for number, trial in enumerate([*trials, confirmed]):
         ratio = trial.scores.fid_over_floor
         mark = {best: "best", len(trials): "again"}.get(number, "")
         values = [trial.scores.value(name) for name in SHOWN]
         cells = [f"{value:.3f}" if value is not None else "-" for value in values]
-        shown.add_row(mark, trial.sampler, str(trial.steps), f"{trial.guidance:g}", cells[0], f"{ratio:.2f}" if ratio else "-",
-                      *cells[1:], style="bold" if mark else None, end_section=number == len(trials) - 1)
-    shown.caption = "again: the best with other seeds"
+        shown.add_row(mark, *(said(getattr(trial, name)) for name in varied), str(trial.evaluations), f"{1000 * trial.seconds:.0f}", cells[0],
+                      f"{ratio:.2f}" if ratio else "-", *cells[1:], style="bold" if mark else None, end_section=number == len(trials) - 1)
+    fixed = ", ".join(f"{VARIED[name]} {said(getattr(trials[best], name))}" for name in VARIED if name not in varied)
+    shown.caption = f"always: {fixed}\npasses of the network and milliseconds an image; again: the best with other seeds"
     return shown
 
 
+def said(value) -> str:
+    return f"{value[0]:g}-{value[1]:g}" if isinstance(value, tuple) else str(value) if isinstance(value, str) else f"{value:g}"
+
+
 def draw(trials: list[Trial], path: Path) -> Path:
-    """Scores over guidance, or over network evaluations where guidance is one."""
-    over = "guidance" if len({trial.guidance for trial in trials}) > 1 else "evaluations"
+    """Scores over the first setting that takes numbers and varies; a curve for each combination of the others."""
+    numeric = ("guidance", "temperature", "average_length", "steps")
+    over = next((name for name in numeric if len({getattr(trial, name) for trial in trials}) > 1), "guidance")
+    others = [name for name in VARIED if name != over and len({getattr(trial, name) for trial in trials}) > 1]
     groups: dict[str, list[Trial]] = {}
-    for trial in trials:
-        groups.setdefault(f"{trial.sampler}, {trial.steps} steps" if over == "guidance" else trial.sampler, []).append(trial)
-    label = "guidance" if over == "guidance" else "network evaluations"
+    for trial in sorted(trials, key=lambda trial: getattr(trial, over)):
+        groups.setdefault(", ".join(f"{VARIED[name]} {said(getattr(trial, name))}" for name in others), []).append(trial)
+    across = "evaluations" if over == "steps" else over
+    label = {"evaluations": "passes of the network", "average_length": "average length"}.get(across, across)
     panels = [Panel(title, label, title, [
-        Curve(name, [getattr(t, over) for t in group], [t.scores.value(score) for t in group]) for name, group in groups.items()],
-        log_x=over == "evaluations") for score, title in SHOWN.items()]
+        Curve(name, [getattr(t, across) for t in group], [t.scores.value(score) for t in group]) for name, group in groups.items()],
+        log_x=across == "evaluations") for score, title in SHOWN.items()]
     return plot(panels, path, columns=3)
+
+
+def pareto(trials: list[Trial], best: int, path: Path) -> Path:
+    """What is paid for what: FID over recall, and over the time an image takes."""
+    def points(name: str, chosen: list[Trial], x) -> Curve:
+        return Curve(name, [x(trial) for trial in chosen], [trial.scores.value("fid") for trial in chosen])
+
+    panels = []
+    for title, label, x in (("quality and variety", "recall", lambda t: t.scores.value("recall")),
+                            ("quality and time", "milliseconds an image", lambda t: 1000 * t.seconds)):
+        sign = -1 if label == "recall" else 1  # more recall is better, less time is
+        front, least = [], float("inf")
+        for trial in sorted(trials, key=lambda t: (sign * x(t), t.scores.value("fid"))):
+            if trial.scores.value("fid") < least:
+                front.append(trial)
+                least = trial.scores.value("fid")
+        rest = [trial for trial in trials if trial not in front]
+        panels.append(Panel(title, label, "FID", [points("Pareto front", front, x), *([points("others", rest, x)] if rest else []),
+                                                   points("least FID", [trials[best]], x)], scattered=True))
+    return plot(panels, path, columns=2)

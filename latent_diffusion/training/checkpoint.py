@@ -1,5 +1,6 @@
 """All that a training needs to go on as if it had never stopped, in one safetensors file, written atomically."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -9,21 +10,26 @@ from latent_diffusion.run import load_tensors, load_weights, save_tensors
 from latent_diffusion.training.ema import PowerAverage
 
 
-def save_checkpoint(path: Path, step: int, model: nn.Module, average: PowerAverage,
+def save_checkpoint(path: Path, step: int, model: nn.Module, averages: Sequence[PowerAverage],
                     optimizers: list[torch.optim.Optimizer]) -> None:
     tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
-    tensors |= {f"average.{key}": value for key, value in average.state().items()}
+    for which, average in enumerate(averages):
+        tensors |= {f"average.{which}.{key}": value for key, value in average.state().items()}
     for which, optimizer in enumerate(optimizers):
         for number, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{which}.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
     save_tensors(path, tensors, {"step": str(step)})
 
 
-def load_checkpoint(path: Path, model: nn.Module, average: PowerAverage, optimizers: list[torch.optim.Optimizer]) -> int:
+def load_checkpoint(path: Path, model: nn.Module, averages: Sequence[PowerAverage], optimizers: list[torch.optim.Optimizer]) -> int:
     """Fill them all and return the number of steps done. ValueError when the file does not fit them."""
     tensors, metadata = load_tensors(path)
     load_weights(model, section(tensors, "model."), path)
-    average.load(section(tensors, "average."))
+    for which, average in enumerate(averages):
+        if not (kept := section(tensors, f"average.{which}.")):
+            raise ValueError(f"{path} holds fewer averages of the weights than this training keeps: --resume cannot change "
+                             "average_length or snapshots")
+        average.load(kept)
     for which, optimizer in enumerate(optimizers):
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         states: dict[int, dict[str, Tensor]] = {}

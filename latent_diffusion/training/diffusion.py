@@ -17,6 +17,7 @@ from latent_diffusion.run import Run, load_tensors, load_weights
 from latent_diffusion.sampling.generate import SamplingConfig
 from latent_diffusion.training.autoencoder import load_autoencoder
 from latent_diffusion.training.distributed import World
+from latent_diffusion.training.ema import average_after
 from latent_diffusion.training.latents import cached_moments, forget_moments
 from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
 from latent_diffusion.training.randomness import StepRandom, stream_seed
@@ -31,7 +32,7 @@ class DiffusionStage(BaseModel):
     model: UNetConfig = UNetConfig()
     noise_levels: NoiseLevelConfig = NoiseLevelConfig()
     label_dropout: float = Field(0.1, ge=0, lt=1, description="share of labels hidden, for classifier-free guidance")
-    training: TrainingConfig = TrainingConfig(average_length=0.1)
+    training: TrainingConfig = TrainingConfig()
 
 
 class DiffusionObjective(nn.Module):
@@ -97,8 +98,9 @@ def diffusion_task(stage: DiffusionStage, moments: np.ndarray, labels: np.ndarra
     return Task(model, place(DiffusionObjective(model, stage), device), len(rows), rows)
 
 
-def load_denoiser(run: Run, latent_channels: int, device: torch.device) -> Denoiser:
-    """The trained denoiser of a run, ready to use; ValueError if there is none, or if it belongs to another autoencoder."""
+def load_denoiser(run: Run, latent_channels: int, device: torch.device, average_length: float | None = None) -> Denoiser:
+    """The trained denoiser of a run, ready to use, or another average of its weights; ValueError if there is none, or if it
+    belongs to another autoencoder."""
     part = run.diffusion.require()
     config = part.read_config()
     if config["autoencoder_checksum"] != run.autoencoder.checksum():
@@ -106,5 +108,6 @@ def load_denoiser(run: Run, latent_channels: int, device: torch.device) -> Denoi
                          "since): run ldm train-diffusion again")
     stage = DiffusionStage.model_validate(config["diffusion"])
     model = Denoiser(UNet(stage.model, latent_channels, DataFacts.model_validate(config["data"]).num_classes))
-    load_weights(model, load_tensors(part.model_path)[0], part.model_path)
+    own = average_length in (None, stage.training.average_length)
+    load_weights(model, load_tensors(part.model_path)[0] if own else average_after(part.averages, average_length), part.model_path)
     return place(model, device).eval().requires_grad_(False)

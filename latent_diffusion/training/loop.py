@@ -23,7 +23,7 @@ from latent_diffusion.progress import Progress, say
 from latent_diffusion.run import Interrupted, Part, save_tensors
 from latent_diffusion.training.checkpoint import load_checkpoint, save_checkpoint
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.ema import PowerAverage
+from latent_diffusion.training.ema import SNAPSHOT_LENGTHS, PowerAverage, save_snapshot
 from latent_diffusion.training.optimizers import make_optimizers
 from latent_diffusion.training.randomness import Shuffle, StepRandom
 
@@ -43,6 +43,7 @@ class TrainingConfig(BaseModel):
     weight_decay: float = Field(0.01, ge=0)
     gradient_norm: float = Field(1.0, gt=0, description="longer gradients are shortened to this")
     average_length: float = Field(0.05, gt=0, lt=0.28, description="of the moving average, as a share of the training")
+    snapshots: int = Field(0, ge=0, description="times that averages are kept, so that another length can be chosen afterwards")
     precision: Precision = Field("auto", description="auto (bfloat16 where it measures faster), bfloat16 or float32")
     preview_every: int = Field(1000, ge=1, description="steps between pictures")
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
@@ -74,10 +75,12 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
     a device out of memory, Interrupted after an interrupt; the last good checkpoint is kept in each case.
     """
     optimizers = make_optimizers(task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device)
-    average = PowerAverage(task.model, config.average_length)
+    lengths = [config.average_length] + [length for length in SNAPSHOT_LENGTHS if config.snapshots and length != config.average_length]
+    averages = [PowerAverage(task.model, length) for length in lengths]
+    average, snapshots = averages[0], {round(config.steps * i / config.snapshots) for i in range(1, config.snapshots + 1)}
     done = 0
     if resume and part.checkpoint_path.is_file():
-        done = load_checkpoint(part.checkpoint_path, task.model, average, optimizers)
+        done = load_checkpoint(part.checkpoint_path, task.model, averages, optimizers)
         if done > config.steps:
             raise ValueError(f"{part.folder} has done {done} steps already, more than steps = {config.steps}")
         say_first(world, f"{part.caption}: resuming after step {done} of {config.steps}")
@@ -90,7 +93,7 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
           interrupts() as stop, out_of_memory(part, reached)):
         def save(step: int) -> None:
             if world.first:
-                save_checkpoint(part.checkpoint_path, step, task.model, average, optimizers)
+                save_checkpoint(part.checkpoint_path, step, task.model, averages, optimizers)
             reached.saved = step
 
         recent: dict[str, Tensor] = {}
@@ -105,7 +108,8 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
             for optimizer in optimizers:
                 optimizer.step()
             task.model.zero_grad(set_to_none=True)
-            average.update(step + 1)
+            for one in averages:
+                one.update(step + 1)
             for name, value in {"loss": loss, "gradient_norm": norm, **terms}.items():
                 recent[name] = recent.get(name, 0) + value.detach()
             now = step + 1
@@ -122,6 +126,10 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
             if stopping:
                 save(now)
                 raise Interrupted(f"{part.caption}: interrupted, all saved after step {now}; --resume continues")
+            if world.first and now in snapshots:
+                for one in averages:
+                    if one.length in SNAPSHOT_LENGTHS:
+                        save_snapshot(part.averages, one, now)
             if now % config.checkpoint_every == 0 and now < config.steps:
                 save(now)
             if preview and world.first and now % config.preview_every == 0 and now < config.steps:

@@ -58,6 +58,8 @@ def commit(run: Run, part: Part, stage: BaseModel, data: Dataset, start: Start, 
         if not start.resume:
             for path in (part.model_path, part.checkpoint_path, part.metrics_path):
                 path.unlink(missing_ok=True)
+            for path in part.averages.glob("*.safetensors"):
+                path.unlink()
         part.write_config({part.name: stage.model_dump(mode="json"), **more, "data": facts.model_dump()})
     world.barrier()
 

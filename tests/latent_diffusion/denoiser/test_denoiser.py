@@ -63,6 +63,18 @@ def test_guidance_scales_and_counts_of_calls():
         assert calls == [rows]
 
 
+def test_guidance_limited_to_noise_levels_is_the_conditional_prediction_elsewhere():
+    calls, labels, x = [], torch.tensor([1, 2]), torch.zeros(2, 1, 1, 1)
+
+    def denoiser(x, sigma, labels):
+        calls.append(len(x))
+        return labels.view(-1, 1, 1, 1).float()
+
+    denoise = guided(denoiser, labels, 3, 3.0, (0.5, 2.0))
+    assert [denoise(x, sigma).flatten().tolist() for sigma in (0.4, 0.5, 2.0, 2.1)] == [[1, 2], [-3, 0], [-3, 0], [1, 2]]
+    assert calls == [2, 4, 4, 2]
+
+
 def test_attention_backends_agree():
     q, k, v = torch.randn(3, 2, 2, 10, 16).unbind(0)
     assert torch.allclose(attend(q, k, v, "math"), attend(q, k, v, "sdpa"), atol=1e-5)

@@ -1,12 +1,17 @@
 """Studies show what they are for: scores notice disturbances, features forgive a shift, features beat pixels."""
 
 import json
+import shutil
+import tomllib
 
 import numpy as np
 import pytest
+import torch
 
+from latent_diffusion.run import load_tensors
 from latent_diffusion.studies.disturbances import ForeignCrops, gaussian_blur, gaussian_noise, salt_and_pepper
 from latent_diffusion.studies.probe import accuracy
+from latent_diffusion.training.ema import average_after
 
 
 @pytest.fixture
@@ -60,8 +65,6 @@ def test_disturbances_leave_level_0_alone_and_grow():
 
 
 def test_the_linear_classifier_separates_what_is_separable_and_nothing_else():
-    import torch
-
     random = torch.Generator().manual_seed(0)
     labels = torch.arange(300) % 3
     features = torch.randn(300, 10, generator=random)
@@ -79,6 +82,37 @@ def test_sweep_tries_every_setting_and_confirms_the_best(ldm, tiny_run, tmp_path
     assert len(trials) == 5 and trials[4]["first_seed"] == 51 and "other seeds" in output
     best = trials[int(np.argmin(fids[:4]))]
     assert (best["guidance"], best["steps"]) == (trials[4]["guidance"], trials[4]["steps"]) and best["guidance"] == 1.5
-    assert (tmp_path / "sweep.png").is_file()
-    assert ldm("sweep", tiny_run, tmp_path, "--guidance", "much")[0] == 2
-    assert ldm("sweep", tiny_run, tmp_path, "--sampler", "magic")[0] == 2
+    assert {trial["evaluations"] for trial in trials if trial["steps"] == 6} == {6, 12}  # guidance takes two passes
+    assert (tmp_path / "sweep.png").is_file() and (tmp_path / "pareto.png").is_file()
+
+
+@pytest.mark.parametrize("option", [("--guidance", "much"), ("--sampler", "magic"), ("--guidance-interval", "5-1"), ("--average", "0.5")])
+def test_sweep_refuses_in_one_line(ldm, tiny_run, tmp_path, option):
+    status, _, errors = ldm("sweep", tiny_run, tmp_path, *option, "--device", "cpu")
+    assert status == 2 and len(errors.splitlines()) == 1
+
+
+def test_sweep_applies_the_best_average_and_settings(ldm, tiny_run, tiny_config, shapes, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    status, _, errors = ldm("train-diffusion", tiny_config, "--data", shapes, "--run", run, "--overwrite", "--device", "cpu",
+                            "--set", "diffusion.training.steps=60", "--set", "diffusion.training.snapshots=4")
+    assert status == 0, errors
+    before = tomllib.loads((run / "diffusion/config.toml").read_text())
+    status, _, errors = ldm("sweep", run, "--guidance", "2.5", "--temperature", "0.9", "--average", "0.2", "--images", "50", "--apply",
+                            "--device", "cpu")
+    assert status == 0, errors
+    after = tomllib.loads((run / "diffusion/config.toml").read_text())
+    assert after["sampling"] == before["sampling"] | {"guidance": 2.5, "temperature": 0.9}
+    assert (before["diffusion"]["training"]["average_length"], after["diffusion"]["training"]["average_length"]) == (0.05, 0.2)
+    weights, _ = load_tensors(run / "diffusion/model.safetensors")
+    wanted = average_after(run / "diffusion/ema", 0.2)
+    assert all(torch.equal(weights[key], wanted[key]) for key in weights)
+
+
+def test_a_lower_temperature_draws_less_varied_images(tiny_run):
+    from latent_diffusion import Pipeline
+
+    pipe = Pipeline.from_run(tiny_run, device="cpu")
+    spread = [np.std(pipe.generate(range(1, 17), [0] * 16, pipe.configured(temperature=t)).astype(float), axis=0).mean() for t in (0.5, 1.0)]
+    assert spread[0] < 0.9 * spread[1]

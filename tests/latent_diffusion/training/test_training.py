@@ -17,12 +17,12 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.run import Run, load_tensors
 from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.ema import PowerAverage, exponent
+from latent_diffusion.training.ema import SNAPSHOT_LENGTHS, PowerAverage, average_after, exponent, save_snapshot
 from latent_diffusion.training.randomness import Shuffle
 from latent_diffusion.training.stage import Start
 
 WORLD = World(0, 1, torch.device("cpu"))
-SHORT = ["autoencoder.training.steps=30", "autoencoder.training.checkpoint_every=10", "autoencoder.training.preview_every=5"]
+SHORT = ["autoencoder.training.steps=30", "autoencoder.training.snapshots=2", "autoencoder.training.checkpoint_every=10", "autoencoder.training.preview_every=5"]
 
 
 class Killed(Exception):
@@ -44,7 +44,10 @@ def test_a_killed_training_resumes_to_the_same_weights_bit_for_bit(shapes, tiny_
     resume = broken.autoencoder.checkpoint_path.is_file()
     assert resume == (killed_at > 10)
     train_autoencoder(broken, data, stage, WORLD, Start(resume=resume))
-    assert whole.autoencoder.model_path.read_bytes() == broken.autoencoder.model_path.read_bytes()
+    kept = sorted(path.name for path in whole.autoencoder.averages.iterdir())
+    assert kept == ["00000015-0.05.safetensors", "00000015-0.1.safetensors", "00000030-0.05.safetensors", "00000030-0.1.safetensors"]
+    for name in ("model.safetensors", *(f"ema/{name}" for name in kept)):
+        assert (whole.autoencoder.folder / name).read_bytes() == (broken.autoencoder.folder / name).read_bytes()
     steps = [json.loads(line)["step"] for line in broken.autoencoder.metrics_path.read_text().splitlines()]
     assert steps == sorted(set(steps)) and steps[-1] == 30
 
@@ -131,6 +134,31 @@ def test_average_against_its_definition():
     assert average.state()["weight"].item() == pytest.approx((np.diff(edges) * values).sum(), abs=1e-5)
     profile = np.random.default_rng(1).beta(gamma + 1, 1, 200_000)  # density t ** gamma
     assert profile.std() == pytest.approx(length, rel=0.02)
+
+
+@pytest.mark.parametrize("length", [0.05, 0.07, 0.15, 0.2])
+def test_an_average_put_together_from_snapshots_is_near_the_one_kept_all_along(tmp_path, length):
+    random, model, steps = torch.Generator().manual_seed(0), torch.nn.Linear(40, 50), 800
+    kept, snapshots = PowerAverage(model, length), [PowerAverage(model, own) for own in SNAPSHOT_LENGTHS]
+    with torch.no_grad():
+        model.weight.zero_()
+    for step in range(1, steps + 1):
+        with torch.no_grad():  # a random walk that slows down, as weights do
+            model.weight += torch.randn(50, 40, generator=random) * (1.2 - step / steps) / 30
+        for average in (kept, *snapshots):
+            average.update(step)
+        if step % (steps // 8) == 0:
+            [save_snapshot(tmp_path, average, step) for average in snapshots]
+    again = average_after(tmp_path, length)["weight"]
+    wrong = (again - kept.state()["weight"]).norm() / (model.weight - kept.state()["weight"]).norm()
+    assert wrong < 0.04  # of the distance between the average and the last weights
+    if length in SNAPSHOT_LENGTHS:
+        assert wrong < 0.005
+
+
+def test_an_average_after_training_needs_snapshots(tmp_path, tiny_run, ldm):
+    status, _, errors = ldm("sample", tiny_run, tmp_path / "out", "--average", "0.05", "--device", "cpu")
+    assert status == 2 and "snapshots=8" in errors
 
 
 def test_every_row_is_used_once_an_epoch_and_shared_among_processes():
