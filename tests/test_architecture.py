@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("autoencoder", "metrics", "latent_diffusion")
 # From the top down; a room may import those after it. Files and folders of latent_diffusion.
-ROOMS = ["__main__", "cli", "demo", "studies", "submission", "pipeline", "config", "inspection", "evaluation", "training", "sampling", "denoiser",
-         "classifier", "data", "images", "device", "run", "progress"]
+ROOMS = ["__main__", "cli", "demo", "report", "app", "studies", "exploration", "submission", "pipeline", "config", "inspection",
+         "evaluation", "training", "sampling", "denoiser", "classifier", "data", "images", "device", "run", "progress"]
 
 
 def imports(path: Path) -> set[str]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from autoencoder import Autoencoder
-from latent_diffusion.denoiser import Denoiser, Interval, acts, guided
+from latent_diffusion.denoiser import Denoise, Denoiser, Interval, acts, guided
 from latent_diffusion.device import autocast
 from latent_diffusion.images import from_uint8, to_uint8
 from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels
@@ -85,19 +85,24 @@ def in_compute_batches(network: Callable[..., Tensor], size: int) -> Callable[..
     return run
 
 
-@torch.inference_mode()
-def generate_latents(denoiser: Denoiser, latent_shape: tuple[int, int, int], seeds: Sequence[int], labels: Sequence[int],
-                     config: SamplingConfig, precision: str) -> Iterator[Tensor]:
-    """The states (N, C, h, w) of the sampler after each step; the last one is the latents."""
+def conditioned(denoiser: Denoiser, labels: Sequence[int], config: SamplingConfig, precision: str) -> Denoise:
+    """`denoise(x (N, C, h, w), sigma) -> clean` under labels (N,), with guidance, in compute batches."""
     device = next(denoiser.parameters()).device
-    noise, sigmas = PerSeedNoise(seeds, device, config.temperature), config.levels
 
     def network(*rows: Tensor) -> Tensor:
         with autocast(device, precision):
             return denoiser(*rows)
 
-    denoise = guided(in_compute_batches(network, config.compute_batch), torch.tensor(labels, device=device),
-                     denoiser.null_label, config.guidance, config.guidance_interval)
+    return guided(in_compute_batches(network, config.compute_batch), torch.tensor(labels, device=device),
+                  denoiser.null_label, config.guidance, config.guidance_interval)
+
+
+@torch.inference_mode()
+def generate_latents(denoiser: Denoiser, latent_shape: tuple[int, int, int], seeds: Sequence[int], labels: Sequence[int],
+                     config: SamplingConfig, precision: str) -> Iterator[Tensor]:
+    """The states (N, C, h, w) of the sampler after each step; the last one is the latents."""
+    noise, sigmas = PerSeedNoise(seeds, next(denoiser.parameters()).device, config.temperature), config.levels
+    denoise = conditioned(denoiser, labels, config, precision)
     yield from SAMPLERS[config.sampler](denoise, sigmas[0] * noise.draw(latent_shape), sigmas, noise.like)
 
 

@@ -1,0 +1,61 @@
+"""Smooth walks: between two seeds, two classes, or two real images, along the arc between their noises."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latent_diffusion.denoiser import Denoise
+from latent_diffusion.exploration.inversion import to_noise
+from latent_diffusion.exploration.pictures import Pictures
+from latent_diffusion.exploration.steering import conditioned, last, latent_shape
+from latent_diffusion.pipeline import Pipeline
+from latent_diffusion.sampling.generate import SamplingConfig, decode_images
+from latent_diffusion.sampling.interpolation import NoiseBetween, slerp
+from latent_diffusion.sampling.samplers import SAMPLERS, NoiseLike
+
+Ends = tuple[int, int]
+
+
+def seed_walk(pipe: Pipeline, seeds: Ends, labels: Sequence[Ends], frames: int, config: SamplingConfig) -> np.ndarray:
+    """uint8 (R, F, H, W, 3): for each pair of labels a walk from (seed, label) to (seed, label).
+
+    Its ends are the images of `ldm sample`, byte for byte. Twice the same seed, or the same label, stays where it is.
+    """
+    fractions = torch.linspace(0, 1, frames, device=pipe.device).repeat(len(labels))
+    noise = NoiseBetween(seeds, fractions, config.temperature)
+    return walk(pipe, noise.draw(latent_shape(pipe.autoencoder)), noise.like, labels, fractions, config)
+
+
+def image_walk(pipe: Pipeline, pictures: Pictures, frames: int, config: SamplingConfig) -> np.ndarray:
+    """uint8 (1, F, H, W, 3) between two real images, under their own labels: to noise, along the arc, and back."""
+    if config.sampler == "ddpm":
+        raise ValueError("ddpm draws fresh noise at every step and would not come back to the images: use heun, dpmpp_2m or ddim")
+    noise = to_noise(pipe, pictures, config)
+    fractions = torch.linspace(0, 1, frames, device=pipe.device)
+    between = slerp(*(end.expand(frames, *end.shape) for end in noise), fractions)
+    return walk(pipe, between, torch.zeros_like, [tuple(pictures.labels)], fractions, config)
+
+
+def walk(pipe: Pipeline, noise: Tensor, noise_like: NoiseLike, labels: Sequence[Ends], fractions: Tensor,
+         config: SamplingConfig) -> np.ndarray:
+    frames, sigmas = len(noise) // len(labels), config.levels
+    first, second = (np.repeat(end, frames).tolist() for end in zip(*labels))
+    denoise = conditioned(pipe, first, config)
+    if first != second:
+        denoise = blended(denoise, conditioned(pipe, second, config), fractions)
+    states = SAMPLERS[config.sampler](denoise, sigmas[0] * noise, sigmas, noise_like)
+    latents = last(states, "walking", config.steps, len(noise))
+    images = decode_images(pipe.autoencoder, latents, config.compute_batch, pipe.precision)
+    return images.reshape(len(labels), frames, *images.shape[1:])
+
+
+def blended(first: Denoise, second: Denoise, fractions: Tensor) -> Denoise:
+    """Predictions at fractions (N,) of the way between two classes.
+
+    At each noise level this is the score of p_first^(1 - f) * p_second^f (Liu et al. 2022, composable diffusion). The
+    network only ever sees labels that it was trained with; embeddings between them would make larger jumps.
+    """
+    weights = fractions.view(-1, 1, 1, 1)
+    return lambda x, sigma: torch.lerp(first(x, sigma), second(x, sigma), weights)
