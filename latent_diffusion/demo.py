@@ -47,6 +47,7 @@ def everything(folder: Path, device_name: str, settings: list[str]) -> None:
     data = draw_cartoons(run)
     world = World(0, 1, device)
     config = load_config(CONFIG, settings)
+    refuse_late_settings(run, config, settings)
     if not all(getattr(run, name).trained for name in STAGES):
         config = plan(run, data, config, world)
     train_autoencoder_if_needed(run, data, config, world)
@@ -58,6 +59,20 @@ def everything(folder: Path, device_name: str, settings: list[str]) -> None:
                         sample_preview(run, data, config.sampling, device))
     draw_and_score(run, device_name)
     say(f"\nall of it took {clock(time.perf_counter() - start)} minutes. More: ldm sample {folder} samples --classes dog,cat --guidance 2")
+
+
+def refuse_late_settings(run: Run, config: Config, settings: list[str]) -> None:
+    """ValueError for settings that differ from those with which their stage has begun: it would go on without them."""
+    for name in settings:
+        path = name.partition("=")[0].strip().split(".")
+        part = run.diffusion if path[0] == "sampling" else getattr(run, path[0])
+        if part.trained or part.checkpoint_path.is_file():
+            wanted, recorded = config.model_dump(mode="json"), part.read_config()
+            for key in path:
+                wanted, recorded = wanted[key], recorded.get(key, {})
+            if wanted != recorded:
+                raise ValueError(f"--set {name}: the {part.caption} in {run.folder} was begun without it: leave it out to go on, or "
+                                 "give a new --run")
 
 
 def draw_cartoons(run: Run) -> Dataset:
