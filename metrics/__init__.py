@@ -15,6 +15,7 @@ from metrics.precision_recall import DensityCoverage, PrecisionRecall, density_c
 from metrics.reconstruction import psnr, ssim
 from metrics.rubrics import DiversityPoints, diversity_points, linear_points
 from metrics.sharpness import edge_energies, edge_energy, energy_ratio, sharpness
+from metrics.spectrum import Spectrum, channel_covariance, correlation, effective_rank, radial_spectrum
 from metrics.statistics import Statistics, StatisticsAccumulator, mixture, statistics
 from metrics.uncertainty import Interval, binomial_interval, interval, intervals
 
@@ -29,19 +30,23 @@ __all__ = [
     "NearCopies",
     "Neighbours",
     "PrecisionRecall",
+    "Spectrum",
     "SplitScore",
     "Statistics",
     "StatisticsAccumulator",
     "TrendPoint",
     "binomial_interval",
+    "channel_covariance",
     "class_counts",
     "class_coverage",
     "conditional_accuracy",
     "confusion_matrix",
+    "correlation",
     "density_coverage",
     "diversity_points",
     "edge_energies",
     "edge_energy",
+    "effective_rank",
     "energy_ratio",
     "frechet_distance",
     "frechet_extrapolation",
@@ -56,6 +61,7 @@ __all__ = [
     "nearest_neighbours",
     "precision_recall",
     "psnr",
+    "radial_spectrum",
     "sharpness",
     "ssim",
     "statistics",

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from latent_diffusion.cli.common import (Classes, Device, ExistingRun, Guidance, Precision, PrecisionOption, Sampler, Steps, app, configured,
-                                         names_in)
+from latent_diffusion.cli.common import (AverageLength, Classes, Device, ExistingRun, Guidance, GuidanceInterval, Precision, PrecisionOption,
+                                         Sampler, Steps, Temperature, app, configured, interval, names_in, values)
 from latent_diffusion.progress import Progress, console, say
 
 
@@ -16,27 +16,45 @@ class Distribution(StrEnum):
     data = "data"
 
 
-@app.command(epilog="Example: ldm reconstruct runs/eurosat")
+@app.command(epilog="Example: ldm reconstruct runs/eurosat --cases 20")
 def reconstruct(run: ExistingRun,
                 images: Annotated[list[Path] | None, typer.Argument(help="Image files; the held-out images by default.", show_default=False)] = None,
-                out: Annotated[Path | None, typer.Option(help="Where the picture goes; RUN/reconstructions.png.", show_default=False)] = None,
+                out: Annotated[Path | None, typer.Option(help="PNG of reconstructions; NAME-latents.png and NAME-spectrum.png go beside "
+                                                              "it. By default RUN/reconstructions.png, latents.png and latent_spectrum.png, "
+                                                              "and RUN/own.png for your own images.", show_default=False)] = None,
+                cases: Annotated[int, typer.Option(min=1, max=100, help="How many worst and best images to show, by PSNR.")] = 10,
                 device: Device = "auto") -> None:
-    """Encode and decode images: a picture of originals, reconstructions and errors, with scores."""
+    """Encode and decode images: originals, reconstructions and errors, worst and best, scores by class; latents and their spectrum."""
     from latent_diffusion.data.decode import read_images
-    from latent_diffusion.evaluation.reconstruction import reconstruct_images, table
-    from latent_diffusion.inspection.grids import reconstruction_grid
+    from latent_diffusion.evaluation.reconstruction import class_table, reconstruct_images, table
+    from latent_diffusion.inspection.grids import cases_grid
+    from latent_diffusion.inspection.latents import write_latents
     from latent_diffusion.run import Run
     from latent_diffusion.training.autoencoder import image_size
-    from latent_diffusion.training.stage import spread
+    from metrics import psnr
 
     opened = Run.open(run)
+    picture, channels, spectrum = reconstruction_paths(run, bool(images), out)
     given = read_images(images, image_size(opened)) if images else None
     originals, decoded, scores = reconstruct_images(opened, given, device)
-    shown = spread(len(originals), 30)
-    path = out or run / "reconstructions.png"
-    reconstruction_grid(originals[shown], decoded[shown]).save(path)
+    cases_grid(originals, decoded, psnr(originals, decoded), cases).save(picture)
+    view = write_latents(opened, originals, device, channels, spectrum)
     console.print(table(scores))
-    say(f"picture: {path}")
+    if scores.classes and len(scores.classes) > 1:
+        console.print(class_table(scores.classes))
+    say(f"{view.summary()}\nreconstructions: {picture}\nlatent channels: {channels}\nspectrum of the latents: {spectrum}")
+
+
+def reconstruction_paths(run: Path, own: bool, out: Path | None) -> tuple[Path, Path, Path]:
+    """Where the pictures of reconstructions, of latent channels and of their spectrum go; one's own images never replace those
+    of the held-out ones."""
+    if out and out.suffix.lower() != ".png":
+        raise ValueError(f"--out {out} must be the name of a .png: the pictures of the latents go beside it")
+    if not (own or out):
+        return run / "reconstructions.png", run / "latents.png", run / "latent_spectrum.png"
+    path = out or run / "own.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path, path.with_name(f"{path.stem}-latents.png"), path.with_name(f"{path.stem}-spectrum.png")
 
 
 @app.command(epilog="Example: ldm sample runs/eurosat samples/eurosat --seeds 1-100 --guidance 1.5")
@@ -45,16 +63,18 @@ def sample(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder fo
            seeds: Annotated[str, typer.Option(help="For example 1-100 or 3,7,20-29. One image a seed.")] = "1-100",
            every_class: Annotated[bool, typer.Option("--every-class", help="Draw each seed in each class.")] = False,
            class_distribution: Annotated[Distribution, typer.Option(help="cycle: evenly; data: as in the data set.")] = Distribution.cycle,
-           guidance: Guidance = None, steps: Steps = None, sampler: Sampler = None,
+           guidance: Guidance = None, steps: Steps = None, sampler: Sampler = None, guidance_interval: GuidanceInterval = None,
+           temperature: Temperature = None, average: AverageLength = None,
            batch_size: Annotated[int, typer.Option(min=1, help="Images at a time; never changes the images.")] = 100,
            device: Device = "auto", precision: PrecisionOption = Precision.auto) -> None:
     """Draw images. The run's own defaults hold for what is not given."""
     from latent_diffusion.pipeline import Pipeline, sample_to_folder
     from latent_diffusion.sampling.plan import parse_seeds
 
-    pipe, chosen = Pipeline.from_run(run, device, precision.value), parse_seeds(seeds)
+    pipe, chosen = Pipeline.from_run(run, device, precision.value, average), parse_seeds(seeds)
     names = names_in(classes)
-    config = configured(pipe, "ldm sample", guidance=guidance, steps=steps, sampler=sampler)
+    config = configured(pipe, "ldm sample", guidance=guidance, steps=steps, sampler=sampler, temperature=temperature,
+                        guidance_interval=values(guidance_interval, interval, "--guidance-interval")[0] if guidance_interval else None)
     if every_class and class_distribution == Distribution.data:
         raise ValueError("--every-class draws each seed in each class, so --class-distribution data cannot hold as well")
     total = len(chosen) * (len(pipe.labels(names)) if every_class else 1)

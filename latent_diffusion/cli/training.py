@@ -13,6 +13,7 @@ ConfigFile = Annotated[Path | None, typer.Argument(help="TOML file, or the name 
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted training from its checkpoint.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Train anew over what the run holds.")]
 Init = Annotated[Path | None, typer.Option("--init", help="Start from the weights of another run.")]
+TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="Also write curves and pictures as TensorBoard events.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a setting, e.g. diffusion.training.steps=2000; repeatable.")]
 
 
@@ -53,41 +54,44 @@ def prepare(source: Annotated[str, typer.Argument(help="Folders of images, a .zi
 
 @app.command(epilog="Example: ldm train-autoencoder eurosat_cpu --data data/eurosat --run runs/eurosat")
 def train_autoencoder(data: DataFolder, run: RunFolder, config: ConfigFile = None, resume: Resume = False, overwrite: Overwrite = False,
-                      init: Init = None, settings: Settings = None, device: Device = "auto",
+                      init: Init = None, tensorboard: TensorBoard = False, settings: Settings = None, device: Device = "auto",
                       precision: PrecisionOption = Precision.auto) -> None:
     """Stage one: train the autoencoder that turns images into latents."""
     from latent_diffusion.inspection.previews import reconstruction_preview
     from latent_diffusion.training.autoencoder import train_autoencoder as train
 
-    with begun("autoencoder", data, run, config, resume, overwrite, init, settings, device, precision) as (where, images, chosen, group, start):
+    with begun("autoencoder", data, run, config, resume, overwrite, init, tensorboard, settings, device,
+               precision) as (where, images, chosen, group, start):
         train(where, images, chosen.autoencoder, group, start, reconstruction_preview(where, images))
 
 
 @app.command(epilog="Example: ldm train-classifier eurosat_cpu --data data/eurosat --run runs/eurosat")
 def train_classifier(data: DataFolder, run: RunFolder, config: ConfigFile = None, resume: Resume = False, overwrite: Overwrite = False,
-                     init: Init = None, settings: Settings = None, device: Device = "auto",
+                     init: Init = None, tensorboard: TensorBoard = False, settings: Settings = None, device: Device = "auto",
                      precision: PrecisionOption = Precision.auto) -> None:
     """Train the judge: the classifier whose features score samples."""
     from latent_diffusion.evaluation.judge import make_judge
 
-    with begun("classifier", data, run, config, resume, overwrite, init, settings, device, precision) as (where, images, chosen, group, start):
+    with begun("classifier", data, run, config, resume, overwrite, init, tensorboard, settings, device,
+               precision) as (where, images, chosen, group, start):
         make_judge(where, images, chosen.classifier, group, start)
 
 
 @app.command(epilog="Example: ldm train-diffusion eurosat_cpu --data data/eurosat --run runs/eurosat")
 def train_diffusion(data: DataFolder, run: RunFolder, config: ConfigFile = None, resume: Resume = False, overwrite: Overwrite = False,
-                    init: Init = None, settings: Settings = None, device: Device = "auto",
+                    init: Init = None, tensorboard: TensorBoard = False, settings: Settings = None, device: Device = "auto",
                     precision: PrecisionOption = Precision.auto) -> None:
     """Stage two: train the denoiser on the latents of the run's autoencoder."""
     from latent_diffusion.inspection.previews import sample_preview
     from latent_diffusion.training.diffusion import train_diffusion as train
 
-    with begun("diffusion", data, run, config, resume, overwrite, init, settings, device, precision) as (where, images, chosen, group, start):
+    with begun("diffusion", data, run, config, resume, overwrite, init, tensorboard, settings, device,
+               precision) as (where, images, chosen, group, start):
         train(where, images, chosen.diffusion, chosen.sampling, group, start, sample_preview(where, images, chosen.sampling, group.device))
 
 
 def begun(stage: str, data: Path, run: Path, config: Path | None, resume: bool, overwrite: bool, init: Path | None,
-          settings: list[str] | None, device: str, precision: Precision):
+          tensorboard: bool, settings: list[str] | None, device: str, precision: Precision):
     """What every training command opens first: run, data set, config, processes, start."""
     from contextlib import contextmanager
 
@@ -109,6 +113,6 @@ def begun(stage: str, data: Path, run: Path, config: Path | None, resume: bool, 
         else:
             chosen = load_config(config or default_config(target), changes, exact)
         with world(target) as group:
-            yield where, images, chosen, group, Start(resume, overwrite, init)
+            yield where, images, chosen, group, Start(resume, overwrite, init, tensorboard)
 
     return opened()

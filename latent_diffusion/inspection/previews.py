@@ -1,6 +1,7 @@
 """Pictures during training, passed to the training loop by the command line."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,12 +16,12 @@ from latent_diffusion.sampling.generate import SamplingConfig, generate, reconst
 from latent_diffusion.training.autoencoder import load_autoencoder
 from latent_diffusion.training.stage import spread
 
-Preview = Callable[[nn.Module, int], None]
+Preview = Callable[[nn.Module, int], Path]
 SHOWN = 20
 SEEDS = 4  # a class
 
 
-def picture(part: Part, step: int):
+def picture(part: Part, step: int) -> Path:
     folder = part.folder / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{step:06d}.png"
@@ -31,8 +32,10 @@ def reconstruction_preview(run: Run, data: Dataset) -> Preview:
     pool = data.test if len(data.test) else data.train
     originals = data.images[pool[spread(len(pool), SHOWN)]]
 
-    def preview(model: Autoencoder, step: int) -> None:
-        reconstruction_grid(originals, reconstruct(model, originals, "float32")).save(picture(run.autoencoder, step))
+    def preview(model: Autoencoder, step: int) -> Path:
+        path = picture(run.autoencoder, step)
+        reconstruction_grid(originals, reconstruct(model, originals, "float32")).save(path)
+        return path
 
     return preview
 
@@ -44,10 +47,12 @@ def sample_preview(run: Run, data: Dataset, sampling: SamplingConfig, device: to
     seeds = list(range(1, SEEDS + 1)) * len(names)
     autoencoder = None
 
-    def preview(model: Denoiser, step: int) -> None:
+    def preview(model: Denoiser, step: int) -> Path:
         nonlocal autoencoder
         autoencoder = autoencoder or load_autoencoder(run, device)
         images = generate(model, autoencoder, seeds, labels, sampling, "float32")
-        grid(list(images.reshape(len(names), SEEDS, *images.shape[1:])), names).save(picture(run.diffusion, step))
+        path = picture(run.diffusion, step)
+        grid(list(images.reshape(len(names), SEEDS, *images.shape[1:])), names).save(path)
+        return path
 
     return preview

@@ -1,6 +1,7 @@
 """Stage one: trains the autoencoder and measures the normalisation of its latents."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -53,7 +54,7 @@ class AutoencoderObjective(nn.Module):
 
 
 def train_autoencoder(run: Run, data: Dataset, stage: AutoencoderStage, world: World, start: Start = Start(),
-                      preview: Callable[[Autoencoder, int], None] | None = None) -> None:
+                      preview: Callable[[Autoencoder, int], Path | None] | None = None) -> None:
     part = run.autoencoder
     stage = begin(part, stage, data, start, world)
     perceptual = perceptual_distance(run, data, stage, world, start)
@@ -61,7 +62,7 @@ def train_autoencoder(run: Run, data: Dataset, stage: AutoencoderStage, world: W
     if start.init:
         initialise_from(start.init, part, task.model, data.info.class_names, world)
     commit(run, part, stage, data, start, world)
-    train(task, stage.training, part, world, start.resume, preview)
+    train(task, stage.training, part, world, start.resume, preview, start.tensorboard)
     normalise(task.model, Images(data, data.train, world.device), stage.training)
     save_model(part, task.model, world)
 
@@ -87,7 +88,7 @@ def perceptual_distance(run: Run, data: Dataset, stage: AutoencoderStage, world:
         raise ValueError('perceptual = "classifier" needs a data set with at least two classes: use "none" or "lpips"')
     part = run.perceptual
     if not (start.resume and part.trained):
-        train_network(run, part, data, stage.perceptual_classifier, world, Start(resume=start.resume, overwrite=True))
+        train_network(run, part, data, stage.perceptual_classifier, world, replace(start, overwrite=True, init=None))
     network = load_classifier(part, world.device).requires_grad_(False)
     return PerceptualDistance(network.feature_maps)
 

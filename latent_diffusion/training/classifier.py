@@ -74,7 +74,7 @@ def train_network(run: Run, part: Part, data: Dataset, stage: ClassifierStage, w
     if start.init:
         initialise_from(start.init, part, task.model, data.info.class_names, world)
     commit(run, part, stage, data, start, world)
-    train(task, stage.training, part, world, start.resume)
+    train(task, stage.training, part, world, start.resume, tensorboard=start.tensorboard)
     save_model(part, task.model, world)
 
 

@@ -1,6 +1,7 @@
 """Stage two: trains the class-conditional denoiser on cached latents."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ class Moments:
 
 
 def train_diffusion(run: Run, data: Dataset, stage: DiffusionStage, sampling: SamplingConfig, world: World,
-                    start: Start = Start(), preview: Callable[[Denoiser, int], None] | None = None) -> None:
+                    start: Start = Start(), preview: Callable[[Denoiser, int], Path | None] | None = None) -> None:
     autoencoder = load_autoencoder(run, world.device)
     if autoencoder.image_size != data.info.image_size:
         raise ValueError(f"the autoencoder of {run.folder} takes {autoencoder.image_size}x{autoencoder.image_size} images, "
@@ -86,7 +87,7 @@ def train_diffusion(run: Run, data: Dataset, stage: DiffusionStage, sampling: Sa
         if world.first and Run(start.init).diffusion.read_config()["autoencoder_checksum"] != checksum:
             say(f"denoiser: {start.init} learnt the latents of another autoencoder; to share one, copy its autoencoder/ first")
     commit(run, part, stage, data, start, world, sampling=sampling.model_dump(mode="json"), autoencoder_checksum=checksum)
-    train(task, stage.training, part, world, start.resume, preview)
+    train(task, stage.training, part, world, start.resume, preview, start.tensorboard)
     save_model(part, task.model, world)
 
 

@@ -4,13 +4,13 @@ What a step does depends on the config and the number of the step alone (see ran
 was killed and resumed ends with the same weights, bit for bit on a CPU, as one that never stopped.
 """
 
-import json
 import math
 import signal
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +26,7 @@ from latent_diffusion.training.distributed import World
 from latent_diffusion.training.ema import SNAPSHOT_LENGTHS, PowerAverage, save_snapshot
 from latent_diffusion.training.optimizers import make_optimizers
 from latent_diffusion.training.randomness import Shuffle, StepRandom
+from latent_diffusion.training.records import Records
 
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
 
@@ -68,11 +69,11 @@ class Task:
 
 
 def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: bool = False,
-          preview: Callable[[nn.Module, int], None] | None = None) -> None:
+          preview: Callable[[nn.Module, int], Path | None] | None = None, tensorboard: bool = False) -> None:
     """Train `task.model` in place; it ends as the moving average. Writes checkpoints and metrics.jsonl into `part`.
 
-    `preview(averaged model, step)` draws pictures. Raises ValueError in one line for a loss that is not finite and for
-    a device out of memory, Interrupted after an interrupt; the last good checkpoint is kept in each case.
+    `preview(averaged model, step)` draws a picture and says where it is. Raises ValueError in one line for a loss that is
+    not finite and for a device out of memory, Interrupted after an interrupt; the last good checkpoint is kept in each case.
     """
     optimizers = make_optimizers(task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device)
     lengths = [config.average_length] + [length for length in SNAPSHOT_LENGTHS if config.snapshots and length != config.average_length]
@@ -84,8 +85,7 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
         if done > config.steps:
             raise ValueError(f"{part.folder} has done {done} steps already, more than steps = {config.steps}")
         say_first(world, f"{part.caption}: resuming after step {done} of {config.steps}")
-    if world.first:
-        keep_log_until(part, done)
+    records = Records(part, done, tensorboard) if world.first else None
     objective, shuffle = world.wrap(task.objective), Shuffle(task.rows, config.batch_size, config.seed)
     reached = Reached(done, world)
     task.objective.train()
@@ -121,8 +121,8 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
                 if world.any(not math.isfinite(figures["loss"] + figures["gradient_norm"])):
                     raise ValueError(not_finite(part, now, reached.saved, config))
                 progress.advance(now - progress.done, loss=figures["loss"])
-                if world.first:
-                    log(part, {"step": now, **figures, "learning_rate": config.rate(step), "images_per_second": progress.rate()})
+                if records:
+                    records.figures(now, figures | {"learning_rate": config.rate(step), "images_per_second": progress.rate()})
             if stopping:
                 save(now)
                 raise Interrupted(f"{part.caption}: interrupted, all saved after step {now}; --resume continues")
@@ -132,15 +132,15 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
                         save_snapshot(part.averages, one, now)
             if now % config.checkpoint_every == 0 and now < config.steps:
                 save(now)
-            if preview and world.first and now % config.preview_every == 0 and now < config.steps:
+            if preview and records and now % config.preview_every == 0 and now < config.steps:
                 with averaged(task.model, average):
-                    preview(task.model, now)
+                    records.picture(now, preview(task.model, now))
         if reached.saved < config.steps:
             save(config.steps)
     task.model.load_state_dict(average.state())
     task.objective.eval()
-    if preview and world.first:
-        preview(task.model, config.steps)
+    if preview and records:
+        records.picture(config.steps, preview(task.model, config.steps))
 
 
 @dataclass
@@ -213,21 +213,6 @@ def not_finite(part: Part, step: int, saved: int, config: TrainingConfig) -> str
 def kept(part: Part, saved: int) -> str:
     return f"the checkpoint after step {saved} is kept ({part.checkpoint_path}), --resume continues from it" if saved else \
         "no checkpoint had been written yet"
-
-
-def log(part: Part, record: dict) -> None:
-    part.folder.mkdir(parents=True, exist_ok=True)
-    with part.metrics_path.open("a") as file:
-        file.write(json.dumps({key: round(value, 6) if isinstance(value, float) else value for key, value in record.items()}) + "\n")
-
-
-def keep_log_until(part: Part, step: int) -> None:
-    """Drop the lines of steps that will be done again."""
-    if not part.metrics_path.is_file():
-        return
-    lines = part.metrics_path.read_text().splitlines()
-    kept_lines = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-    part.metrics_path.write_text("".join(line + "\n" for line in kept_lines))
 
 
 def say_first(world: World, text: str) -> None:

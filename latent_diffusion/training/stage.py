@@ -1,5 +1,6 @@
 """What the three trainings share around the loop: starting, resuming or refusing, recording, starting from another run."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from latent_diffusion.images import from_uint8
 from latent_diffusion.progress import say
 from latent_diffusion.run import Part, Run, load_tensors
 from latent_diffusion.training.distributed import World
+from latent_diffusion.training.records import EVENTS, summary_writer
 
 INITIALISED_ON = 2_000  # images of 64x64, fewer of larger ones, for what is fitted to the data before training
 
@@ -26,6 +28,11 @@ class Start:
     resume: bool = False
     overwrite: bool = False
     init: Path | None = None  # another run, whose weights to begin from
+    tensorboard: bool = False  # write TensorBoard events, too
+
+    def __post_init__(self):
+        if self.tensorboard:
+            summary_writer()  # refuses at once where the package is missing
 
 
 def begin(part: Part, stage: BaseModel, data: Dataset, start: Start, world: World) -> BaseModel:
@@ -60,6 +67,7 @@ def commit(run: Run, part: Part, stage: BaseModel, data: Dataset, start: Start, 
                 path.unlink(missing_ok=True)
             for path in part.averages.glob("*.safetensors"):
                 path.unlink()
+            shutil.rmtree(part.folder / EVENTS, ignore_errors=True)
         part.write_config({part.name: stage.model_dump(mode="json"), **more, "data": facts.model_dump()})
     world.barrier()
 

@@ -1,0 +1,57 @@
+"""What a training writes down as it goes: metrics.jsonl and, where asked, the same as TensorBoard events beside it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from latent_diffusion.run import Part
+
+EVENTS = "tensorboard"  # folder of a part
+
+
+class Records:
+    """Of a training that has done `done` steps; what was recorded of later ones will be done again, and is dropped.
+
+    Every record is on disk when its call returns, so that a training that is killed has lost none.
+    """
+
+    def __init__(self, part: Part, done: int, tensorboard: bool):
+        self.part, self.done, self.events = part, done, None
+        keep_until(part.metrics_path, done)
+        if tensorboard:
+            self.events = summary_writer()(str(part.folder / EVENTS), purge_step=done + 1)
+
+    def figures(self, step: int, figures: dict[str, float]) -> None:
+        rounded = {name: round(value, 6) for name, value in figures.items()}
+        self.part.folder.mkdir(parents=True, exist_ok=True)
+        with self.part.metrics_path.open("a") as file:
+            file.write(json.dumps({"step": step, **rounded}) + "\n")
+        if self.events:
+            for name, value in figures.items():
+                self.events.add_scalar(name, value, step)
+            self.events.flush()
+
+    def picture(self, step: int, path: Path | None) -> None:
+        """A preview, if it left a picture; a finished training that is resumed draws its last one again."""
+        if self.events and path and step > self.done:
+            self.events.add_image("preview", np.asarray(Image.open(path).convert("RGB")), step, dataformats="HWC")
+            self.events.flush()
+
+
+def keep_until(path: Path, step: int) -> None:
+    """Drop the lines of later steps, and one that was cut off."""
+    if path.is_file():
+        lines = path.read_text().splitlines()
+        path.write_text("".join(line + "\n" for line in lines if line.endswith("}") and json.loads(line)["step"] <= step))
+
+
+def summary_writer() -> type:
+    """TensorBoard's writer; ValueError where the package is missing. Imported only when asked for: it takes seconds."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ValueError(f'--tensorboard needs TensorBoard ({error}): pip install "latent-diffusion[tensorboard]", or leave it '
+                         "out: metrics.jsonl has the same figures") from None
+    return SummaryWriter
