@@ -17,7 +17,7 @@ from latent_diffusion.inspection.grids import grid, wrapped
 from latent_diffusion.inspection.process import process_frames, tiles
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.run import Run, write_atomic
-from latent_diffusion.sampling.folder import save_png
+from latent_diffusion.sampling.folder import png, save_png
 from latent_diffusion.sampling.plan import cycle, follow
 
 BATCH, OTHER_BATCH = 100, 7
@@ -103,14 +103,8 @@ def write_zip(path: Path, files: dict[str, np.ndarray]) -> None:
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # PNGs do not shrink
         for name, image in files.items():
-            archive.writestr(zipfile.ZipInfo(name, STAMP), as_png(image))
+            archive.writestr(zipfile.ZipInfo(name, STAMP), png(image))
     write_atomic(path, buffer.getvalue())
-
-
-def as_png(image: np.ndarray) -> bytes:
-    buffer = BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def prove(pipe: Pipeline, seeds: list[int], classes: str, images: np.ndarray) -> list[str]:

@@ -1,6 +1,6 @@
 """Smooth walks: between two seeds, two classes, or two real images, along the arc between their noises."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -23,9 +23,14 @@ def seed_walk(pipe: Pipeline, seeds: Ends, labels: Sequence[Ends], frames: int, 
 
     Its ends are the images of `ldm sample`, byte for byte. Twice the same seed, or the same label, stays where it is.
     """
+    return finished(pipe, seed_walk_states(pipe, seeds, labels, frames, config), len(labels), frames, config)
+
+
+def seed_walk_states(pipe: Pipeline, seeds: Ends, labels: Sequence[Ends], frames: int, config: SamplingConfig) -> Iterator[Tensor]:
+    """The states (R * F, C, h, w) of the sampler on such walks."""
     fractions = torch.linspace(0, 1, frames, device=pipe.device).repeat(len(labels))
     noise = NoiseBetween(seeds, fractions, config.temperature)
-    return walk(pipe, noise.draw(latent_shape(pipe.autoencoder)), noise.like, labels, fractions, config)
+    return states(pipe, noise.draw(latent_shape(pipe.autoencoder)), noise.like, labels, fractions, config)
 
 
 def image_walk(pipe: Pipeline, pictures: Pictures, frames: int, config: SamplingConfig) -> np.ndarray:
@@ -35,20 +40,23 @@ def image_walk(pipe: Pipeline, pictures: Pictures, frames: int, config: Sampling
     noise = to_noise(pipe, pictures, config)
     fractions = torch.linspace(0, 1, frames, device=pipe.device)
     between = slerp(*(end.expand(frames, *end.shape) for end in noise), fractions)
-    return walk(pipe, between, torch.zeros_like, [tuple(pictures.labels)], fractions, config)
+    return finished(pipe, states(pipe, between, torch.zeros_like, [tuple(pictures.labels)], fractions, config), 1, frames, config)
 
 
-def walk(pipe: Pipeline, noise: Tensor, noise_like: NoiseLike, labels: Sequence[Ends], fractions: Tensor,
-         config: SamplingConfig) -> np.ndarray:
-    frames, sigmas = len(noise) // len(labels), config.levels
-    first, second = (np.repeat(end, frames).tolist() for end in zip(*labels))
+@torch.inference_mode()
+def states(pipe: Pipeline, noise: Tensor, noise_like: NoiseLike, labels: Sequence[Ends], fractions: Tensor,
+           config: SamplingConfig) -> Iterator[Tensor]:
+    first, second = (np.repeat(end, len(noise) // len(labels)).tolist() for end in zip(*labels))
     denoise = conditioned(pipe, first, config)
     if first != second:
         denoise = blended(denoise, conditioned(pipe, second, config), fractions)
-    states = SAMPLERS[config.sampler](denoise, sigmas[0] * noise, sigmas, noise_like)
-    latents = last(states, "walking", config.steps, len(noise))
+    yield from SAMPLERS[config.sampler](denoise, config.levels[0] * noise, config.levels, noise_like)
+
+
+def finished(pipe: Pipeline, walking: Iterator[Tensor], rows: int, frames: int, config: SamplingConfig) -> np.ndarray:
+    latents = last(walking, "walking", config.steps, rows * frames)
     images = decode_images(pipe.autoencoder, latents, config.compute_batch, pipe.precision)
-    return images.reshape(len(labels), frames, *images.shape[1:])
+    return images.reshape(rows, frames, *images.shape[1:])
 
 
 def blended(first: Denoise, second: Denoise, fractions: Tensor) -> Denoise:

@@ -64,6 +64,11 @@ def read_picture(file: BinaryIO, name: str) -> np.ndarray:
 
 
 def save_png(path: Path, image: np.ndarray) -> None:
+    write_atomic(path, png(image))
+
+
+def png(image: np.ndarray | Image.Image, **options) -> bytes:
+    """The bytes of a PNG file; `options` are Pillow's."""
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    write_atomic(path, buffer.getvalue())
+    (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(buffer, "PNG", **options)
+    return buffer.getvalue()

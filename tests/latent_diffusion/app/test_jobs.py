@@ -1,0 +1,75 @@
+"""Drawing for several people: the images of `ldm sample`, turns step by step, limits in one polite line."""
+
+import numpy as np
+import pytest
+
+from latent_diffusion import Pipeline
+from latent_diffusion.app.jobs import Jobs
+from latent_diffusion.sampling.folder import png
+from latent_diffusion.exploration.walks import seed_walk
+
+
+@pytest.fixture(scope="module")
+def jobs(tiny_run) -> Jobs:
+    return Jobs(Pipeline.from_run(tiny_run, device="cpu"))
+
+
+def last(drawings) -> np.ndarray:
+    return list(drawings)[-1].images
+
+
+@pytest.mark.parametrize("sampler", ["dpmpp_2m", "ddpm"])
+@pytest.mark.parametrize("label", [None, 1])
+def test_images_are_those_of_ldm_sample(jobs, tiny_run, tmp_path, ldm, label, sampler):
+    drawn = last(jobs.draw(jobs.order(label, 3, 4, 2.0, 6, sampler)))
+    classes = [] if label is None else ["--classes", jobs.pipe.facts.class_names[label]]
+    status, _, errors = ldm("sample", tiny_run, tmp_path / "s", "--seeds", "4-6", "--guidance", 2, "--steps", 6, "--sampler", sampler,
+                            "--device", "cpu", *classes)
+    assert status == 0, errors
+    for seed, image in zip((4, 5, 6), drawn):
+        assert png(image) == (tmp_path / "s" / f"{seed:05d}.png").read_bytes()
+
+
+def test_previews_go_from_noise_to_the_image(jobs):
+    images = [drawing.images for drawing in jobs.draw(jobs.order(0, 2, 1, 1.5, 8, "dpmpp_2m")) if drawing.images is not None]
+    errors = [np.abs(image.astype(int) - images[-1]).mean() for image in images]
+    assert len(images) == 6 and errors[0] > 2 * errors[-2] > 0
+
+
+@pytest.mark.parametrize("labels", [(0, 2), (1, 1)])
+def test_a_walk_is_that_of_ldm_interpolate(jobs, labels):
+    config = jobs.settings(1.5, 6, "ddpm")
+    found = last(jobs.walk((3, 8), labels, 5, config))
+    assert np.array_equal(found, seed_walk(jobs.pipe, (3, 8), [labels], 5, config)[0])
+    assert np.array_equal(found[[0, -1]], jobs.pipe.generate([3, 8], labels, config))
+
+
+def test_a_short_job_ends_before_a_long_one_that_came_first(jobs):
+    long = jobs.draw(jobs.order(None, 16, 1, 1.5, 200, "ddim"))
+    assert next(long).step == 1
+    short = [next(long).step for _ in jobs.draw(jobs.order(0, 1, 1, 1.0, 5, "ddim"))]  # they take turns
+    assert short == [2, 3, 4, 5, 6]
+
+
+def test_a_job_that_nobody_listens_to_stops(jobs, monkeypatch):
+    done = []
+    monkeypatch.setattr(jobs, "turn", lambda work, *arguments: (done.append(work), work(*arguments))[1])
+    drawing = jobs.draw(jobs.order(None, 1, 1, 1.5, 100, "ddim"))
+    next(drawing)
+    drawing.close()
+    assert len(done) == 1
+
+
+@pytest.mark.parametrize("change, text", [
+    ({"count": 65}, "number of images must be a whole number from 1 to 64"), ({"count": None}, "number of images"),
+    ({"count": 2.5}, "whole"),
+    ({"seed": -1}, "seed must be"), ({"seed": None}, "seed must be"), ({"seed": 2**40}, "seed must be"), ({"steps": 201}, "from 1 to 200"),
+    ({"steps": float("nan")}, "number of steps"), ({"guidance": -1}, "1 is none"), ({"guidance": float("nan")}, "guidance"),
+    ({"guidance": None}, "guidance"), ({"guidance": 11}, "from 0 to 10"),
+    ({"sampler": "magic"}, "dpmpp_2m"), ({"label": 3}, "no such class"), ({"label": -7}, "no such class")])
+def test_requests_have_limits(jobs, change, text):
+    good = {"label": 0, "count": 1, "seed": 1, "guidance": 1.5, "steps": 5, "sampler": "ddim"}
+    jobs.order(**good)
+    with pytest.raises(ValueError, match=text) as refusal:
+        jobs.order(**{**good, **change})
+    assert "\n" not in str(refusal.value)
