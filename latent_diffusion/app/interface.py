@@ -20,13 +20,13 @@ UPLOADS_KEPT = 3600  # seconds
 
 def build(run: Run, pipe: Pipeline) -> gr.Blocks:
     """The page for one run."""
-    jobs, facts = Jobs(pipe), pipe.facts
+    jobs, facts = Jobs(run, pipe), pipe.facts
     with gr.Blocks(title=f"{run.folder.resolve().name} – latent diffusion", analytics_enabled=False,
                    delete_cache=(UPLOADS_KEPT, UPLOADS_KEPT)) as blocks:
         gr.Markdown(f"## {run.folder.resolve().name}\n{facts.image_size}x{facts.image_size} pixels, {facts.num_classes} "
                     f"class{'es' if facts.num_classes > 1 else ''}, trained on {sum(facts.histogram):,} images")
         with gr.Tab("Generate"):
-            generate_tab(jobs, run)
+            generate_tab(jobs)
         with gr.Tab("Reconstruct"):
             reconstruct_tab(pipe, run)
         with gr.Tab("Interpolate"):

@@ -6,6 +6,7 @@ stops after the step in hand. Called by the app's tabs; no Gradio here.
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -14,18 +15,21 @@ from torch import Tensor
 from latent_diffusion.exploration.steering import latent_shape
 from latent_diffusion.exploration.walks import seed_walk_states
 from latent_diffusion.pipeline import Pipeline
+from latent_diffusion.run import Run
 from latent_diffusion.sampling.generate import SamplingConfig, decode_images, generate_latents
 from latent_diffusion.sampling.plan import cycle
 from latent_diffusion.sampling.samplers import SAMPLERS
 
 MOST_IMAGES, MOST_FRAMES, MOST_STEPS, MOST_GUIDANCE = 64, 32, 200, 10.0
 MOST_SEED = 2**32 - 1  # a browser's numbers are exact up to 2**53
+AVERAGE_LENGTHS = (0.05, 0.1, 0.15, 0.2)  # offered where the run kept snapshots
 PREVIEWS = 6  # pictures of the state on the way, the finished ones among them
 
 
 class Order(NamedTuple):
     """What is to be drawn: one image for each pair of seed and label."""
 
+    pipe: Pipeline
     seeds: list[int]
     labels: list[int]
     config: SamplingConfig
@@ -39,14 +43,16 @@ class Drawing(NamedTuple):
 
 
 class Jobs:
-    """One pipeline, shared."""
+    """One run's pipeline, shared; and, where the run kept snapshots, those with other averages of the weights."""
 
-    def __init__(self, pipe: Pipeline):
-        self.pipe = pipe
+    def __init__(self, run: Run, pipe: Pipeline):
+        self.run, self.pipe = run, pipe
+        kept = any(run.diffusion.averages.glob("*.safetensors"))
+        self.average_lengths = sorted({pipe.average_length, *AVERAGE_LENGTHS}) if kept else [pipe.average_length]
         self.network = ThreadPoolExecutor(1, "network")  # one thread is the queue of turns
 
     def order(self, label: int | None, count: float | None, seed: float | None, guidance: float | None, steps: float | None,
-              sampler: str | None) -> Order:
+              sampler: str | None, average_length: float | None = None) -> Order:
         """Seeds `seed`, `seed` + 1, … in one class, or (None) in all classes in turn, as `ldm sample` draws them.
 
         ValueError for what cannot be drawn or would keep the machine to one person.
@@ -57,7 +63,16 @@ class Jobs:
         if label is not None and label not in classes:
             raise ValueError("this run has no such class: choose one from the list")
         seeds = list(range(seed, seed + count))
-        return Order(seeds, cycle(seeds, classes if label is None else [label]), config)
+        return Order(self.averaged(average_length), seeds, cycle(seeds, classes if label is None else [label]), config)
+
+    @cache
+    def averaged(self, length: float | None) -> Pipeline:
+        """The pipeline with that average of the weights; ValueError for none of `average_lengths`."""
+        if length in (None, self.pipe.average_length):
+            return self.pipe
+        if length not in self.average_lengths:
+            raise ValueError(f"this run offers averages of the lengths {', '.join(f'{one:g}' for one in self.average_lengths)}")
+        return Pipeline.from_run(self.run.folder, str(self.pipe.device), self.pipe.precision, length)
 
     def settings(self, guidance: float | None, steps: float | None, sampler: str | None) -> SamplingConfig:
         """The run's sampling settings with these; ValueError outside the limits."""
@@ -69,7 +84,7 @@ class Jobs:
 
     def draw(self, order: Order) -> Iterator[Drawing]:
         """The job after each of its steps; the last images are those that `ldm sample` writes."""
-        pipe, config = self.pipe, order.config
+        pipe, config = order.pipe, order.config
         shape = latent_shape(pipe.autoencoder)
         return self.follow(generate_latents(pipe.denoiser, shape, order.seeds, order.labels, config, pipe.precision), config)
 

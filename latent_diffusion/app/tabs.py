@@ -62,7 +62,7 @@ def sampling_controls(pipe: Pipeline) -> list:
     return [guidance, steps, sampler]
 
 
-def generate_tab(jobs: Jobs, run: Run) -> None:
+def generate_tab(jobs: Jobs) -> None:
     names = jobs.pipe.facts.class_names
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
@@ -71,6 +71,8 @@ def generate_tab(jobs: Jobs, run: Run) -> None:
             seed = gr.Number(1, precision=0, label="Seed", elem_id="seed",
                              info="Of the first image; the others follow. The same seed and settings give the same image.")
             controls = sampling_controls(jobs.pipe)
+            average = gr.Dropdown(jobs.average_lengths, value=jobs.pipe.average_length, label="Average of the weights",
+                                  info="Share of the training that it covers.", visible=len(jobs.average_lengths) > 1)
             with gr.Row():
                 start = gr.Button("Generate", variant="primary", min_width=120)
                 cancel = gr.Button("Cancel", min_width=120)
@@ -78,8 +80,8 @@ def generate_tab(jobs: Jobs, run: Run) -> None:
             pictures = gr.HTML(page.empty("Images appear here, out of noise."), elem_id="generated")
             status = gr.Markdown(elem_id="generate-status")
 
-    def generate(label: int, count: float, seed: float, guidance: float, steps: float, sampler: str):
-        order, begun = jobs.order(None if label == ALL else label, count, seed, guidance, steps, sampler), time.perf_counter()
+    def generate(label: int, count: float, seed: float, guidance: float, steps: float, sampler: str, average: float):
+        order, begun = jobs.order(None if label == ALL else label, count, seed, guidance, steps, sampler, average), time.perf_counter()
         captions = [f"{names[drawn]}, seed {number}" for number, drawn in zip(order.seeds, order.labels)]
         yield {status: WAITING}
         for drawing in jobs.draw(order):
@@ -88,17 +90,18 @@ def generate_tab(jobs: Jobs, run: Run) -> None:
         yield {pictures: page.pictures(drawing.images, captions, [f"{number:05d}.png" for number in order.seeds],
                                        sheet=("grid.png", grid(wrapped(drawing.images, 8)))),
                status: f"{len(order.seeds)} image{'s' if len(order.seeds) > 1 else ''} in {time.perf_counter() - begun:.1f} s; "
-                       f"click one to save it. The same from the command line:\n\n`{command(run, order, label, names)}`"}
+                       f"click one to save it. The same from the command line:\n\n`{command(jobs, order, label)}`"}
 
-    event = start.click(polite(generate, status), [label, count, seed, *controls], [pictures, status], **DRAWING)
+    event = start.click(polite(generate, status), [label, count, seed, *controls, average], [pictures, status], **DRAWING)
     cancel.click(lambda: "Cancelled.", None, status, cancels=[event], queue=False, api_visibility="private")
 
 
-def command(run: Run, order: Order, label: int, names: list[str]) -> str:
-    classes = [] if label == ALL else ["--classes", names[label]]
+def command(jobs: Jobs, order: Order, label: int) -> str:
+    classes = [] if label == ALL else ["--classes", jobs.pipe.facts.class_names[label]]
+    average = [] if order.pipe is jobs.pipe else ["--average", f"{order.pipe.average_length:g}"]
     config = order.config
-    return shlex.join(["ldm", "sample", str(run.folder), "OUT", *classes, "--seeds", f"{order.seeds[0]}-{order.seeds[-1]}", "--guidance",
-                       f"{config.guidance:g}", "--steps", str(config.steps), "--sampler", config.sampler])
+    return shlex.join(["ldm", "sample", str(jobs.run.folder), "OUT", *classes, "--seeds", f"{order.seeds[0]}-{order.seeds[-1]}", "--guidance",
+                       f"{config.guidance:g}", "--steps", str(config.steps), "--sampler", config.sampler, *average])
 
 
 def reconstruct_tab(pipe: Pipeline, run: Run) -> None:
@@ -176,7 +179,7 @@ def human_test_tab(jobs: Jobs, run: Run) -> None:
     def begin(rounds: float, exposure: int):
         reference = Reference.open(run)
         chosen = plan(reference, int(rounds))
-        order = Order(chosen.seeds, chosen.labels, jobs.pipe.sampling)
+        order = Order(jobs.pipe, chosen.seeds, chosen.labels, jobs.pipe.sampling)
         yield {pictures: page.empty(""), status: "Drawing the generated pictures …"}
         for drawing in jobs.draw(order):
             yield {status: f"Drawing the generated pictures: step {drawing.step} of {order.config.steps}"}

@@ -4,7 +4,7 @@ Rooms are imported inside the commands, so that --help and prepare never wait fo
 that of the commands in --help.
 """
 
-from latent_diffusion.cli import training, drawing, exploring, scoring, serving  # noqa: F401, I001
+from latent_diffusion.cli import training, drawing, exploring, scoring, reporting, serving  # noqa: F401, I001
 from latent_diffusion.cli.common import main
 
 __all__ = ["main"]

@@ -1,17 +1,21 @@
 """Drawing for several people: the images of `ldm sample`, turns step by step, limits in one polite line."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from latent_diffusion import Pipeline
 from latent_diffusion.app.jobs import Jobs
-from latent_diffusion.sampling.folder import png
 from latent_diffusion.exploration.walks import seed_walk
+from latent_diffusion.run import Run
+from latent_diffusion.sampling.folder import png
+from latent_diffusion.training.ema import SNAPSHOT_LENGTHS, PowerAverage, save_snapshot
 
 
 @pytest.fixture(scope="module")
 def jobs(tiny_run) -> Jobs:
-    return Jobs(Pipeline.from_run(tiny_run, device="cpu"))
+    return Jobs(Run(tiny_run), Pipeline.from_run(tiny_run, device="cpu"))
 
 
 def last(drawings) -> np.ndarray:
@@ -28,6 +32,22 @@ def test_images_are_those_of_ldm_sample(jobs, tiny_run, tmp_path, ldm, label, sa
     assert status == 0, errors
     for seed, image in zip((4, 5, 6), drawn):
         assert png(image) == (tmp_path / "s" / f"{seed:05d}.png").read_bytes()
+
+
+def test_other_averages_of_the_weights(tiny_run, tmp_path, ldm):
+    run, pipe = Run(shutil.copytree(tiny_run, tmp_path / "run")), Pipeline.from_run(tiny_run, device="cpu")
+    assert Jobs(run, pipe).average_lengths == [pipe.average_length]
+    for length in SNAPSHOT_LENGTHS:
+        for step in (250, 500):
+            save_snapshot(run.diffusion.averages, PowerAverage(pipe.denoiser, length), step)
+    jobs = Jobs(run, pipe)
+    order = jobs.order(0, 1, 4, 1.5, 6, "ddim", 0.15)
+    assert order.pipe.average_length == 0.15 and jobs.order(0, 1, 4, 1.5, 6, "ddim", 0.05).pipe is pipe
+    assert ldm("sample", run.folder, tmp_path / "s", "--seeds", "4", "--classes", pipe.facts.class_names[0], "--steps", 6, "--sampler", "ddim",
+               "--average", 0.15, "--device", "cpu")[0] == 0
+    assert png(last(jobs.draw(order))[0]) == (tmp_path / "s" / "00004.png").read_bytes()
+    with pytest.raises(ValueError, match="0.05, 0.1, 0.15, 0.2"):
+        jobs.order(0, 1, 4, 1.5, 6, "ddim", 0.12)
 
 
 def test_previews_go_from_noise_to_the_image(jobs):

@@ -1,0 +1,92 @@
+"""A comparison in tables: for the terminal, and as one HTML page in the look of the report."""
+
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from latent_diffusion.evaluation.table import ROWS, number
+from latent_diffusion.inspection.plots import Panel
+from latent_diffusion.report.compare import ABSENT, Comparison, Entry, within
+from latent_diffusion.report.curves import training_panels
+from latent_diffusion.report.gather import STAGES
+from latent_diffusion.report.page import environment, versions
+from latent_diffusion.report.tables import ends
+from latent_diffusion.run import write_atomic
+
+RECONSTRUCTED = {"psnr": "PSNR, dB", "ssim": "SSIM", "sharpness": "sharpness of reconstructions", "rfid": "rFID"}
+
+
+def score_rows(found: Comparison) -> list[list[str]]:
+    """Score, one cell a run, what real images have, and whether the runs differ by more than the intervals."""
+    rows = []
+    for name, (title, _) in ROWS.items():
+        scores = [entry.scores.scores.get(name) if entry.scores else None for entry in found.entries]
+        if not any(scores):
+            continue
+        gain = 1000 if name == "kid" else 1
+        cells = [f"{number(one.value, gain)} ({ends(one, gain)})" if one else ABSENT for one in scores]
+        real = " / ".join(dict.fromkeys(number(one.real, gain) for one in scores if one))  # one, where the data are the same
+        rows.append([f"{title.strip()}, N = {found.images}" if name == "fid" else title.strip(), *cells,
+                     f"{real} (floor)" if name == "fid" else real, difference(found.entries, scores)])
+        if name == "fid":
+            ratios = [entry.scores.fid_over_floor if entry.scores else None for entry in found.entries]
+            rows.append(["FID / floor", *(number(ratio) for ratio in ratios), "1", ""])
+    for name, title in RECONSTRUCTED.items():
+        cells = [reconstruction_cell(entry, name) for entry in found.entries]
+        if set(cells) != {ABSENT}:
+            floors = dict.fromkeys(number(entry.reconstruction.rfid_floor) for entry in found.entries if entry.reconstruction)
+            rows.append([title, *cells, f"{' / '.join(floors)} (floor)" if name == "rfid" else "", "none" if len(set(cells)) == 1 else ""])
+    return rows
+
+
+def reconstruction_cell(entry: Entry, name: str) -> str:
+    value = getattr(entry.reconstruction, name) if entry.reconstruction else None
+    if value is None:
+        return ABSENT
+    return f"{number(value)}, N = {entry.reconstruction.n}" if name == "rfid" else number(value)
+
+
+def difference(entries: list[Entry], scores: list) -> str:
+    """Of each run to the first."""
+    known = {entry.name: within(scores[0], one) for entry, one in zip(entries[1:], scores[1:])}
+    beyond = [name for name, inside in known.items() if inside is False]
+    if beyond:
+        return "beyond intervals" + (f": {', '.join(beyond)}" if len(entries) > 2 else "")
+    return "within intervals" if any(known.values()) else ""
+
+
+def tables(found: Comparison) -> list[Table]:
+    """Settings that differ, and scores."""
+    names = [entry.name for entry in found.entries]
+    settings = Table(title="settings that differ" if found.settings else "no setting differs")
+    for column in ("setting", *names):
+        settings.add_column(Text(column))
+    for name, values in found.settings:
+        settings.add_row(Text(name), *(Text(value) for value in values))
+    scores = Table(title=Text(f"{found.images} samples each, judged by {found.judged_by}"))
+    for column in ("score", *names, "real", f"difference to {names[0]}"):
+        scores.add_column(Text(column))
+    for row in score_rows(found):
+        scores.add_row(*(Text(cell) for cell in row))
+    scores.caption = Text("\n".join(found.notes))
+    return [settings, scores] if found.settings else [scores]
+
+
+def panels(found: Comparison) -> list[Panel]:
+    """Training curves overlaid, of every stage that some run has."""
+    shown = []
+    for stage in STAGES:
+        if trainings := {entry.name: entry.found.trainings[stage] for entry in found.entries if stage in entry.found.trainings}:
+            shown += training_panels(stage, trainings)
+    return shown
+
+
+def write_page(found: Comparison, out: Path) -> Path:
+    facts = found.entries[0].found.facts
+    shown = next((list(entry.by_class) for entry in found.entries if entry.by_class), [])
+    page = environment().get_template("compare.html.j2").render(
+        found=found, entries=found.entries, names=facts.class_names, facts=facts, rows=score_rows(found), panels=panels(found), shown=shown,
+        versions=versions())
+    write_atomic(out, page.encode())
+    return out

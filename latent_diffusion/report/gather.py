@@ -1,0 +1,111 @@
+"""What a run directory holds, as one typed object; nothing is computed here. `measure` adds what is."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from latent_diffusion.data.reference import DataFacts, Reference
+from latent_diffusion.data.store import Dataset, DatasetInfo
+from latent_diffusion.evaluation.scores import Scores
+from latent_diffusion.run import CAPTIONS, Part, Run
+from latent_diffusion.studies.sweep import Trial
+
+STAGES = ("autoencoder", "classifier", "diffusion")
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a run: what it was told, and what its log says. `seconds` and `rate` (images/s) are None without a log."""
+
+    name: str
+    caption: str
+    command: str
+    trained: bool
+    config: dict  # the part's config.toml
+    log: list[dict]
+
+    @property
+    def settings(self) -> dict:
+        return self.config[self.name]["training"]
+
+    @property
+    def rate(self) -> float | None:
+        return self.log[-1].get("images_per_second") if self.log else None
+
+    @property
+    def seconds(self) -> float | None:
+        return self.log[-1]["step"] * self.settings["batch_size"] / self.rate if self.rate else None
+
+
+@dataclass
+class Gathered:
+    """`missing` says, by section, in one line what is not there and which command makes it."""
+
+    run: Run
+    facts: DataFacts
+    reference: Reference | None
+    info: DatasetInfo | None
+    trainings: dict[str, Training]
+    judge_accuracy: float | None
+    earlier: dict[str, Scores]  # by the name under which scores.json has them
+    trials: list[Trial]
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.run.folder.resolve().name
+
+
+def gather(run: Run, data: Dataset | None = None) -> Gathered:
+    """Read a run; ValueError where `data` is not what it was trained on."""
+    trainings = {name: read_training(getattr(run, name)) for name in STAGES if getattr(run, name).config_path.is_file()}
+    missing: dict[str, str] = {}
+    reference = attempt(missing, "reference", lambda: Reference.open(run))
+    facts = reference.facts if reference else DataFacts.model_validate(next(iter(trainings.values())).config["data"])
+    if data and data.info.checksum != facts.checksum:
+        raise ValueError(f"{data.folder} is not the data set that {run.folder} was trained on")
+    if reference and not len(reference.images):
+        missing["reference"] = "the run keeps no held-out images, because none were held out: ldm prepare --holdout 0.1"
+    recorded, swept = run.read_scores(), run.folder / "sweep" / "sweep.json"
+    trials = attempt(missing, "sweep", lambda: read_trials(swept)) if swept.is_file() else None
+    return Gathered(run, facts, reference, data.info if data else None, trainings, recorded.get("judge", {}).get("test_accuracy"),
+                    earlier_scores(recorded), trials or [], missing)
+
+
+def attempt(missing: dict[str, str], what: str, load: Callable[[], Loaded]) -> Loaded | None:
+    """What `load` gives; None, and the line that says why in `missing`, where a user has to do something first."""
+    try:
+        return load()
+    except ValueError as error:
+        missing[what] = str(error)
+        return None
+
+
+def read_training(part: Part) -> Training:
+    lines = part.metrics_path.read_text().splitlines() if part.metrics_path.is_file() else []
+    log = [json.loads(line) for line in lines if line.endswith("}")]  # a power cut may leave half a line
+    return Training(part.name, *CAPTIONS[part.name], part.trained, part.read_config(), log)
+
+
+def earlier_scores(recorded: dict) -> dict[str, Scores]:
+    """The entries of scores.json that are scores of samples, in today's form."""
+    found = {}
+    for name, entry in recorded.items():
+        try:
+            found[name] = Scores.model_validate(entry)
+        except ValidationError:
+            continue
+    return found
+
+
+def read_trials(path: Path) -> list[Trial]:
+    """What `ldm sweep` wrote, the last one being the confirmation."""
+    try:
+        return [Trial.model_validate(trial) for trial in json.loads(path.read_text())]
+    except (ValueError, TypeError):
+        raise ValueError(f"{path} is damaged or of another version: ldm sweep writes it again") from None

@@ -1,0 +1,101 @@
+"""Two runs that differ in two settings: exactly these are named, and one judge scores both."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from latent_diffusion.evaluation.scores import Score
+from latent_diffusion.report.compare import compare_runs, short_names, within
+from latent_diffusion.report.comparison import score_rows, write_page
+from latent_diffusion.run import Run
+
+IMAGES = 36  # as many as there are held-out images, so that there is a floor
+
+
+@pytest.fixture(scope="module")
+def pair(tiny_run, shapes, tmp_path_factory) -> tuple[Path, Path]:
+    """The run, and a copy whose denoiser was trained a little longer with another label dropout, without a judge of its own."""
+    from latent_diffusion import cli
+
+    first, second, arguments = (folder := tmp_path_factory.mktemp("pair")) / "first", folder / "<i>second", sys.argv
+    shutil.copytree(tiny_run, first)
+    shutil.copytree(tiny_run, second)
+    try:
+        sys.argv = ["ldm", "train-diffusion", "--data", str(shapes), "--run", str(second), "--resume", "--device", "cpu",
+                    "--set", "diffusion.training.steps=520", "--set", "diffusion.label_dropout=0.2"]
+        cli.main()
+    finally:
+        sys.argv = arguments
+    shutil.rmtree(second / "classifier")
+    return first, second
+
+
+@pytest.fixture(scope="module")
+def compared(pair):
+    return compare_runs(pair, None, IMAGES, "cpu")
+
+
+def test_it_names_exactly_the_settings_that_differ(compared):
+    assert dict(compared.settings) == {"diffusion.training.steps": ["500", "520"], "diffusion.label_dropout": ["0.1", "0.2"]}
+
+
+def test_one_judge_scores_both_and_runs_are_left_alone(compared, pair, ldm, tmp_path):
+    first, second = compared.entries
+    assert first.scores.identity == second.scores.identity == Run(pair[0]).classifier.checksum()
+    fids = [entry.scores.scores["fid"] for entry in compared.entries]
+    assert fids[0].value != fids[1].value and fids[0].real == fids[1].real > 0
+    before = [(folder / "scores.json").read_text() for folder in pair]
+    assert ldm("sample", pair[1], tmp_path / "s", "--seeds", f"1-{IMAGES}", "--class-distribution", "data", "--device", "cpu")[0] == 0
+    assert ldm("evaluate", tmp_path / "s", "--run", pair[1], "--judge", pair[0], "--device", "cpu")[0] == 0
+    entries = json.loads((pair[1] / "scores.json").read_text())
+    (recorded,) = (entry for name, entry in entries.items() if name.startswith(str(tmp_path / "s")))
+    assert recorded["scores"]["fid"]["value"] == pytest.approx(second.scores.value("fid"))
+    assert not any("compare" in text or f"1-{IMAGES}" in text for text in before)
+
+
+def test_tables_and_page(compared, pair, ldm, tmp_path):
+    rows = {row[0]: row[1:] for row in score_rows(compared)}
+    assert "(floor)" in rows[f"FID, N = {IMAGES}"][2] and rows["PSNR, dB"][0] == rows["PSNR, dB"][1] and rows["PSNR, dB"][3] == "none"
+    assert any("intervals" in row[-1] for row in rows.values())
+    text = write_page(compared, tmp_path / "page.html").read_text()
+    assert "diffusion.label_dropout" in text and "&lt;i&gt;second" in text and "<i>second" not in text
+    assert text.count("<img") == 3 * 2 * 5 and "autoencoder.training" not in text and (tmp_path / "page.html").stat().st_size < 5e6
+    status, output, errors = ldm("compare", *pair, "--images", "20", "--device", "cpu", "--out", tmp_path / "again.html")
+    assert status == 0 and "diffusion.label_dropout" in output and "sampling." not in output and (tmp_path / "again.html").is_file(), errors
+
+
+def test_an_untrained_part_is_a_note_and_no_difference_of_settings(pair, tmp_path):
+    half = tmp_path / "half"
+    for part in ("autoencoder", "reference"):
+        shutil.copytree(pair[0] / part, half / part)
+    found = compare_runs([pair[0], half], None, 20, "cpu")
+    assert found.settings == [] and any("ldm train-diffusion" in note and note.startswith("half") for note in found.notes)
+    assert {row[0]: row[2] for row in score_rows(found)}["precision"] == "-"
+
+
+def test_what_cannot_be_compared_is_refused_in_one_line(pair, tmp_path, ldm):
+    other = tmp_path / "other"
+    shutil.copytree(pair[0], other)
+    path = other / "reference" / "data.json"
+    path.write_text(path.read_text().replace('"disk"', '"dog"'))
+    for arguments, words in (((pair[0], other), "other classes"), ((pair[0],), "two or more"), ((pair[0], pair[0]), "named twice"),
+                             ((pair[1], pair[0]), "--judge"), ((pair[0], tmp_path / "nothing"), "there is no run")):
+        status, _, errors = ldm("compare", *arguments, "--images", "20", "--device", "cpu", "--out", tmp_path / "x.html")
+        assert status == 2 and words in errors and errors.count("\n") == 1, errors
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_within_the_intervals():
+    def score(value, half):
+        return Score(value=value, low=value - half, high=value + half)
+
+    assert within(score(1.0, 0.3), score(1.49, 0.4)) is True and within(score(1.0, 0.3), score(1.51, 0.4)) is False  # hypot(3, 4) = 5
+    assert within(score(1.0, 0.3), Score(value=1.0)) is None and within(None, score(1.0, 0.1)) is None
+
+
+def test_names_are_as_short_as_they_can_be(tmp_path):
+    assert short_names([tmp_path / "a" / "x", tmp_path / "b" / "x"]) == ["a/x", "b/x"]
+    assert short_names([tmp_path / "x", tmp_path / "y"]) == ["x", "y"]
