@@ -157,7 +157,7 @@ def test_an_average_put_together_from_snapshots_is_near_the_one_kept_all_along(t
 
 
 def test_an_average_after_training_needs_snapshots(tmp_path, tiny_run, ldm):
-    status, _, errors = ldm("sample", tiny_run, tmp_path / "out", "--average", "0.05", "--device", "cpu")
+    status, _, errors = ldm("sample", tiny_run, tmp_path / "out", "--average", "0.07", "--device", "cpu")
     assert status == 2 and "snapshots=8" in errors
 
 
