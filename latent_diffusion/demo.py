@@ -3,6 +3,7 @@
 What is finished is kept: a demo that was interrupted goes on, one that was completed samples and scores again at once.
 """
 
+import json
 import time
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from latent_diffusion.inspection.grids import grid, reconstruction_grid
 from latent_diffusion.inspection.previews import reconstruction_preview, sample_preview
 from latent_diffusion.pipeline import Pipeline, sample_to_folder
 from latent_diffusion.progress import LateProgress, Progress, clock, console, say
-from latent_diffusion.run import Interrupted, Part, Run
+from latent_diffusion.run import Interrupted, Part, Run, write_json
 from latent_diffusion.training.autoencoder import autoencoder_task, train_autoencoder
 from latent_diffusion.training.classifier import classifier_task
 from latent_diffusion.training.diffusion import diffusion_task, train_diffusion
@@ -44,10 +45,8 @@ def run_demo(folder: Path, device_name: str, settings: list[str]) -> None:
 
 def everything(folder: Path, device_name: str, settings: list[str]) -> None:
     run, device, start = Run(folder), choose_device(device_name), time.perf_counter()
-    data = draw_cartoons(run)
     world = World(0, 1, device)
-    config = load_config(CONFIG, settings)
-    refuse_late_settings(run, config, settings)
+    config, data = begun_config(run, settings), draw_cartoons(run)
     if not all(getattr(run, name).trained for name in STAGES):
         config = plan(run, data, config, world)
     train_autoencoder_if_needed(run, data, config, world)
@@ -61,18 +60,18 @@ def everything(folder: Path, device_name: str, settings: list[str]) -> None:
     say(f"\nall of it took {clock(time.perf_counter() - start)} minutes. More: ldm sample {folder} samples --classes dog,cat --guidance 2")
 
 
-def refuse_late_settings(run: Run, config: Config, settings: list[str]) -> None:
-    """ValueError for settings that differ from those with which their stage has begun: it would go on without them."""
-    for name in settings:
-        path = name.partition("=")[0].strip().split(".")
-        part = run.diffusion if path[0] == "sampling" else getattr(run, path[0])
-        if part.trained or part.checkpoint_path.is_file():
-            wanted, recorded = config.model_dump(mode="json"), part.read_config()
-            for key in path:
-                wanted, recorded = wanted[key], recorded.get(key, {})
-            if wanted != recorded:
-                raise ValueError(f"--set {name}: the {part.caption} in {run.folder} was begun without it: leave it out to go on, or "
-                                 "give a new --run")
+def begun_config(run: Run, settings: list[str]) -> Config:
+    """The demo's config, with the settings with which it began. ValueError for others later on, which it would go on without."""
+    path = run.folder / "demo.json"
+    began = path.is_file() or any(getattr(run, name).checkpoint_path.is_file() for name in STAGES)
+    recorded = json.loads(path.read_text())["settings"] if path.is_file() else []
+    if began and settings not in ([], recorded):
+        raise ValueError(f"the demo in {run.folder} began with {' '.join(f'--set {one}' for one in recorded) or 'no --set'}: leave out "
+                         "--set to go on, or give a new --run")
+    config = load_config(CONFIG, recorded if began else settings)
+    if not began:
+        write_json(path, {"settings": settings})
+    return config
 
 
 def draw_cartoons(run: Run) -> Dataset:

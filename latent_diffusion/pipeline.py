@@ -58,7 +58,7 @@ class Pipeline:
             precision = config["diffusion"]["training"]["precision"]
         return cls(autoencoder, denoiser, DataFacts.model_validate(config["data"]),
                    SamplingConfig.model_validate(config["sampling"]), place, precision,
-                   average_length or config["diffusion"]["training"]["average_length"], f"{run.autoencoder.checksum()[:16]}-{run.diffusion.checksum()[:16]}")
+                   average_length or config.get("average_length", config["diffusion"]["training"]["average_length"]), run.checksum())
 
     def __call__(self, classes: Sequence[str] | None = None, seeds: Sequence[int] = (1,), **settings) -> list[Image.Image]:
         """One image a seed: seed s draws classes[(s - 1) mod len], all classes by default.

@@ -8,6 +8,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import tomli_w
@@ -82,6 +83,10 @@ class Run:
             raise ValueError(f"{folder} is not a run: it holds none of autoencoder/, classifier/, diffusion/")
         return run
 
+    def checksum(self) -> str:
+        """What names this pair of autoencoder and denoiser."""
+        return f"{self.autoencoder.checksum()[:16]}-{self.diffusion.checksum()[:16]}"
+
     def read_scores(self) -> dict:
         return json.loads(self.scores_path.read_text()) if self.scores_path.is_file() else {}
 
@@ -131,11 +136,22 @@ def save_tensors(path: Path, tensors: Mapping, metadata: Mapping[str, str] | Non
 
 def load_tensors(path: Path) -> tuple[dict, dict[str, str]]:
     """The tensors of a safetensors file, and its metadata."""
+    with opened_tensors(path) as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})
+
+
+def load_metadata(path: Path) -> dict[str, str]:
+    with opened_tensors(path) as file:
+        return dict(file.metadata() or {})
+
+
+@contextmanager
+def opened_tensors(path: Path):
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})
+            yield file
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged or no safetensors file ({error}): copy or train it again") from None
 

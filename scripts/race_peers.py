@@ -114,12 +114,13 @@ def by_the_clock(turn, step: Callable[[int, float], None], network: nn.Module, a
                  look: Callable[[int, bool], None] | None) -> None:
     """step(number, share of the time gone) until that second of the clock, and look(steps done, last) at averaged weights."""
     begin, number = turn.elapsed(), 0
+    every = 1 if turn.race.device.type == "cpu" else 20  # steps between looks at the clock, for which a GPU has to be waited for
     network.train()
-    while (now := turn.elapsed()) < until:
+    while number % every or (now := turn.elapsed()) < until:
         step(number, (now - begin) / (until - begin))
         number += 1
         average.update(number)
-        if look and turn.is_due():
+        if look and number % every == 0 and turn.is_due():
             with averaged(network, average):
                 look(number, False)
     if look:

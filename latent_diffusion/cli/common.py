@@ -2,9 +2,10 @@
 
 import os
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -53,17 +54,26 @@ def configured(pipe, command: str, **settings):
         raise ValueError(explain(error, command)) from None
 
 
-def values(text: str, kind: type, option: str) -> list:
+def values(text: str, kind: Callable[[str], Any], option: str, example: str = "1,1.5,2") -> list:
     try:
         return [kind(part.strip()) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"{option} {text!r} must be values separated by commas, such as 1,1.5,2") from None
+        raise ValueError(f"{option} {text!r} must be values separated by commas, such as {example}") from None
 
 
-def interval(text: str) -> tuple[float, float] | str:
-    """"0.2-5" -> (0.2, 5.0); "all" is itself. ValueError for anything else."""
-    low, _, high = text.partition("-")
-    return text if text == "all" else (float(low), float(high))
+def intervals(text: str) -> list[tuple[float, float] | str]:
+    """Of --guidance-interval: "all,0.2-5" -> ["all", (0.2, 5.0)]. ValueError for anything else."""
+    def one(part: str) -> tuple[float, float] | str:
+        low, _, high = part.partition("-")
+        return part if part == "all" else (float(low), float(high))
+
+    return values(text, one, "--guidance-interval", "0.2-5 or all")
+
+
+def one_interval(text: str | None) -> tuple[float, float] | str | None:
+    if text and len(intervals(text)) > 1:
+        raise ValueError(f"--guidance-interval {text!r} must be one interval here, such as 0.2-5 or all")
+    return intervals(text)[0] if text else None
 
 
 def names_in(text: str | None) -> list[str] | None:

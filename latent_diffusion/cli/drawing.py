@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from latent_diffusion.cli.common import (AverageLength, Classes, Device, ExistingRun, Guidance, GuidanceInterval, Precision, PrecisionOption,
-                                         Sampler, Steps, Temperature, app, configured, interval, names_in, values)
+                                         Sampler, Steps, Temperature, app, configured, names_in, one_interval)
 from latent_diffusion.progress import Progress, console, say
 
 
@@ -74,7 +74,7 @@ def sample(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder fo
     pipe, chosen = Pipeline.from_run(run, device, precision.value, average), parse_seeds(seeds)
     names = names_in(classes)
     config = configured(pipe, "ldm sample", guidance=guidance, steps=steps, sampler=sampler, temperature=temperature,
-                        guidance_interval=values(guidance_interval, interval, "--guidance-interval")[0] if guidance_interval else None)
+                        guidance_interval=one_interval(guidance_interval))
     if every_class and class_distribution == Distribution.data:
         raise ValueError("--every-class draws each seed in each class, so --class-distribution data cannot hold as well")
     total = len(chosen) * (len(pipe.labels(names)) if every_class else 1)

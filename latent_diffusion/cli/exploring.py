@@ -44,7 +44,7 @@ def interpolate(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Pict
         pictures = find_pictures(images, Run.open(run)).relabelled(names, pipe.facts)
         if len(pictures.images) != 2:
             raise ValueError(f"--images stands for {len(pictures.images)} images here: a walk has two ends, such as class:NAME/3")
-        config = configured(pipe, "ldm interpolate", guidance=1 if guidance is None else guidance, steps=steps or INVERSION_STEPS,
+        config = configured(pipe, "ldm interpolate", guidance=1 if guidance is None else guidance, steps=INVERSION_STEPS if steps is None else steps,
                             sampler=sampler or "heun", compute_batch=FEW)
         rows, captions = image_walk(pipe, pictures, frames, config), None
     else:
@@ -115,7 +115,7 @@ def invert(run: ExistingRun, out: Picture,
                     "ldm vary runs/demo varied.png class:dog/3 --classes cat,frog --seeds 1-3")
 def vary(run: ExistingRun, out: Picture, images: Annotated[list[str], typer.Argument(help=f"Images, each {PICTURES}.")],
          classes: Classes = None,
-         strength: Annotated[str, typer.Option(help="Shares of noise t, separated by commas: 0 keeps the image, 1 nothing of it; "
+         strength: Annotated[str, typer.Option(help="Shares of noise t, separated by commas: near 0 keeps the image, 1 nothing of it; "
                                                     "the noise level is t / (1 - t).")] = "0.4,0.6,0.7,0.8,0.9",
          seeds: Annotated[str, typer.Option(help="Of the noise; each gives a row.")] = "1",
          guidance: Guidance = None, steps: Steps = None, sampler: Sampler = None, device: Device = "auto") -> None:

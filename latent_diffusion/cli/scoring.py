@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from latent_diffusion.cli.common import DataFolder, Device, ExistingRun, SamplesFolder, app, interval, values
+from latent_diffusion.cli.common import DataFolder, Device, ExistingRun, SamplesFolder, app, intervals, values
 from latent_diffusion.progress import Progress, console, say
 
 
@@ -167,9 +167,9 @@ def sweep(run: ExistingRun,
     from latent_diffusion.run import Run
     from latent_diffusion.studies.sweep import sweep as try_all
 
-    kinds = {"guidance": float, "steps": int, "sampler": str, "guidance_interval": interval, "temperature": float}
-    given = {"guidance": guidance, "steps": steps, "sampler": sampler, "guidance_interval": guidance_interval, "temperature": temperature}
-    settings = {name: values(text, kinds[name], f"--{name.replace('_', '-')}") for name, text in given.items() if text}
+    given = {"guidance": (guidance, float), "steps": (steps, int), "sampler": (sampler, str), "temperature": (temperature, float)}
+    settings = {name: values(text, kind, f"--{name}") for name, (text, kind) in given.items() if text}
+    settings |= {"guidance_interval": intervals(guidance_interval)} if guidance_interval else {}
     table, pictures = try_all(Run.open(run), out or run / "sweep", settings, values(average, float, "--average") if average else [], images,
                               device, apply)
     console.print(table)

@@ -62,7 +62,7 @@ def sheet(trip: RoundTrip) -> Image.Image:
 
 def table(trip: RoundTrip, config: SamplingConfig) -> Table:
     plain, double = psnr(trip.originals, trip.plain), psnr(trip.originals, trip.double)
-    noise = trip.noise.double().cpu()
+    noise = trip.noise.cpu().double()
     mean, deviation = noise.mean(), noise.std()
     kurtosis = ((noise - mean) ** 4).mean() / deviation**4
     shown = Table(title=f"{len(plain)} images to noise and back, {config.steps} steps each way, guidance {config.guidance:g}")

@@ -32,7 +32,7 @@ def vary(pipe: Pipeline, images: np.ndarray, labels: Sequence[int], seeds: Seque
     latents = encode(pipe.autoencoder, images, config.compute_batch, pipe.precision)
     denoise, varied = conditioned(pipe, labels, config), []
     for strength, level in zip(strengths, levels):
-        noise, sigmas = PerSeedNoise(seeds, pipe.device), noise_levels(config.steps, level, config.sigma_min)
+        noise, sigmas = PerSeedNoise(seeds, pipe.device, config.temperature), noise_levels(config.steps, level, config.sigma_min)
         noisy = latents + level * noise.draw(latent_shape(pipe.autoencoder))
         states = SAMPLERS[config.sampler](denoise, noisy, sigmas, noise.like)
         latents_varied = last(states, f"strength {strength:g}", config.steps, len(latents))

@@ -21,7 +21,7 @@ from latent_diffusion.evaluation.sources import of_array
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import say
 from latent_diffusion.report.gather import Gathered, attempt, gather
-from latent_diffusion.report.measure import draw_by_class, draw_samples, load_judge
+from latent_diffusion.report.measure import draw_by_class, draw_samples, images_to_score, load_judge
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.generate import reconstruct
 from latent_diffusion.training.autoencoder import load_autoencoder
@@ -55,7 +55,7 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
 
 
-def compare_runs(folders: Sequence[Path], judge_folder: Path | None, images: int, device_name: str) -> Comparison:
+def compare_runs(folders: Sequence[Path], judge_folder: Path | None, asked: int | None, device_name: str) -> Comparison:
     """ValueError for fewer than two runs, for runs whose data have other classes or sizes, and where the judge is missing."""
     if len(folders) < 2:
         raise ValueError(f"{len(folders)} run to compare: name two or more")
@@ -65,6 +65,7 @@ def compare_runs(folders: Sequence[Path], judge_folder: Path | None, images: int
     for found in (*(entry.found for entry in entries), judged_by):
         refuse_other_data(entries[0].found, found)
     reference, lacking = Reference.open(judged_by.run), {}
+    images = images_to_score(asked, reference)
     judge, against = load_judge(judged_by.run, lacking, judged_by.facts.num_classes, device)
     if not judge and judged_by.facts.num_classes > 1:
         raise ValueError(f"{lacking['judge']}, or name another with --judge")
@@ -72,7 +73,7 @@ def compare_runs(folders: Sequence[Path], judge_folder: Path | None, images: int
     for entry in entries:
         say(entry.name)
         measure_entry(entry, reference, judge, against, images, device, reconstructions)
-    return Comparison(entries, differing([entry.found for entry in entries]), str(judge_folder or folders[0]), images, notes(entries))
+    return Comparison(entries, differing([entry.found for entry in entries]), str(judge_folder or folders[0]), images, notes(entries, judged_by))
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
@@ -149,9 +150,9 @@ def within(one: Score | None, other: Score | None) -> bool | None:
     return abs(one.value - other.value) <= halves
 
 
-def notes(entries: list[Entry]) -> list[str]:
+def notes(entries: list[Entry], judged_by: Gathered) -> list[str]:
     said = [f"{entry.name}: {line}" for entry in entries for what, line in entry.found.missing.items() if what != "reference"]
-    if len({entry.found.facts.checksum for entry in entries}) > 1:
+    if len({found.facts.checksum for found in (judged_by, *(entry.found for entry in entries))}) > 1:
         said.append("The data sets differ: held-out images of one may be training images of another.")
     said.append("Intervals are for the samples. A training with another seed differs by more.")
     return said

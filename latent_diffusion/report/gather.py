@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -12,7 +11,7 @@ from latent_diffusion.data.reference import DataFacts, Reference
 from latent_diffusion.data.store import Dataset, DatasetInfo
 from latent_diffusion.evaluation.scores import Scores
 from latent_diffusion.run import CAPTIONS, Part, Run
-from latent_diffusion.studies.sweep import Trial
+from latent_diffusion.studies.sweep import CONFIRMED, LIST, Trial, read_trials
 
 STAGES = ("autoencoder", "classifier", "diffusion")
 Loaded = TypeVar("Loaded")
@@ -71,8 +70,8 @@ def gather(run: Run, data: Dataset | None = None) -> Gathered:
         raise ValueError(f"{data.folder} is not the data set that {run.folder} was trained on")
     if reference and not len(reference.images):
         missing["reference"] = "the run keeps no held-out images, because none were held out: ldm prepare --holdout 0.1"
-    recorded, swept = run.read_scores(), run.folder / "sweep" / "sweep.json"
-    trials = attempt(missing, "sweep", lambda: read_trials(swept)) if swept.is_file() else None
+    recorded = run.read_scores()
+    trials = attempt(missing, "sweep", lambda: finished_sweep(run)) if (run.folder / "sweep" / LIST).is_file() else None
     return Gathered(run, facts, reference, data.info if data else None, trainings, recorded.get("judge", {}).get("test_accuracy"),
                     earlier_scores(recorded), trials or [], missing)
 
@@ -103,9 +102,13 @@ def earlier_scores(recorded: dict) -> dict[str, Scores]:
     return found
 
 
-def read_trials(path: Path) -> list[Trial]:
-    """What `ldm sweep` wrote, the last one being the confirmation."""
-    try:
-        return [Trial.model_validate(trial) for trial in json.loads(path.read_text())]
-    except (ValueError, TypeError):
-        raise ValueError(f"{path} is damaged or of another version: ldm sweep writes it again") from None
+def finished_sweep(run: Run) -> list[Trial]:
+    """What `ldm sweep` wrote, the last one being the confirmation; ValueError unless it is whole, and of these networks."""
+    trials, folder = read_trials(run.folder / "sweep"), run.folder / "sweep"
+    if not trials:
+        raise ValueError(f"{folder / LIST} is damaged or of another version: ldm sweep {run.folder} writes it again")
+    if not run.diffusion.trained or any(trial.run != run.checksum() for trial in trials):
+        raise ValueError(f"{folder / LIST} is of networks that were trained again since: ldm sweep {run.folder} makes a new one")
+    if trials[-1].first_seed != CONFIRMED:
+        raise ValueError(f"the sweep in {folder} was interrupted: the same ldm sweep goes on")
+    return trials

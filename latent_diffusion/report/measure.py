@@ -12,6 +12,7 @@ from latent_diffusion.evaluation.audit import Audit, audit
 from latent_diffusion.evaluation.features import some
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.lpips import find_lpips
+from latent_diffusion.evaluation.reals import is_cartoons
 from latent_diffusion.evaluation.reconstruction import ReconstructionScores, reconstruct_images
 from latent_diffusion.evaluation.references import ReferenceStatistics
 from latent_diffusion.evaluation.scores import Scores, score
@@ -27,6 +28,7 @@ from latent_diffusion.studies.noise_loss import NoiseLoss, noise_loss
 from latent_diffusion.training.stage import spread
 
 BATCH = 100
+IMAGES, FEWEST_IMAGES = 200, 20  # scored by default
 MOST_CLASSES = 24  # shown as pictures; the tables have all
 SEEDS_SHOWN, SEEDS_OF_ONE = 8, 32  # a class; where there is only one
 RECONSTRUCTED, NOISED, PROCESS_ROWS, PROCESS_PARTS = 10, 200, 5, 7
@@ -48,6 +50,12 @@ class Measured:
     noise: NoiseLoss | None = None
     audit: Audit | None = None
     pairs: dict[str, tuple[np.ndarray, np.ndarray]] | None = None  # by distance: samples, training images
+
+
+def images_to_score(asked: int | None, reference: Reference | None) -> int:
+    """As many as asked for; by default so many that there is a floor, for which as many held-out images are needed."""
+    enough = reference is None or is_cartoons(reference.facts) or len(reference.images) >= IMAGES
+    return asked or (IMAGES if enough else max(FEWEST_IMAGES, len(reference.images)))
 
 
 def measure(found: Gathered, images: int, data: Dataset | None, device: torch.device) -> Measured:

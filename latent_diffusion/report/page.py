@@ -12,29 +12,41 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation.table import number
 from latent_diffusion.inspection.grids import ERROR_GAIN, error_maps
+from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import clock
 from latent_diffusion.report import charts, curves, pictures, reproduce, tables
 from latent_diffusion.report.budget import stage_budget
-from latent_diffusion.report.gather import Gathered, gather
-from latent_diffusion.report.measure import MOST_CLASSES, Measured, measure
+from latent_diffusion.report.gather import Gathered, attempt, gather
+from latent_diffusion.report.measure import MOST_CLASSES, Measured, images_to_score, measure
 from latent_diffusion.report.verdicts import verdicts
 from latent_diffusion.run import Run, write_atomic
-from latent_diffusion.studies.sweep import sweep
+from latent_diffusion.studies.sweep import spoken, sweep
 
 REALS_SHOWN = 6  # images a class
 GUIDANCE = (1.0, 1.25, 1.5, 2.0, 3.0)
 HEADLINES = ("fid", "fid_over_floor", "inception_score", "accuracy", "precision", "recall", "sharpness")
 
 
-def report(folder: Path, out: Path, images: int, data_folder: Path | None, device: str, sweeping: bool) -> Path:
+def report(folder: Path, out: Path, images: int | None, data_folder: Path | None, device: str, sweeping: bool) -> Path:
     """Gather, measure and write; `sweeping` also sweeps guidance into RUN/sweep where there is no sweep yet."""
     run, data, place = Run.open(folder), Dataset.open(data_folder) if data_folder else None, choose_device(device)
     found = gather(run, data)
+    images = images_to_score(images, found.reference)
     if sweeping and not found.trials:
-        sweep(run, run.folder / "sweep", {"guidance": GUIDANCE}, [], max(50, images), device)
+        attempt(refused := {}, "sweep", lambda: sweep(run, run.folder / "sweep", {"guidance": GUIDANCE}, [], max(50, images), device))
         found = gather(run, data)
+        found.missing |= refused
     write_atomic(out, render(found, measure(found, images, data, place)).encode())
     return out
+
+
+def how_sampled(pipe: Pipeline) -> str:
+    """The run's sampling settings that change pictures, in words."""
+    config = pipe.sampling
+    words = [config.sampler, f"{config.steps} steps", f"guidance {config.guidance:g}"]
+    words += [] if config.guidance_interval == "all" else ["between noise levels {:g} and {:g}".format(*config.guidance_interval)]
+    words += [] if config.temperature == 1 else [f"temperature {config.temperature:g}"]
+    return ", ".join([*words, f"weights averaged over {pipe.average_length:g} of the training"])
 
 
 def render(found: Gathered, measured: Measured) -> str:
@@ -51,7 +63,8 @@ def render(found: Gathered, measured: Measured) -> str:
         reconstructed=reconstructed(measured),
         panels={name: curves.training_panels(name, {found.name: one}) for name, one in found.trainings.items()},
         noise=curves.noise_panel(measured.noise) if measured.noise else None,
-        swept=curves.sweep_panels(found.trials) if found.trials else [],
+        swept=curves.sweep_panels(found.trials) if found.trials else [], best=spoken(found.trials[-1]) if found.trials else "",
+        how=how_sampled(measured.pipe) if measured.pipe else "",
         config=reproduce.resolved_config(found), commands=reproduce.commands(found, measured.images), versions=versions(), gain=ERROR_GAIN)
 
 

@@ -24,7 +24,7 @@ SamplerName = Literal["dpmpp_2m", "heun", "ddim", "ddpm"]
 class SamplingConfig(BaseModel):
     """How a run samples unless told otherwise."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     sampler: SamplerName = Field("dpmpp_2m", description="dpmpp_2m, heun, ddim or ddpm")
     steps: int = Field(18, ge=1, description="steps from noise to latents; heun calls the network twice a step")

@@ -40,7 +40,7 @@ def noise_loss(pipe: Pipeline, images: np.ndarray, labels: np.ndarray) -> NoiseL
                 for row, given in enumerate((asked, torch.full_like(asked, pipe.denoiser.null_label))):
                     for level, sigma in enumerate(sigmas):
                         levels = torch.full((len(asked),), float(sigma), device=pipe.device)
-                        totals[row, level] += pipe.denoiser.loss(clean, noise, levels, given).double().sum().item()
+                        totals[row, level] += pipe.denoiser.loss(clean, noise, levels, given).cpu().double().sum().item()
             progress.advance(len(asked))
     conditional, unconditional = (totals / len(images)).tolist()
     return NoiseLoss(n=len(images), sigmas=sigmas.tolist(), conditional=conditional, unconditional=unconditional)

@@ -1,7 +1,11 @@
-"""Which sampling settings are best for a run: every combination tried on some seeds, the best confirmed on others."""
+"""Which sampling settings are best for a run: every combination tried on some seeds, the best confirmed on others.
 
+Every trial is written when it ends, so that an interrupted sweep goes on, and a later one tries only what is new.
+"""
+
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -18,11 +22,13 @@ from latent_diffusion.evaluation.sources import ImageSource
 from latent_diffusion.inspection.plots import Curve, Panel, plot
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress
-from latent_diffusion.run import Run, save_tensors, write_json
+from latent_diffusion.run import Run, write_json
 from latent_diffusion.sampling.generate import SamplingConfig
 from latent_diffusion.sampling.plan import follow
 
 BATCH = 100
+TRIED, CONFIRMED = 1_000_001, 2_000_001  # first seeds: far from those that people draw and score, which must not have been chosen for
+LIST = "sweep.json"
 SHOWN = {"fid": "FID", "inception_score": "Inception score", "accuracy": "accuracy", "precision": "precision", "recall": "recall",
          "sharpness": "sharpness"}
 VARIED = {"sampler": "sampler", "steps": "steps", "guidance": "guidance", "guidance_interval": "interval", "temperature": "temp.",
@@ -30,8 +36,10 @@ VARIED = {"sampler": "sampler", "steps": "steps", "guidance": "guidance", "guida
 
 
 class Trial(BaseModel):
-    """One setting: what it costs an image, in passes of the network and in seconds, and what it scores."""
+    """One setting: what it costs an image, in passes of the network and in seconds, and what it scores. run: checksum of
+    the networks."""
 
+    run: str
     sampler: str
     steps: int
     guidance: float
@@ -47,7 +55,8 @@ class Trial(BaseModel):
 def sweep(run: Run, out: Path, settings: dict[str, Sequence], average_lengths: Sequence[float], images: int,
           device: str, apply: bool = False) -> tuple[Table, list[Path]]:
     """Score `images` samples of every combination of `settings` (names of SamplingConfig) and averages of the weights; the
-    one of the least FID again with as many other seeds. `apply`: make it how the run samples from now on.
+    one of the least FID again with as many other seeds. `apply`: make it how the run samples from now on. ValueError for
+    settings that cannot be, and for data of one class, which no judge scores.
     """
     pipes = {length: Pipeline.from_run(run.folder, device, average_length=length) for length in average_lengths or [None]}
     own = next(iter(pipes.values()))
@@ -55,10 +64,17 @@ def sweep(run: Run, out: Path, settings: dict[str, Sequence], average_lengths: S
         plans = [(pipe, own.configured(**dict(zip(settings, values)))) for pipe in pipes.values() for values in product(*settings.values())]
     except ValidationError as error:
         raise ValueError(explain(error, "ldm sweep")) from None
+    if own.facts.num_classes < 2:
+        raise ValueError("the data has one class: a sweep goes by FID, which needs a judge of two")
     reference, judge = Reference.open(run), Judge.load(run, own.device)
-    against = judge_statistics(run, judge)
+    against, known = judge_statistics(run, judge), [trial for trial in read_trials(out) if trial.scores.n == images]
     with Progress("sweeping", (len(plans) + 1) * images) as progress:
         def attempt(pipe: Pipeline, config: SamplingConfig, first_seed: int) -> Trial:
+            setting = {name: getattr(config, name) for name in VARIED if name != "average_length"}
+            setting |= {"average_length": pipe.average_length, "first_seed": first_seed, "run": pipe.checksum}
+            if done := next((trial for trial in known if all(getattr(trial, name) == value for name, value in setting.items())), None):
+                progress.advance(images)
+                return done
             seeds, parts, began = range(first_seed, first_seed + images), [], time.perf_counter()
             labels = follow(seeds, range(pipe.facts.num_classes), pipe.facts.histogram)
             for start in range(0, images, BATCH):
@@ -66,32 +82,41 @@ def sweep(run: Run, out: Path, settings: dict[str, Sequence], average_lengths: S
                 progress.advance(len(parts[-1]))
             drawn, seconds, names = np.concatenate(parts), time.perf_counter() - began, pipe.facts.class_names
             source = ImageSource("a sweep", images, drawn.shape[1], lambda rows: drawn[rows], [names[label] for label in labels])
-            return Trial(**{name: getattr(config, name) for name in VARIED if name != "average_length"},
-                         average_length=pipe.average_length, evaluations=config.evaluations, seconds=seconds / images,
-                         first_seed=first_seed, scores=score(reference, source, judge, against, title=None))
+            known.append(Trial(**setting, evaluations=config.evaluations, seconds=seconds / images,
+                               scores=score(reference, source, judge, against, title=None)))
+            write_json(out / LIST, [trial.model_dump() for trial in known])
+            return known[-1]
 
-        trials = [attempt(*plan, 1) for plan in plans]
+        trials = [attempt(*plan, TRIED) for plan in plans]
         best = min(range(len(trials)), key=lambda i: trials[i].scores.value("fid"))
-        confirmed = attempt(*plans[best], 1 + images)
-    write_json(out / "sweep.json", [trial.model_dump() for trial in [*trials, confirmed]])
+        confirmed = attempt(*plans[best], CONFIRMED)
+    write_json(out / LIST, [trial.model_dump() for trial in [*trials, confirmed]])
     if apply:
         adopt(run, *plans[best])
     return table(trials, best, confirmed), [draw(trials, out / "sweep.png"), pareto(trials, best, out / "pareto.png")]
 
 
+def read_trials(folder: Path) -> list[Trial]:
+    """What a sweep wrote there, a finished one its confirmation last; none from another version, or where there is nothing."""
+    path = folder / LIST
+    try:
+        return [Trial.model_validate(trial) for trial in json.loads(path.read_text())] if path.is_file() else []
+    except (ValueError, TypeError):
+        return []
+
+
 def adopt(run: Run, pipe: Pipeline, config: SamplingConfig) -> None:
-    """Make these the run's sampling settings and these averaged weights its denoiser."""
-    recorded = run.diffusion.read_config()
-    recorded["sampling"] = config.model_dump(mode="json")
-    if recorded["diffusion"]["training"]["average_length"] != pipe.average_length:
-        recorded["diffusion"]["training"]["average_length"] = pipe.average_length
-        save_tensors(run.diffusion.model_path, pipe.denoiser.state_dict())
-    run.diffusion.write_config(recorded)
+    """Make these the run's sampling settings, and this average of the weights the one that it samples with."""
+    run.diffusion.write_config({**run.diffusion.read_config(), "sampling": config.model_dump(mode="json"), "average_length": pipe.average_length})
+
+
+def spoken(trial: Trial, names: Iterable[str] = VARIED) -> str:
+    return ", ".join(f"{VARIED[name]} {said(getattr(trial, name))}" for name in names)
 
 
 def table(trials: list[Trial], best: int, confirmed: Trial) -> Table:
     n, shown = confirmed.scores.n, Table()
-    shown.title = f"{n} samples each, seeds from 1"
+    shown.title = f"{n} samples each"
     varied = [name for name in VARIED if len({getattr(trial, name) for trial in trials}) > 1]
     for column in ("", *(VARIED[name] for name in varied), "passes", "ms", "FID", "/ floor", "IS", "accuracy", "prec.", "recall", "sharp."):
         shown.add_column(column, justify="left" if column in ("", "sampler") else "right", no_wrap=True)
@@ -102,7 +127,7 @@ def table(trials: list[Trial], best: int, confirmed: Trial) -> Table:
         cells = [f"{value:.3f}" if value is not None else "-" for value in values]
         shown.add_row(mark, *(said(getattr(trial, name)) for name in varied), str(trial.evaluations), f"{1000 * trial.seconds:.0f}", cells[0],
                       f"{ratio:.2f}" if ratio else "-", *cells[1:], style="bold" if mark else None, end_section=number == len(trials) - 1)
-    fixed = ", ".join(f"{VARIED[name]} {said(getattr(trials[best], name))}" for name in VARIED if name not in varied)
+    fixed = spoken(trials[best], [name for name in VARIED if name not in varied])
     shown.caption = f"always: {fixed}\npasses of the network and milliseconds an image; again: the best with other seeds"
     return shown
 
@@ -118,7 +143,7 @@ def draw(trials: list[Trial], path: Path) -> Path:
     others = [name for name in VARIED if name != over and len({getattr(trial, name) for trial in trials}) > 1]
     groups: dict[str, list[Trial]] = {}
     for trial in sorted(trials, key=lambda trial: getattr(trial, over)):
-        groups.setdefault(", ".join(f"{VARIED[name]} {said(getattr(trial, name))}" for name in others), []).append(trial)
+        groups.setdefault(spoken(trial, others), []).append(trial)
     across = "evaluations" if over == "steps" else over
     label = {"evaluations": "passes of the network", "average_length": "average length"}.get(across, across)
     panels = [Panel(title, label, title, [

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from latent_diffusion.run import load_tensors, load_weights, save_tensors
+from latent_diffusion.run import load_metadata, load_tensors, load_weights, save_tensors
 from latent_diffusion.training.ema import PowerAverage
 
 
@@ -18,18 +18,26 @@ def save_checkpoint(path: Path, step: int, model: nn.Module, averages: Sequence[
     for which, optimizer in enumerate(optimizers):
         for number, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{which}.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
-    save_tensors(path, tensors, {"step": str(step)})
+    save_tensors(path, tensors, {"step and averages": " ".join(map(str, [step, *(average.length for average in averages)]))})
+
+
+def read_progress(path: Path) -> tuple[int, list[float]]:
+    """Steps done, and the lengths of the averages that are kept; ValueError for a file of another kind."""
+    try:
+        step, *lengths = load_metadata(path)["step and averages"].split()
+    except KeyError:
+        raise ValueError(f"{path} was written by another version and cannot be resumed: --overwrite trains anew") from None
+    return int(step), [float(length) for length in lengths]
 
 
 def load_checkpoint(path: Path, model: nn.Module, averages: Sequence[PowerAverage], optimizers: list[torch.optim.Optimizer]) -> int:
     """Fill them all and return the number of steps done. ValueError when the file does not fit them."""
-    tensors, metadata = load_tensors(path)
+    done, lengths = read_progress(path)
+    assert lengths == [average.length for average in averages], "begin() refuses this"
+    tensors, _ = load_tensors(path)
     load_weights(model, section(tensors, "model."), path)
     for which, average in enumerate(averages):
-        if not (kept := section(tensors, f"average.{which}.")):
-            raise ValueError(f"{path} holds fewer averages of the weights than this training keeps: --resume cannot change "
-                             "average_length or snapshots")
-        average.load(kept)
+        average.load(section(tensors, f"average.{which}."))
     for which, optimizer in enumerate(optimizers):
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         states: dict[int, dict[str, Tensor]] = {}
@@ -40,7 +48,7 @@ def load_checkpoint(path: Path, model: nn.Module, averages: Sequence[PowerAverag
                 value = torch.empty_like(like).copy_(value)
             states.setdefault(int(number), {})[name] = value
         optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(metadata["step"])
+    return done
 
 
 def section(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -100,8 +100,10 @@ def diffusion_task(stage: DiffusionStage, moments: np.ndarray, labels: np.ndarra
 
 
 def load_denoiser(run: Run, latent_channels: int, device: torch.device, average_length: float | None = None) -> Denoiser:
-    """The trained denoiser of a run, ready to use, or another average of its weights; ValueError if there is none, or if it
-    belongs to another autoencoder."""
+    """The trained denoiser of a run, ready to use; ValueError if there is none, or if it belongs to another autoencoder.
+
+    average_length: of its weights; without, the one that `ldm sweep --apply` chose or else the training's own.
+    """
     part = run.diffusion.require()
     config = part.read_config()
     if config["autoencoder_checksum"] != run.autoencoder.checksum():
@@ -109,6 +111,7 @@ def load_denoiser(run: Run, latent_channels: int, device: torch.device, average_
                          "since): run ldm train-diffusion again")
     stage = DiffusionStage.model_validate(config["diffusion"])
     model = Denoiser(UNet(stage.model, latent_channels, DataFacts.model_validate(config["data"]).num_classes))
-    own = average_length in (None, stage.training.average_length)
-    load_weights(model, load_tensors(part.model_path)[0] if own else average_after(part.averages, average_length), part.model_path)
+    length, own = average_length or config.get("average_length"), stage.training.average_length
+    weights = load_tensors(part.model_path)[0] if length in (None, own) else average_after(part.averages, length, stage.training.steps)
+    load_weights(model, weights, part.model_path)
     return place(model, device).eval().requires_grad_(False)

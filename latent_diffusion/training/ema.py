@@ -56,8 +56,8 @@ def save_snapshot(folder: Path, average: PowerAverage, step: int) -> None:
     save_tensors(folder / f"{step:08d}-{average.length:g}.safetensors", tensors, {"step and length": f"{step} {average.length}"})
 
 
-def average_after(folder: Path, length: float) -> dict[str, Tensor]:
-    """The average of this length at the end of a training, from the snapshots in `folder`; ValueError where there are none."""
+def average_after(folder: Path, length: float, steps: int) -> dict[str, Tensor]:
+    """The average of this length after all `steps`, from the snapshots in `folder`; ValueError where they are missing."""
     paths = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
     if not paths:
         raise ValueError(f"{folder} holds no snapshots: train with --set diffusion.training.snapshots=8 to choose an average afterwards")
@@ -65,7 +65,9 @@ def average_after(folder: Path, length: float) -> dict[str, Tensor]:
         raise ValueError(f"average length {length:g} must lie between 0 and 0.28")
     loaded = [load_tensors(path) for path in paths]
     profiles = [(int(step), float(own)) for step, own in (facts["step and length"].split() for _, facts in loaded)]
-    weights = combination(profiles, max(step for step, _ in profiles), length)
+    if (last := max(step for step, _ in profiles)) != steps:
+        raise ValueError(f"the snapshots in {folder} end after step {last} of {steps}: other averages need those of the last step")
+    weights = combination(profiles, steps, length)
     return weighted_sum([tensors for tensors, _ in loaded], weights)
 
 

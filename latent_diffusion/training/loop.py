@@ -50,6 +50,16 @@ class TrainingConfig(BaseModel):
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     seed: int = Field(0, ge=0)
 
+    @property
+    def average_lengths(self) -> list[float]:
+        """Of the averages that the training keeps; the first one becomes the model."""
+        own = self.average_length
+        return [own, *(length for length in SNAPSHOT_LENGTHS if length != own)] if self.snapshots else [own]
+
+    @property
+    def snapshot_steps(self) -> set[int]:
+        return {round(self.steps * i / self.snapshots) for i in range(1, self.snapshots + 1)}
+
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
         rise = (step + 1) / (self.warmup_steps + 1)
@@ -76,14 +86,11 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
     not finite and for a device out of memory, Interrupted after an interrupt; the last good checkpoint is kept in each case.
     """
     optimizers = make_optimizers(task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device)
-    lengths = [config.average_length] + [length for length in SNAPSHOT_LENGTHS if config.snapshots and length != config.average_length]
-    averages = [PowerAverage(task.model, length) for length in lengths]
-    average, snapshots = averages[0], {round(config.steps * i / config.snapshots) for i in range(1, config.snapshots + 1)}
+    averages = [PowerAverage(task.model, length) for length in config.average_lengths]
+    average, snapshots = averages[0], config.snapshot_steps
     done = 0
     if resume and part.checkpoint_path.is_file():
         done = load_checkpoint(part.checkpoint_path, task.model, averages, optimizers)
-        if done > config.steps:
-            raise ValueError(f"{part.folder} has done {done} steps already, more than steps = {config.steps}")
         say_first(world, f"{part.caption}: resuming after step {done} of {config.steps}")
     records = Records(part, done, tensorboard) if world.first else None
     objective, shuffle = world.wrap(task.objective), Shuffle(task.rows, config.batch_size, config.seed)
@@ -113,7 +120,7 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
             for name, value in {"loss": loss, "gradient_norm": norm, **terms}.items():
                 recent[name] = recent.get(name, 0) + value.detach()
             now = step + 1
-            checking = now % CHECK_EVERY == 0 or now == config.steps or now % config.checkpoint_every == 0
+            checking = now % CHECK_EVERY == 0 or now == config.steps or now % config.checkpoint_every == 0 or now in snapshots
             stopping = (checking or world.size == 1) and world.any(stop())
             if checking or stopping:  # nothing is saved that was not found finite
                 figures = {name: value.item() / (now - reached.checked) for name, value in recent.items()}
@@ -123,13 +130,13 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
                 progress.advance(now - progress.done, loss=figures["loss"])
                 if records:
                     records.figures(now, figures | {"learning_rate": config.rate(step), "images_per_second": progress.rate()})
-            if stopping:
-                save(now)
-                raise Interrupted(f"{part.caption}: interrupted, all saved after step {now}; --resume continues")
             if world.first and now in snapshots:
                 for one in averages:
                     if one.length in SNAPSHOT_LENGTHS:
                         save_snapshot(part.averages, one, now)
+            if stopping:
+                save(now)
+                raise Interrupted(f"{part.caption}: interrupted, all saved after step {now}; --resume continues")
             if now % config.checkpoint_every == 0 and now < config.steps:
                 save(now)
             if preview and records and now % config.preview_every == 0 and now < config.steps:

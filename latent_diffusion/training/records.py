@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from latent_diffusion.run import Part
+from latent_diffusion.run import Part, write_atomic
 
 EVENTS = "tensorboard"  # folder of a part
 
@@ -44,7 +44,8 @@ def keep_until(path: Path, step: int) -> None:
     """Drop the lines of later steps, and one that was cut off."""
     if path.is_file():
         lines = path.read_text().splitlines()
-        path.write_text("".join(line + "\n" for line in lines if line.endswith("}") and json.loads(line)["step"] <= step))
+        kept = (line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step)
+        write_atomic(path, "".join(line + "\n" for line in kept).encode())
 
 
 def summary_writer() -> type:

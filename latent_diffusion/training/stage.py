@@ -15,6 +15,7 @@ from latent_diffusion.device import DeviceRows, choose_precision
 from latent_diffusion.images import from_uint8
 from latent_diffusion.progress import say
 from latent_diffusion.run import Part, Run, load_tensors
+from latent_diffusion.training.checkpoint import read_progress
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.records import EVENTS, summary_writer
 
@@ -45,6 +46,13 @@ def begin(part: Part, stage: BaseModel, data: Dataset, start: Start, world: Worl
         if recorded["data"]["checksum"] != data.info.checksum:
             raise ValueError(f"{data.folder} has changed since this training began, so it cannot be resumed: --overwrite "
                              "trains anew, and --init starts a new --run from its weights")
+        if part.checkpoint_path.is_file():
+            done, lengths = read_progress(part.checkpoint_path)
+            if done > stage.training.steps:
+                raise ValueError(f"{part.folder} has done {done} steps already, more than steps = {stage.training.steps}")
+            if lengths != stage.training.average_lengths:
+                raise ValueError(f"--resume cannot change which averages of the weights the {part.caption} keeps: leave average_length "
+                                 "as it was, and snapshots 0 or not 0 as it was")
         precision = recorded[part.name]["training"]["precision"] if precision == "auto" else precision
     elif not start.resume and not start.overwrite and (part.trained or part.checkpoint_path.is_file()):
         raise ValueError(f"{part.folder} already holds a{'' if part.trained else ' partly'} trained {part.caption}: "

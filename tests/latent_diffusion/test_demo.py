@@ -1,20 +1,28 @@
 """The demo goes on as it began."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from latent_diffusion.config import load_config
-from latent_diffusion.demo import refuse_late_settings
+from latent_diffusion.demo import begun_config
 from latent_diffusion.run import Run
 
 
-@pytest.mark.parametrize("setting", ["diffusion.training.steps=7", "sampling.guidance=3", "autoencoder.model.latent_channels=2"])
-def test_settings_for_what_has_begun_are_refused(tiny_run, setting):
-    with pytest.raises(ValueError, match="begun without it.*--run"):
-        refuse_late_settings(Run(tiny_run), load_config(Path("cartoons_cpu"), [setting]), [setting])
+def test_settings_are_those_it_began_with(tmp_path):
+    run, settings = Run(tmp_path), ["diffusion.training.steps=7", "sampling.guidance=3"]
+    with pytest.raises(ValueError, match="no setting"):
+        begun_config(run, ["diffusion.training.stops=7"])
+    config = begun_config(run, settings)
+    assert (config.diffusion.training.steps, config.sampling.guidance) == (7, 3)
+    assert begun_config(run, []) == begun_config(run, settings) == config
+    with pytest.raises(ValueError, match="began with --set diffusion.training.steps=7 --set sampling.guidance=3.*--run"):
+        begun_config(run, ["sampling.guidance=2"])
 
 
-def test_the_settings_that_it_began_with_are_welcome_again(tiny_run, tmp_path):
-    for setting, run in (("diffusion.training.steps=500", Run(tiny_run)), ("diffusion.training.steps=7", Run(tmp_path))):
-        refuse_late_settings(run, load_config(Path("cartoons_cpu"), [setting]), [setting])
+def test_a_demo_without_settings_takes_none_later(tiny_run, tmp_path):
+    run = Run(shutil.copytree(tiny_run, tmp_path / "run"))
+    assert begun_config(run, []) == load_config(Path("cartoons_cpu"))
+    with pytest.raises(ValueError, match="began with no --set"):
+        begun_config(run, ["sampling.guidance=2"])

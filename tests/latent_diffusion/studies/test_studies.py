@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from latent_diffusion import Pipeline
 from latent_diffusion.run import load_tensors
 from latent_diffusion.studies.disturbances import ForeignCrops, gaussian_blur, gaussian_noise, salt_and_pepper
 from latent_diffusion.studies.probe import accuracy
+from latent_diffusion.studies.sweep import CONFIRMED
 from latent_diffusion.training.ema import average_after
 
 
@@ -79,14 +81,20 @@ def test_sweep_tries_every_setting_and_confirms_the_best(ldm, tiny_run, tmp_path
     assert status == 0, errors
     trials = json.loads((tmp_path / "sweep.json").read_text())
     fids = [trial["scores"]["scores"]["fid"]["value"] for trial in trials]
-    assert len(trials) == 5 and trials[4]["first_seed"] == 51 and "other seeds" in output
+    assert len(trials) == 5 and trials[4]["first_seed"] == CONFIRMED and "other seeds" in output
     best = trials[int(np.argmin(fids[:4]))]
     assert (best["guidance"], best["steps"]) == (trials[4]["guidance"], trials[4]["steps"]) and best["guidance"] == 1.5
     assert {trial["evaluations"] for trial in trials if trial["steps"] == 6} == {6, 12}  # guidance takes two passes
     assert (tmp_path / "sweep.png").is_file() and (tmp_path / "pareto.png").is_file()
+    kept = [{**trial, "seconds": 123.0} for trial in trials[:3]]  # as after an interrupt
+    (tmp_path / "sweep.json").write_text(json.dumps(kept))
+    assert ldm("sweep", tiny_run, tmp_path, "--guidance", "0,1.5", "--steps", "2,6", "--images", "50", "--device", "cpu")[0] == 0
+    again = json.loads((tmp_path / "sweep.json").read_text())
+    assert [trial["seconds"] == 123.0 for trial in again] == [True, True, True, False, False]
+    assert [trial["scores"] for trial in again] == [trial["scores"] for trial in trials]
 
 
-@pytest.mark.parametrize("option", [("--guidance", "much"), ("--sampler", "magic"), ("--guidance-interval", "5-1"), ("--average", "0.5")])
+@pytest.mark.parametrize("option", [("--guidance", "much"), ("--sampler", "magic"), ("--guidance-interval", "5-1"), ("--guidance-interval", "0.2-inf"), ("--guidance-interval", "0.2"), ("--average", "0.5")])
 def test_sweep_refuses_in_one_line(ldm, tiny_run, tmp_path, option):
     status, _, errors = ldm("sweep", tiny_run, tmp_path, *option, "--device", "cpu")
     assert status == 2 and len(errors.splitlines()) == 1
@@ -104,15 +112,18 @@ def test_sweep_applies_the_best_average_and_settings(ldm, tiny_run, tiny_config,
     assert status == 0, errors
     after = tomllib.loads((run / "diffusion/config.toml").read_text())
     assert after["sampling"] == before["sampling"] | {"guidance": 2.5, "temperature": 0.9}
-    assert (before["diffusion"]["training"]["average_length"], after["diffusion"]["training"]["average_length"]) == (0.05, 0.2)
-    weights, _ = load_tensors(run / "diffusion/model.safetensors")
-    wanted = average_after(run / "diffusion/ema", 0.2)
+    assert after == before | {"sampling": after["sampling"], "average_length": 0.2}
+    weights, wanted = Pipeline.from_run(run, device="cpu").denoiser.state_dict(), average_after(run / "diffusion/ema", 0.2, 60)
     assert all(torch.equal(weights[key], wanted[key]) for key in weights)
+    own, _ = load_tensors(run / "diffusion/model.safetensors")
+    assert not all(torch.equal(own[key], wanted[key]) for key in own)
+    status, _, errors = ldm("train-diffusion", "--data", shapes, "--run", run, "--resume", "--set", "diffusion.training.steps=70", "--device", "cpu")
+    assert status == 0 and Pipeline.from_run(run, device="cpu").average_length == 0.05, errors
+    with pytest.raises(ValueError, match="end after step 70 of 90"):
+        average_after(run / "diffusion/ema", 0.2, 90)
 
 
 def test_a_lower_temperature_draws_less_varied_images(tiny_run):
-    from latent_diffusion import Pipeline
-
     pipe = Pipeline.from_run(tiny_run, device="cpu")
     spread = [np.std(pipe.generate(range(1, 17), [0] * 16, pipe.configured(temperature=t)).astype(float), axis=0).mean() for t in (0.5, 1.0)]
     assert spread[0] < 0.9 * spread[1]

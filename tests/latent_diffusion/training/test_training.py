@@ -14,7 +14,7 @@ import torch
 
 from latent_diffusion.config import load_config
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.run import Run, load_tensors
+from latent_diffusion.run import Interrupted, Run, load_tensors
 from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.ema import SNAPSHOT_LENGTHS, PowerAverage, average_after, exponent, save_snapshot
@@ -58,6 +58,31 @@ def test_diffusion_resumes_too_and_goes_on_beyond_its_end(tiny_run, tiny_config,
     status, output, errors = ldm("train-diffusion", *more)
     assert status == 0 and "resuming after step 500 of 520" in output, errors
     assert Run(run).diffusion.checksum() != Run(tiny_run).diffusion.checksum()
+
+
+def test_resume_refuses_other_averages_and_leaves_all_as_it_was(tiny_run, shapes, tmp_path, ldm):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    before = (run / "diffusion" / "config.toml").read_text()
+    for setting, words in (("snapshots=4", "snapshots"), ("average_length=0.1", "average_length"), ("steps=400", "500 steps already")):
+        status, _, errors = ldm("train-diffusion", "--data", shapes, "--run", run, "--resume", "--set", f"diffusion.training.{setting}")
+        assert status == 2 and words in errors and (run / "diffusion" / "config.toml").read_text() == before
+
+
+def test_an_interrupt_in_the_step_of_a_snapshot_keeps_it(shapes, tiny_config, tmp_path, monkeypatch):
+    update = PowerAverage.update
+
+    def interrupted(average, step):
+        update(average, step)
+        if step == 15 and average.length == 0.05:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(PowerAverage, "update", interrupted)
+    run, data, stage = Run(tmp_path), Dataset.open(shapes), load_config(tiny_config, SHORT).autoencoder
+    with pytest.raises(Interrupted) as stop:
+        train_autoencoder(run, data, stage, WORLD)
+    assert "step 15" in str(stop.value)
+    train_autoencoder(run, data, stage, WORLD, Start(resume=True))
+    assert sorted(path.name[:8] for path in run.autoencoder.averages.iterdir()) == ["00000015"] * 2 + ["00000030"] * 2
 
 
 def test_resume_refuses_another_shape(tiny_run, shapes, tmp_path, ldm):
@@ -149,7 +174,7 @@ def test_an_average_put_together_from_snapshots_is_near_the_one_kept_all_along(t
             average.update(step)
         if step % (steps // 8) == 0:
             [save_snapshot(tmp_path, average, step) for average in snapshots]
-    again = average_after(tmp_path, length)["weight"]
+    again = average_after(tmp_path, length, steps)["weight"]
     wrong = (again - kept.state()["weight"]).norm() / (model.weight - kept.state()["weight"]).norm()
     assert wrong < 0.04  # of the distance between the average and the last weights
     if length in SNAPSHOT_LENGTHS:
