@@ -79,11 +79,12 @@ def generate_tab(jobs: Jobs) -> None:
         with gr.Column(scale=2, min_width=280):
             pictures = gr.HTML(page.empty("Images appear here, out of noise."), elem_id="generated")
             status = gr.Markdown(elem_id="generate-status")
+            note = gr.Markdown()  # its own, for a step that was under way may still report to the status
 
     def generate(label: int, count: float, seed: float, guidance: float, steps: float, sampler: str, average: float):
         order, begun = jobs.order(None if label == ALL else label, count, seed, guidance, steps, sampler, average), time.perf_counter()
         captions = [f"{names[drawn]}, seed {number}" for number, drawn in zip(order.seeds, order.labels)]
-        yield {status: WAITING}
+        yield {status: WAITING, note: ""}
         for drawing in jobs.draw(order):
             shown = {} if drawing.images is None else {pictures: page.pictures(drawing.images, captions)}
             yield {**shown, status: f"Step {drawing.step} of {order.config.steps}"}
@@ -92,8 +93,8 @@ def generate_tab(jobs: Jobs) -> None:
                status: f"{len(order.seeds)} image{'s' if len(order.seeds) > 1 else ''} in {time.perf_counter() - begun:.1f} s; "
                        f"click one to save it. The same from the command line:\n\n`{command(jobs, order, label)}`"}
 
-    event = start.click(polite(generate, status), [label, count, seed, *controls, average], [pictures, status], **DRAWING)
-    cancel.click(lambda: "Cancelled.", None, status, cancels=[event], queue=False, api_visibility="private")
+    event = start.click(polite(generate, status), [label, count, seed, *controls, average], [pictures, status, note], **DRAWING)
+    cancel.click(lambda: "Cancelled.", None, note, cancels=[event], queue=False, api_visibility="private")
 
 
 def command(jobs: Jobs, order: Order, label: int) -> str:
@@ -143,18 +144,19 @@ def interpolate_tab(jobs: Jobs) -> None:
         with gr.Column(scale=2, min_width=280):
             pictures = gr.HTML(page.empty("The frames of a walk from one image to another appear here."), elem_id="walk")
             status = gr.Markdown(elem_id="walk-status")
+            note = gr.Markdown()  # its own, for a step that was under way may still report to the status
 
     def interpolate(first: int, first_seed: float, second: int, second_seed: float, frames: float, *sampling):
         config = jobs.settings(*sampling)
         states = jobs.walk((first_seed, second_seed), (first, second), frames, config)
-        yield {status: WAITING}
+        yield {status: WAITING, note: ""}
         for drawing in states:
             shown = {} if drawing.images is None else {pictures: walk_pictures(drawing.images, drawing.step == config.steps)}
             yield {**shown, status: f"Step {drawing.step} of {config.steps}"}
         yield {status: f"{len(drawing.images)} frames; click one to save it. The first and the last are those of Generate."}
 
-    event = start.click(polite(interpolate, status), [*ends, frames, *controls], [pictures, status], **DRAWING)
-    cancel.click(lambda: "Cancelled.", None, status, cancels=[event], queue=False, api_visibility="private")
+    event = start.click(polite(interpolate, status), [*ends, frames, *controls], [pictures, status, note], **DRAWING)
+    cancel.click(lambda: "Cancelled.", None, note, cancels=[event], queue=False, api_visibility="private")
 
 
 def walk_pictures(images: np.ndarray, finished: bool) -> str:
