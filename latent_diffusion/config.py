@@ -80,7 +80,7 @@ def explain(error: ValidationError, source: str) -> str:
         return f"{source}: no setting {where}: {hint}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
-        return f"{source}: {where}: {message}"
+        return ": ".join(part for part in (source, where, message) if part)
     return f"{source}: {where} = {given!r}: {message[0].lower() + message[1:]}"
 
 

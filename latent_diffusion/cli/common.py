@@ -87,6 +87,8 @@ def main() -> None:
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         status = app(standalone_mode=False)
+        if status == 130:  # how typer reports Ctrl-C
+            fail("interrupted", 130)
         if isinstance(status, int):
             sys.exit(status)
     except (KeyboardInterrupt, typer.Abort):

@@ -73,7 +73,7 @@ def sample(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder fo
 
     pipe, chosen = Pipeline.from_run(run, device, precision.value, average), parse_seeds(seeds)
     names = names_in(classes)
-    config = configured(pipe, "ldm sample", guidance=guidance, steps=steps, sampler=sampler, temperature=temperature,
+    config = configured(pipe, "sampling", guidance=guidance, steps=steps, sampler=sampler, temperature=temperature,
                         guidance_interval=one_interval(guidance_interval))
     if every_class and class_distribution == Distribution.data:
         raise ValueError("--every-class draws each seed in each class, so --class-distribution data cannot hold as well")
@@ -100,7 +100,7 @@ def process(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Picture 
     if plain and out.suffix.lower() in (".gif", ".webp"):
         raise ValueError("--plain writes one still picture: give a .png")
     pipe = Pipeline.from_run(run, device)
-    config, seeds = configured(pipe, "ldm process", guidance=guidance, steps=steps, sampler=sampler), range(1, rows + 1)
+    config, seeds = configured(pipe, "sampling", guidance=guidance, steps=steps, sampler=sampler), range(1, rows + 1)
     labels = cycle(seeds, pipe.labels(names_in(classes)))
     frames = process_frames(pipe.denoiser, pipe.autoencoder, seeds, labels, config, pipe.precision, parts)
     if plain:

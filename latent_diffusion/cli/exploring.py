@@ -44,11 +44,11 @@ def interpolate(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Pict
         pictures = find_pictures(images, Run.open(run)).relabelled(names, pipe.facts)
         if len(pictures.images) != 2:
             raise ValueError(f"--images stands for {len(pictures.images)} images here: a walk has two ends, such as class:NAME/3")
-        config = configured(pipe, "ldm interpolate", guidance=1 if guidance is None else guidance, steps=INVERSION_STEPS if steps is None else steps,
+        config = configured(pipe, "sampling", guidance=1 if guidance is None else guidance, steps=INVERSION_STEPS if steps is None else steps,
                             sampler=sampler or "heun", compute_batch=FEW)
         rows, captions = image_walk(pipe, pictures, frames, config), None
     else:
-        config = configured(pipe, "ldm interpolate", guidance=guidance, steps=steps, sampler=sampler)
+        config = configured(pipe, "sampling", guidance=guidance, steps=steps, sampler=sampler)
         ends = parse_seeds(seeds or ("1" if names and len(names) > 1 else "1,2"))
         labels = [(label, label) for label in pipe.labels(names)] if not names or len(names) < 2 else [tuple(pipe.labels(names))]
         if len(ends) > 2 or (names and len(names) > 2):
@@ -104,7 +104,7 @@ def invert(run: ExistingRun, out: Picture,
     pipe, opened = Pipeline.from_run(run, device), Run.open(run)
     writable(out)
     pictures = (find_pictures(images, opened) if images else held_out(opened, rows)).relabelled(names_in(classes), pipe.facts)
-    config = configured(pipe, "ldm invert", guidance=guidance, steps=steps, sampler="heun", compute_batch=FEW)
+    config = configured(pipe, "sampling", guidance=guidance, steps=steps, sampler="heun", compute_batch=FEW)
     trip = round_trip(pipe, pictures, config)
     sheet(trip).save(out)
     console.print(table(trip, config))
@@ -129,7 +129,7 @@ def vary(run: ExistingRun, out: Picture, images: Annotated[list[str], typer.Argu
 
     pipe = Pipeline.from_run(run, device)
     writable(out)
-    config = configured(pipe, "ldm vary", guidance=guidance, steps=steps, sampler=sampler, compute_batch=FEW)
+    config = configured(pipe, "sampling", guidance=guidance, steps=steps, sampler=sampler, compute_batch=FEW)
     sheet = variations(pipe, find_pictures(images, Run.open(run)), pipe.labels(names_in(classes)), parse_seeds(seeds),
                        values(strength, float, "--strength"), config)
     sheet.save(out)

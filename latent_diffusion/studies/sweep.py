@@ -63,7 +63,7 @@ def sweep(run: Run, out: Path, settings: dict[str, Sequence], average_lengths: S
     try:
         plans = [(pipe, own.configured(**dict(zip(settings, values)))) for pipe in pipes.values() for values in product(*settings.values())]
     except ValidationError as error:
-        raise ValueError(explain(error, "ldm sweep")) from None
+        raise ValueError(explain(error, "sampling")) from None
     if own.facts.num_classes < 2:
         raise ValueError("the data has one class: a sweep goes by FID, which needs a judge of two")
     reference, judge = Reference.open(run), Judge.load(run, own.device)
