@@ -62,6 +62,17 @@ def sampling_controls(pipe: Pipeline) -> list:
     return [guidance, steps, sampler]
 
 
+def start_and_cancel(name: str) -> list[gr.Button]:
+    with gr.Row():
+        return [gr.Button(name, variant="primary", min_width=120), gr.Button("Cancel", min_width=120)]
+
+
+def drawn(text: str, pictures_id: str, status_id: str) -> list:
+    """Where pictures come, their status, and a note of its own: a step under way may still report to the status."""
+    with gr.Column(scale=2, min_width=280):
+        return [gr.HTML(page.empty(text), elem_id=pictures_id), gr.Markdown(elem_id=status_id), gr.Markdown()]
+
+
 def generate_tab(jobs: Jobs) -> None:
     names = jobs.pipe.facts.class_names
     with gr.Row():
@@ -73,13 +84,8 @@ def generate_tab(jobs: Jobs) -> None:
             controls = sampling_controls(jobs.pipe)
             average = gr.Dropdown(jobs.average_lengths, value=jobs.pipe.average_length, label="Average of the weights",
                                   info="Share of the training that it covers.", visible=len(jobs.average_lengths) > 1)
-            with gr.Row():
-                start = gr.Button("Generate", variant="primary", min_width=120)
-                cancel = gr.Button("Cancel", min_width=120)
-        with gr.Column(scale=2, min_width=280):
-            pictures = gr.HTML(page.empty("Images appear here, out of noise."), elem_id="generated")
-            status = gr.Markdown(elem_id="generate-status")
-            note = gr.Markdown()  # its own, for a step that was under way may still report to the status
+            start, cancel = start_and_cancel("Generate")
+        pictures, status, note = drawn("Images appear here, out of noise.", "generated", "generate-status")
 
     def generate(label: int, count: float, seed: float, guidance: float, steps: float, sampler: str, average: float):
         order, begun = jobs.order(None if label == ALL else label, count, seed, guidance, steps, sampler, average), time.perf_counter()
@@ -138,13 +144,8 @@ def interpolate_tab(jobs: Jobs) -> None:
             frames = gr.Slider(2, MOST_FRAMES, 9, step=1, label="Frames", info="Between two seeds noise goes along an arc, between two "
                                                                              "classes predictions are blended.")
             controls = sampling_controls(jobs.pipe)
-            with gr.Row():
-                start = gr.Button("Interpolate", variant="primary", min_width=120)
-                cancel = gr.Button("Cancel", min_width=120)
-        with gr.Column(scale=2, min_width=280):
-            pictures = gr.HTML(page.empty("The frames of a walk from one image to another appear here."), elem_id="walk")
-            status = gr.Markdown(elem_id="walk-status")
-            note = gr.Markdown()  # its own, for a step that was under way may still report to the status
+            start, cancel = start_and_cancel("Interpolate")
+        pictures, status, note = drawn("The frames of a walk from one image to another appear here.", "walk", "walk-status")
 
     def interpolate(first: int, first_seed: float, second: int, second_seed: float, frames: float, *sampling):
         config = jobs.settings(*sampling)

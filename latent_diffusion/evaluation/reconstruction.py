@@ -23,8 +23,8 @@ MOST_CLASSES = 40  # lines of the table by class; scores.json has all
 
 
 class ClassReconstruction(BaseModel):
-    """The same of one class's held-out images, rFID against the class's own train images. None where the judge keeps no
-    statistics of classes, and for a single image."""
+    """Means over N held-out images of one class; rFID compares their reconstructions, and its floor the images themselves,
+    with the class's train images. None where the judge keeps no statistics of classes, and for a single image."""
 
     n: int
     psnr: float
@@ -34,18 +34,12 @@ class ClassReconstruction(BaseModel):
     rfid_floor: float | None = None
 
 
-class ReconstructionScores(BaseModel):
-    """Means over N images; rFID compares their reconstructions, and its floor the images themselves, with the train
-    split. None where there is no judge; lpips is None where its weights are not on this machine. `classes` are those of
-    the held-out images by name, the lowest PSNR first; None for other images."""
+class ReconstructionScores(ClassReconstruction):
+    """The same of images of all classes, against the whole train split; rFID is None where there is no judge, lpips where
+    its weights are not on this machine. `classes` are those of the held-out images by name, the lowest PSNR first; None for
+    other images."""
 
-    n: int
-    psnr: float
-    ssim: float
-    sharpness: float
     lpips: float | None = None
-    rfid: float | None = None
-    rfid_floor: float | None = None
     classes: dict[str, ClassReconstruction] | None = None
 
 
