@@ -88,6 +88,11 @@ class Autoencoder(nn.Module):
             linear = F.pixel_shuffle(self.to_patches(latents.float()), self.config.factor)
         return (learnt + linear)[..., : self.image_size, : self.image_size]
 
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """(C, h, w) of one image's latents."""
+        return self.config.latent_channels, self.latent_size, self.latent_size
+
     @torch.no_grad()
     def initialise(self, images: Tensor) -> None:
         """Set the linear path to the whitened principal components of the patches of some training images.

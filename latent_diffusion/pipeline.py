@@ -18,12 +18,11 @@ from torch import Tensor
 from autoencoder import Autoencoder
 from latent_diffusion.data.reference import DataFacts
 from latent_diffusion.denoiser import Denoiser
-from latent_diffusion.device import autocast, choose_device
-from latent_diffusion.images import from_uint8
+from latent_diffusion.device import choose_device
 from latent_diffusion.inspection.grids import grid, wrapped
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.folder import GRID, SamplesWriter
-from latent_diffusion.sampling.generate import SamplingConfig, decode_images, generate
+from latent_diffusion.sampling.generate import SamplingConfig, decode_images, encode_images, generate
 from latent_diffusion.sampling.plan import cycle, follow
 from latent_diffusion.training.autoencoder import load_autoencoder
 from latent_diffusion.training.diffusion import load_denoiser
@@ -76,13 +75,16 @@ class Pipeline:
         given = {name: value for name, value in settings.items() if value is not None}
         return SamplingConfig.model_validate({**self.sampling.model_dump(), **given})
 
-    def generate(self, seeds: Sequence[int], labels: Sequence[int], config: SamplingConfig) -> np.ndarray:
-        """uint8 (N, H, W, 3)."""
-        if not len(seeds):
-            return np.empty((0, self.facts.image_size, self.facts.image_size, 3), np.uint8)
-        return generate(self.denoiser, self.autoencoder, seeds, labels, config, self.precision)
+    def generate(self, seeds: Sequence[int], labels: Sequence[int], config: SamplingConfig,
+                 on_progress: Callable[[int], None] = lambda images: None, batch_size: int = 100) -> np.ndarray:
+        """uint8 (N, H, W, 3); `on_progress(images)` is called after each batch, whose size never changes the images."""
+        parts = [np.empty((0, self.facts.image_size, self.facts.image_size, 3), np.uint8)]
+        for start in range(0, len(seeds), batch_size):
+            here = slice(start, start + batch_size)
+            parts.append(generate(self.denoiser, self.autoencoder, seeds[here], labels[here], config, self.precision))
+            on_progress(len(parts[-1]))
+        return np.concatenate(parts)
 
-    @torch.inference_mode()
     def encode(self, images: Sequence[Image.Image]) -> Tensor:
         """PIL images of the run's size -> latents (N, C, h, w), the posterior's mean. ValueError for another size."""
         size = self.facts.image_size
@@ -90,8 +92,7 @@ class Pipeline:
             if image.size != (size, size):
                 raise ValueError(f"an image of {image.size[0]}x{image.size[1]}: this autoencoder takes {size}x{size}")
         pixels = np.stack([np.asarray(image.convert("RGB")) for image in images])
-        with autocast(self.device, self.precision):
-            return self.autoencoder.encode(from_uint8(pixels, self.device)).mean
+        return encode_images(self.autoencoder, pixels, self.sampling.compute_batch, self.precision)
 
     def decode(self, latents: Tensor) -> list[Image.Image]:
         """Latents (N, C, h, w) -> PIL images."""

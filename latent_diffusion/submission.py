@@ -71,11 +71,7 @@ def to_draw(rubric: Rubric, chosen: bool) -> int:
 
 
 def draw(pipe: Pipeline, seeds: Sequence[int], classes: str, batch: int, on_progress: Callable[[int], None]) -> np.ndarray:
-    labels, parts = labels_of(pipe, seeds, classes), []
-    for start in range(0, len(seeds), batch):
-        parts.append(pipe.generate(seeds[start:start + batch], labels[start:start + batch], pipe.sampling))
-        on_progress(len(parts[-1]))
-    return np.concatenate(parts) if parts else np.empty((0, pipe.facts.image_size, pipe.facts.image_size, 3), np.uint8)
+    return pipe.generate(seeds, labels_of(pipe, seeds, classes), pipe.sampling, on_progress, batch)
 
 
 def labels_of(pipe: Pipeline, seeds: Sequence[int], classes: str) -> list[int]:

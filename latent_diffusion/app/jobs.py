@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from latent_diffusion.exploration.steering import latent_shape
 from latent_diffusion.exploration.walks import seed_walk_states
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.run import Run
@@ -85,7 +84,7 @@ class Jobs:
     def draw(self, order: Order) -> Iterator[Drawing]:
         """The job after each of its steps; the last images are those that `ldm sample` writes."""
         pipe, config = order.pipe, order.config
-        shape = latent_shape(pipe.autoencoder)
+        shape = pipe.autoencoder.latent_shape
         return self.follow(generate_latents(pipe.denoiser, shape, order.seeds, order.labels, config, pipe.precision), config)
 
     def walk(self, seeds: tuple[float | None, float | None], labels: tuple[int, int], frames: float | None, config: SamplingConfig

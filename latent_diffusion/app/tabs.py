@@ -104,7 +104,9 @@ def generate_tab(jobs: Jobs) -> None:
 
 
 def command(jobs: Jobs, order: Order, label: int) -> str:
-    classes = [] if label == ALL else ["--classes", jobs.pipe.facts.class_names[label]]
+    name = jobs.pipe.facts.class_names[label]
+    quoted = '"' + name.replace('"', '""') + '"' if "," in name or '"' in name else name
+    classes = [] if label == ALL else ["--classes", quoted]
     average = [] if order.pipe is jobs.pipe else ["--average", f"{order.pipe.average_length:g}"]
     config = order.config
     return shlex.join(["ldm", "sample", str(jobs.run.folder), "OUT", *classes, "--seeds", f"{order.seeds[0]}-{order.seeds[-1]}", "--guidance",

@@ -1,5 +1,6 @@
 """What all commands share: the application, options in common, and `main`, which turns failures into one line."""
 
+import csv
 import os
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from latent_diffusion.run import Interrupted
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
                   help="Latent diffusion that anyone can train from scratch on their own images.\n\n"
                        "Try it: [bold]ldm demo[/bold]. Your own pictures: prepare, train-autoencoder, train-classifier, "
-                       "train-diffusion, sample, evaluate.")
+                       "train-diffusion, sample, evaluate.\n\nWith --debug any command shows where an error arose.")
 
 DataFolder = Annotated[Path, typer.Option("--data", help="Prepared data set (ldm prepare).")]
 RunFolder = Annotated[Path, typer.Option("--run", help="Run directory; made if it is not there.")]
@@ -29,6 +30,7 @@ Temperature = Annotated[float | None, typer.Option("--temperature", help="Size o
 AverageLength = Annotated[float | None, typer.Option("--average", help="Length of the weights' average, in a run that kept snapshots.",
                                                      show_default=False)]
 Sampler = Annotated[str | None, typer.Option("--sampler", help="dpmpp_2m, heun, ddim or ddpm.", show_default=False)]
+PICTURES = "a file, a folder, class:NAME (the run's held-out images of it) or class:NAME/3 (number 3 of them)"
 SamplesFolder = Annotated[Path, typer.Argument(help="Folder of samples, .zip of pictures, or prepared data set.")]
 
 
@@ -77,8 +79,8 @@ def one_interval(text: str | None) -> tuple[float, float] | str | None:
 
 
 def names_in(text: str | None) -> list[str] | None:
-    """Class names of --classes, or None for all."""
-    return [name.strip() for name in text.split(",")] if text else None
+    """Class names of --classes, or None for all; a name with a comma stands in double quotes."""
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))] if text else None
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from latent_diffusion.cli.common import (AverageLength, Classes, Device, ExistingRun, Guidance, GuidanceInterval, Precision, PrecisionOption,
-                                         Sampler, Steps, Temperature, app, configured, names_in, one_interval)
+from latent_diffusion.cli.common import (PICTURES, AverageLength, Classes, Device, ExistingRun, Guidance, GuidanceInterval, Precision,
+                                         PrecisionOption, Sampler, Steps, Temperature, app, configured, names_in, one_interval)
 from latent_diffusion.progress import Progress, console, say
 
 
@@ -18,24 +18,24 @@ class Distribution(StrEnum):
 
 @app.command(epilog="Example: ldm reconstruct runs/eurosat --cases 20")
 def reconstruct(run: ExistingRun,
-                images: Annotated[list[Path] | None, typer.Argument(help="Image files; the held-out images by default.", show_default=False)] = None,
+                images: Annotated[list[str] | None, typer.Argument(help=f"Images, each {PICTURES}; all held-out images by default.",
+                                                                   show_default=False)] = None,
                 out: Annotated[Path | None, typer.Option(help="PNG of reconstructions; NAME-latents.png and NAME-spectrum.png go beside "
                                                               "it. By default RUN/reconstructions.png, latents.png and latent_spectrum.png, "
                                                               "and RUN/own.png for your own images.", show_default=False)] = None,
                 cases: Annotated[int, typer.Option(min=1, max=100, help="How many worst and best images to show, by PSNR.")] = 10,
                 device: Device = "auto") -> None:
     """Encode and decode images: originals, reconstructions and errors, worst and best, scores by class; latents and their spectrum."""
-    from latent_diffusion.data.decode import read_images
     from latent_diffusion.evaluation.reconstruction import class_table, reconstruct_images, table
+    from latent_diffusion.exploration.pictures import find_pictures
     from latent_diffusion.inspection.grids import cases_grid
     from latent_diffusion.inspection.latents import write_latents
     from latent_diffusion.run import Run
-    from latent_diffusion.training.autoencoder import image_size
     from metrics import psnr
 
     opened = Run.open(run)
     picture, channels, spectrum = reconstruction_paths(run, bool(images), out)
-    given = read_images(images, image_size(opened)) if images else None
+    given = find_pictures(images, opened).images if images else None
     originals, decoded, scores = reconstruct_images(opened, given, device)
     cases_grid(originals, decoded, psnr(originals, decoded), cases).save(picture)
     view = write_latents(opened, originals, device, channels, spectrum)

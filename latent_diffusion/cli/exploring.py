@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from latent_diffusion.cli.common import Classes, Device, ExistingRun, Guidance, Sampler, Steps, app, configured, names_in, values
+from latent_diffusion.cli.common import PICTURES, Classes, Device, ExistingRun, Guidance, Sampler, Steps, app, configured, names_in, values
 from latent_diffusion.progress import console, say
 
-PICTURES = "a file, a folder, class:NAME (the run's held-out images of it) or class:NAME/3 (number 3 of them)"
 INVERSION_STEPS = 50  # with Heun's method: the double pass loses hundredths of a decibel
 FEW = 16  # rows of a network call for the handful of real images that one looks at, where a run's compute batch is mostly padding
 Picture = Annotated[Path, typer.Argument(help="Picture to write.")]

@@ -10,10 +10,9 @@ from PIL import Image
 from latent_diffusion.device import choose_device
 from latent_diffusion.exploration.pictures import find_pictures
 from latent_diffusion.exploration.sheets import captioned
-from latent_diffusion.exploration.steering import encode
 from latent_diffusion.inspection.grids import grid
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.generate import decode_images
+from latent_diffusion.sampling.generate import decode_images, encode_images
 from latent_diffusion.training.autoencoder import load_autoencoder
 
 COMPUTE_BATCH = 64
@@ -41,7 +40,7 @@ def add(run: Run, a: Sequence[str], b: Sequence[str], c: Sequence[str] | None, a
     means, names = {}, {}
     for name, places in sets.items():
         images = find_pictures(places, run).images
-        means[name] = encode(autoencoder, images, COMPUTE_BATCH, precision).mean(dim=0)
+        means[name] = encode_images(autoencoder, images, COMPUTE_BATCH, precision).mean(dim=0)
         names[name] = f"{name}: {len(images)} image{'s' if len(images) > 1 else ''}"
     start, direction = means.get("c", means["b"]), means["a"] - means["b"]
     latents = torch.stack([*means.values(), *(start + alpha * direction for alpha in alphas)])

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from latent_diffusion.exploration.pictures import Pictures
 from latent_diffusion.exploration.sheets import captioned
-from latent_diffusion.exploration.steering import conditioned, encode, last
+from latent_diffusion.exploration.steering import conditioned, last
 from latent_diffusion.inspection.grids import ERROR_GAIN, error_maps, grid
 from latent_diffusion.pipeline import Pipeline
-from latent_diffusion.sampling.generate import SamplingConfig, decode_images
+from latent_diffusion.sampling.generate import SamplingConfig, decode_images, encode_images
 from latent_diffusion.sampling.inversion import invert
 from latent_diffusion.sampling.samplers import SAMPLERS
 from metrics import psnr
@@ -34,14 +34,14 @@ class RoundTrip:
 def to_noise(pipe: Pipeline, pictures: Pictures, config: SamplingConfig, latents: Tensor | None = None) -> Tensor:
     """Noise (N, C, h, w) that the deterministic samplers make these images from, under their labels."""
     if latents is None:
-        latents = encode(pipe.autoencoder, pictures.images, config.compute_batch, pipe.precision)
+        latents = encode_images(pipe.autoencoder, pictures.images, config.compute_batch, pipe.precision)
     states = invert(conditioned(pipe, pictures.labels, config), latents, config.levels)
     return last(states, "to noise", config.steps, len(latents)) / config.levels[0]
 
 
 def round_trip(pipe: Pipeline, pictures: Pictures, config: SamplingConfig) -> RoundTrip:
     """Up by Heun's steps and down by the config's sampler, over the same noise levels."""
-    latents = encode(pipe.autoencoder, pictures.images, config.compute_batch, pipe.precision)
+    latents = encode_images(pipe.autoencoder, pictures.images, config.compute_batch, pipe.precision)
     noise, sigmas = to_noise(pipe, pictures, config, latents), config.levels
     denoise = conditioned(pipe, pictures.labels, config)
     back = last(SAMPLERS[config.sampler](denoise, sigmas[0] * noise, sigmas, torch.zeros_like), "and back", config.steps, len(noise))

@@ -7,10 +7,10 @@ from PIL import Image
 
 from latent_diffusion.exploration.pictures import Pictures
 from latent_diffusion.exploration.sheets import captioned
-from latent_diffusion.exploration.steering import conditioned, encode, last, latent_shape
+from latent_diffusion.exploration.steering import conditioned, last
 from latent_diffusion.inspection.grids import grid
 from latent_diffusion.pipeline import Pipeline
-from latent_diffusion.sampling.generate import PerSeedNoise, SamplingConfig, decode_images
+from latent_diffusion.sampling.generate import PerSeedNoise, SamplingConfig, decode_images, encode_images
 from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels
 
 
@@ -29,11 +29,11 @@ def vary(pipe: Pipeline, images: np.ndarray, labels: Sequence[int], seeds: Seque
          config: SamplingConfig) -> np.ndarray:
     """SDEdit (Meng et al. 2022): uint8 (N, S, H, W, 3) for N images, each with its label and its seed for the noise."""
     levels = [noise_level(strength, config) for strength in strengths]
-    latents = encode(pipe.autoencoder, images, config.compute_batch, pipe.precision)
+    latents = encode_images(pipe.autoencoder, images, config.compute_batch, pipe.precision)
     denoise, varied = conditioned(pipe, labels, config), []
     for strength, level in zip(strengths, levels):
         noise, sigmas = PerSeedNoise(seeds, pipe.device, config.temperature), noise_levels(config.steps, level, config.sigma_min)
-        noisy = latents + level * noise.draw(latent_shape(pipe.autoencoder))
+        noisy = latents + level * noise.draw(pipe.autoencoder.latent_shape)
         states = SAMPLERS[config.sampler](denoise, noisy, sigmas, noise.like)
         latents_varied = last(states, f"strength {strength:g}", config.steps, len(latents))
         varied.append(decode_images(pipe.autoencoder, latents_varied, config.compute_batch, pipe.precision))

@@ -9,7 +9,7 @@ from torch import Tensor
 from latent_diffusion.denoiser import Denoise
 from latent_diffusion.exploration.inversion import to_noise
 from latent_diffusion.exploration.pictures import Pictures
-from latent_diffusion.exploration.steering import conditioned, last, latent_shape
+from latent_diffusion.exploration.steering import conditioned, last
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.sampling.generate import SamplingConfig, decode_images
 from latent_diffusion.sampling.interpolation import NoiseBetween, slerp
@@ -30,7 +30,7 @@ def seed_walk_states(pipe: Pipeline, seeds: Ends, labels: Sequence[Ends], frames
     """The states (R * F, C, h, w) of the sampler on such walks."""
     fractions = torch.linspace(0, 1, frames, device=pipe.device).repeat(len(labels))
     noise = NoiseBetween(seeds, fractions, config.temperature)
-    return states(pipe, noise.draw(latent_shape(pipe.autoencoder)), noise.like, labels, fractions, config)
+    return states(pipe, noise.draw(pipe.autoencoder.latent_shape), noise.like, labels, fractions, config)
 
 
 def image_walk(pipe: Pipeline, pictures: Pictures, frames: int, config: SamplingConfig) -> np.ndarray:

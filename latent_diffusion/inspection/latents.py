@@ -11,16 +11,17 @@ import torch
 from PIL import Image
 
 from autoencoder import Autoencoder
-from latent_diffusion.device import autocast, choose_device
-from latent_diffusion.images import from_uint8
+from latent_diffusion.device import choose_device
 from latent_diffusion.inspection.grids import enlargement, grid
 from latent_diffusion.inspection.plots import Curve, Panel, plot
 from latent_diffusion.run import Run
+from latent_diffusion.sampling.generate import encode_images
 from latent_diffusion.training.autoencoder import load_autoencoder
 from latent_diffusion.training.stage import spread
 from metrics import Spectrum, channel_covariance, correlation, effective_rank, radial_spectrum
 
 PICTURED, MEASURED = 8, 2_000  # images, at most
+COMPUTE_BATCH = 64
 RANGE = 3.0  # standard deviations; what lies beyond is shown as this much
 FAINTEST = 1e-7  # power that counts as none: -70 dB
 
@@ -29,21 +30,12 @@ def write_latents(run: Run, images: np.ndarray, device: str, pictures: Path, spe
     """Of some of the images, uint8 (N, H, W, 3): a picture of the channels, a plot of the spectra."""
     autoencoder = load_autoencoder(run, choose_device(device))
     images = images[spread(len(images), MEASURED)]
-    latents = encode_means(autoencoder, images, run.autoencoder.read_config()["autoencoder"]["training"]["precision"])
+    precision = run.autoencoder.read_config()["autoencoder"]["training"]["precision"]
+    latents = encode_images(autoencoder, images, COMPUTE_BATCH, precision).cpu().numpy()
     view, shown = LatentView.of(images, latents), spread(len(images), PICTURED)
     latent_grid(images[shown], latents[shown]).save(pictures)
     plot(view.panels(), spectrum)
     return view
-
-
-@torch.inference_mode()
-def encode_means(autoencoder: Autoencoder, images: np.ndarray, precision: str, batch: int = 64) -> np.ndarray:
-    """Normalised latents, float32 (N, C, h, w), of uint8 images (N, H, W, 3): the posterior's mean."""
-    device, parts = autoencoder.shift.device, []
-    for start in range(0, len(images), batch):
-        with autocast(device, precision):
-            parts.append(autoencoder.encode(from_uint8(images[start:start + batch], device)).mean.float().cpu().numpy())
-    return np.concatenate(parts)
 
 
 def colours(values: np.ndarray) -> np.ndarray:

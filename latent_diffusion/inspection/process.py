@@ -23,11 +23,10 @@ def process_frames(denoiser: Denoiser, autoencoder: Autoencoder, seeds: Sequence
     """
     if not 1 <= parts <= config.steps:
         raise ValueError(f"{config.steps} steps cannot be divided into {parts} parts: give --parts from 1 to {config.steps}, or more --steps")
-    size, channels = autoencoder.latent_size, autoencoder.config.latent_channels
     wanted = [round(part * config.steps / parts) for part in range(parts + 1)]
-    noise = PerSeedNoise(seeds, autoencoder.shift.device, config.temperature).draw((channels, size, size))
+    noise = PerSeedNoise(seeds, autoencoder.shift.device, config.temperature).draw(autoencoder.latent_shape)
     frames = [decode_images(autoencoder, noise, config.compute_batch, precision)]
-    states = generate_latents(denoiser, (channels, size, size), seeds, labels, config, precision)
+    states = generate_latents(denoiser, autoencoder.latent_shape, seeds, labels, config, precision)
     for step, state in enumerate(states, 1):
         if step in wanted:
             frames.append(decode_images(autoencoder, state / (1 + config.levels[step] ** 2) ** 0.5, config.compute_batch, precision))

@@ -146,8 +146,8 @@ def within(one: Score | None, other: Score | None) -> bool | None:
     """Whether two scores differ by no more than the samples' 95% intervals explain; None where there are none."""
     if not one or not other or one.low is None or other.low is None:
         return None
-    halves = hypot((one.high - one.low) / 2, (other.high - other.low) / 2)
-    return abs(one.value - other.value) <= halves
+    low, high = sorted((one, other), key=lambda score: score.value)
+    return high.value - low.value <= hypot(low.high - low.value, high.value - high.low)  # the halves that face each other
 
 
 def notes(entries: list[Entry], judged_by: Gathered) -> list[str]:

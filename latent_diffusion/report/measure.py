@@ -27,7 +27,6 @@ from latent_diffusion.sampling.plan import cycle, follow
 from latent_diffusion.studies.noise_loss import NoiseLoss, noise_loss
 from latent_diffusion.training.stage import spread
 
-BATCH = 100
 IMAGES, FEWEST_IMAGES = 200, 20  # scored by default
 MOST_CLASSES = 24  # shown as pictures; the tables have all
 SEEDS_SHOWN, SEEDS_OF_ONE = 8, 32  # a class; where there is only one
@@ -121,12 +120,8 @@ def draw_samples(pipe: Pipeline, images: int) -> tuple[np.ndarray, ImageSource]:
 
 
 def generate(pipe: Pipeline, seeds: Sequence[int], labels: Sequence[int], title: str) -> np.ndarray:
-    parts = []
     with Progress(title, len(seeds)) as progress:
-        for start in range(0, len(seeds), BATCH):
-            parts.append(pipe.generate(seeds[start:start + BATCH], labels[start:start + BATCH], pipe.sampling))
-            progress.advance(len(parts[-1]))
-    return np.concatenate(parts)
+        return pipe.generate(seeds, labels, pipe.sampling, progress.advance)
 
 
 def audited(run: Run, reference: Reference, data: Dataset, drawn: np.ndarray, source: ImageSource,

@@ -13,7 +13,7 @@ from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation.table import number
 from latent_diffusion.inspection.grids import ERROR_GAIN, error_maps
 from latent_diffusion.pipeline import Pipeline
-from latent_diffusion.progress import clock
+from latent_diffusion.progress import clock, say
 from latent_diffusion.report import charts, curves, pictures, reproduce, tables
 from latent_diffusion.report.budget import stage_budget
 from latent_diffusion.report.gather import Gathered, attempt, gather
@@ -37,6 +37,8 @@ def report(folder: Path, out: Path, images: int | None, data_folder: Path | None
         found = gather(run, data)
         found.missing |= refused
     write_atomic(out, render(found, measure(found, images, data, place)).encode())
+    for line in dict.fromkeys(found.missing.values()):
+        say(f"left out: {line}")
     return out
 
 

@@ -27,8 +27,8 @@ class SamplingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     sampler: SamplerName = Field("dpmpp_2m", description="dpmpp_2m, heun, ddim or ddpm")
-    steps: int = Field(18, ge=1, description="steps from noise to latents; heun calls the network twice a step")
-    guidance: float = Field(1.5, ge=0, description="classifier-free guidance; 1 is none")
+    steps: int = Field(18, ge=1, le=10_000, description="steps from noise to latents; heun calls the network twice a step")
+    guidance: float = Field(1.5, ge=0, le=1000, description="classifier-free guidance; 1 is none")
     guidance_interval: Interval = Field("all", description="noise levels where it acts, lower and upper; or all")
     temperature: float = Field(1.0, gt=0, le=2, description="size of the noise that is drawn; below 1 is more typical, less varied")
     sigma_max: float = Field(80.0, gt=0, description="first noise level")
@@ -113,22 +113,28 @@ def decode_images(autoencoder: Autoencoder, latents: Tensor, compute_batch: int,
         return to_uint8(in_compute_batches(autoencoder.decode, compute_batch)(latents))
 
 
+@torch.inference_mode()
+def encode_images(autoencoder: Autoencoder, images: np.ndarray, compute_batch: int, precision: str) -> Tensor:
+    """Latents (N, C, h, w), float32, of uint8 images (N, H, W, 3): the posterior's mean."""
+    device = autoencoder.shift.device
+    with autocast(device, precision):
+        encode = in_compute_batches(lambda rows: autoencoder.encode(from_uint8(rows.to(device), device)).mean, compute_batch)
+        return encode(torch.from_numpy(np.array(images))).float()
+
+
 def generate(denoiser: Denoiser, autoencoder: Autoencoder, seeds: Sequence[int], labels: Sequence[int],
              config: SamplingConfig, precision: str) -> np.ndarray:
     """Images uint8 (N, H, W, 3), one for each pair of seed and label."""
     assert len(seeds) == len(labels) > 0
-    shape = (autoencoder.config.latent_channels, autoencoder.latent_size, autoencoder.latent_size)
-    for latents in generate_latents(denoiser, shape, seeds, labels, config, precision):
+    for latents in generate_latents(denoiser, autoencoder.latent_shape, seeds, labels, config, precision):
         pass
     return decode_images(autoencoder, latents, config.compute_batch, precision)
 
 
-@torch.inference_mode()
 def reconstruct(autoencoder: Autoencoder, images: np.ndarray, precision: str, batch: int = 64) -> np.ndarray:
     """What encoding to the posterior's mean and decoding leave of uint8 images (N, H, W, 3)."""
-    device, parts = autoencoder.shift.device, []
-    for start in range(0, len(images), batch):
-        with autocast(device, precision):
-            latents = autoencoder.encode(from_uint8(images[start:start + batch], device)).mean
-            parts.append(to_uint8(autoencoder.decode(latents)))
+    size, parts = min(batch, len(images)), []
+    for start in range(0, len(images), size):
+        latents = encode_images(autoencoder, images[start:start + size], size, precision)
+        parts.append(decode_images(autoencoder, latents, size, precision))
     return np.concatenate(parts)

@@ -5,10 +5,9 @@ import torch
 from pydantic import BaseModel
 
 from latent_diffusion.device import autocast
-from latent_diffusion.images import from_uint8
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress
-from latent_diffusion.sampling.generate import PerSeedNoise
+from latent_diffusion.sampling.generate import PerSeedNoise, encode_images
 
 LEVELS, BATCH = 12, 64
 
@@ -35,7 +34,7 @@ def noise_loss(pipe: Pipeline, images: np.ndarray, labels: np.ndarray) -> NoiseL
             here = slice(start, start + BATCH)
             asked = torch.from_numpy(np.asarray(labels[here])).to(pipe.device)
             with autocast(pipe.device, pipe.precision):
-                clean = pipe.autoencoder.encode(from_uint8(np.asarray(images[here]), pipe.device)).mean.float()
+                clean = encode_images(pipe.autoencoder, images[here], BATCH, pipe.precision)
                 noise = PerSeedNoise(range(start + 1, start + 1 + len(asked)), pipe.device).like(clean)
                 for row, given in enumerate((asked, torch.full_like(asked, pipe.denoiser.null_label))):
                     for level, sigma in enumerate(sigmas):

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 from pydantic import BaseModel, ValidationError
 from rich.table import Table
 
@@ -21,12 +20,11 @@ from latent_diffusion.evaluation.scores import Scores, score
 from latent_diffusion.evaluation.sources import ImageSource
 from latent_diffusion.inspection.plots import Curve, Panel, plot
 from latent_diffusion.pipeline import Pipeline
-from latent_diffusion.progress import Progress
+from latent_diffusion.progress import Progress, say
 from latent_diffusion.run import Run, write_json
 from latent_diffusion.sampling.generate import SamplingConfig
 from latent_diffusion.sampling.plan import follow
 
-BATCH = 100
 TRIED, CONFIRMED = 1_000_001, 2_000_001  # first seeds: far from those that people draw and score, which must not have been chosen for
 LIST = "sweep.json"
 SHOWN = {"fid": "FID", "inception_score": "Inception score", "accuracy": "accuracy", "precision": "precision", "recall": "recall",
@@ -68,6 +66,8 @@ def sweep(run: Run, out: Path, settings: dict[str, Sequence], average_lengths: S
         raise ValueError("the data has one class: a sweep goes by FID, which needs a judge of two")
     reference, judge = Reference.open(run), Judge.load(run, own.device)
     against, known = judge_statistics(run, judge), [trial for trial in read_trials(out) if trial.scores.n == images]
+    if known:
+        say(f"{out / LIST} has {len(known)} settings with {images} samples already: those among them are not tried again")
     with Progress("sweeping", (len(plans) + 1) * images) as progress:
         def attempt(pipe: Pipeline, config: SamplingConfig, first_seed: int) -> Trial:
             setting = {name: getattr(config, name) for name in VARIED if name != "average_length"}
@@ -75,12 +75,10 @@ def sweep(run: Run, out: Path, settings: dict[str, Sequence], average_lengths: S
             if done := next((trial for trial in known if all(getattr(trial, name) == value for name, value in setting.items())), None):
                 progress.advance(images)
                 return done
-            seeds, parts, began = range(first_seed, first_seed + images), [], time.perf_counter()
-            labels = follow(seeds, range(pipe.facts.num_classes), pipe.facts.histogram)
-            for start in range(0, images, BATCH):
-                parts.append(pipe.generate(seeds[start:start + BATCH], labels[start:start + BATCH], config))
-                progress.advance(len(parts[-1]))
-            drawn, seconds, names = np.concatenate(parts), time.perf_counter() - began, pipe.facts.class_names
+            seeds, began, names = range(first_seed, first_seed + images), time.perf_counter(), pipe.facts.class_names
+            labels = follow(seeds, range(len(names)), pipe.facts.histogram)
+            drawn = pipe.generate(seeds, labels, config, progress.advance)
+            seconds = time.perf_counter() - began
             source = ImageSource("a sweep", images, drawn.shape[1], lambda rows: drawn[rows], [names[label] for label in labels])
             known.append(Trial(**setting, evaluations=config.evaluations, seconds=seconds / images,
                                scores=score(reference, source, judge, against, title=None)))

@@ -94,7 +94,7 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
         say_first(world, f"{part.caption}: resuming after step {done} of {config.steps}")
     records = Records(part, done, tensorboard) if world.first else None
     objective, shuffle = world.wrap(task.objective), Shuffle(task.rows, config.batch_size, config.seed)
-    reached = Reached(done, world)
+    reached, means = Reached(done, world), Means()
     task.objective.train()
     with (Progress(part.caption, config.steps, "steps", config.batch_size, not world.first, done) as progress,
           interrupts() as stop, out_of_memory(part, reached)):
@@ -103,28 +103,18 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
                 save_checkpoint(part.checkpoint_path, step, task.model, averages, optimizers)
             reached.saved = step
 
-        recent: dict[str, Tensor] = {}
         for step in range(done, config.steps):
             set_rate(optimizers, config.rate(step))
             random = StepRandom(config.seed, step, world.rank, world.device)
             batch = task.batch(shuffle.batch(step, world.rank, world.size))
-            with autocast(world.device, config.precision):
-                loss, terms = objective(batch, random)
-            loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(task.model.parameters(), config.gradient_norm)
-            for optimizer in optimizers:
-                optimizer.step()
-            task.model.zero_grad(set_to_none=True)
-            for one in averages:
-                one.update(step + 1)
-            for name, value in {"loss": loss, "gradient_norm": norm, **terms}.items():
-                recent[name] = recent.get(name, 0) + value.detach()
+            means.add(gradient_step(task.model, objective, batch, random, optimizers, config, world.device))
             now = step + 1
+            for one in averages:
+                one.update(now)
             checking = now % CHECK_EVERY == 0 or now == config.steps or now % config.checkpoint_every == 0 or now in snapshots
             stopping = (checking or world.size == 1) and world.any(stop())
             if checking or stopping:  # nothing is saved that was not found finite
-                figures = {name: value.item() / (now - reached.checked) for name, value in recent.items()}
-                recent, reached.checked = {}, now
+                figures = means.take()
                 if world.any(not math.isfinite(figures["loss"] + figures["gradient_norm"])):
                     raise ValueError(not_finite(part, now, reached.saved, config))
                 progress.advance(now - progress.done, loss=figures["loss"])
@@ -150,15 +140,42 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
         records.picture(config.steps, preview(task.model, config.steps))
 
 
+def gradient_step(model: nn.Module, objective: nn.Module, batch: Any, random: StepRandom, optimizers: list[torch.optim.Optimizer],
+                  config: TrainingConfig, device: torch.device) -> dict[str, Tensor]:
+    """One step of all optimizers. The loss, its terms and the gradient's norm, each () on the device."""
+    with autocast(device, config.precision):
+        loss, terms = objective(batch, random)
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.gradient_norm)
+    for optimizer in optimizers:
+        optimizer.step()
+    model.zero_grad(set_to_none=True)
+    return {"loss": loss.detach(), "gradient_norm": norm, **{name: value.detach() for name, value in terms.items()}}
+
+
+class Means:
+    """Of the figures of steps, since they were last taken; taking them waits for the device."""
+
+    def __init__(self):
+        self.sums: dict[str, Tensor] = {}
+        self.steps = 0
+
+    def add(self, figures: dict[str, Tensor]) -> None:
+        self.sums = {name: self.sums.get(name, 0) + value for name, value in figures.items()}
+        self.steps += 1
+
+    def take(self) -> dict[str, float]:
+        means = {name: value.item() / self.steps for name, value in self.sums.items()}
+        self.sums, self.steps = {}, 0
+        return means
+
+
 @dataclass
 class Reached:
-    """Steps so far: the last one saved, the last one whose loss was looked at."""
+    """The last step that was saved."""
 
     saved: int
     world: World
-
-    def __post_init__(self):
-        self.checked = self.saved
 
 
 def set_rate(optimizers: list[torch.optim.Optimizer], rate: float) -> None:
@@ -240,12 +257,7 @@ def seconds_per_step(task: Task, config: TrainingConfig, world: World, steps: in
     times = []
     for step in range(steps):
         start = time.perf_counter()
-        with autocast(world.device, config.precision):
-            loss, _ = task.objective(task.batch(np.arange(config.batch_size) % task.rows), StepRandom(0, step, 0, world.device))
-        loss.backward()
-        for optimizer in optimizers:
-            optimizer.step()
-        task.model.zero_grad(set_to_none=True)
-        loss.item()
+        batch, random = task.batch(np.arange(config.batch_size) % task.rows), StepRandom(0, step, 0, world.device)
+        gradient_step(task.model, task.objective, batch, random, optimizers, config, world.device)["loss"].item()
         times.append(time.perf_counter() - start)
     return float(np.median(times[2:]))

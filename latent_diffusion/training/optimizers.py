@@ -13,7 +13,7 @@ LIKE_ADAMW = 0.2  # root mean square of AdamW's steps (Liu et al. 2025, "Muon is
 
 class Muon(torch.optim.Optimizer):
     """Momentum whose matrix is made orthogonal before each step, so that all its directions are learnt at one pace
-    (Jordan et al. 2024, "Muon"). Weights (out, in, …) count as matrices (out, in x …).
+    (Jordan et al. 2024, "Muon"). Weights (out, in, …) count as matrices with a row for each output.
 
     Steps have the size of AdamW's, so that the two share a learning rate.
     """
@@ -28,19 +28,26 @@ class Muon(torch.optim.Optimizer):
             for parameter in group["params"]:
                 alike[parameter.shape].append(parameter)
             for parameters in alike.values():
-                updates = torch.stack([self.momentum(parameter) for parameter in parameters])  # (P, out, in)
+                out, inside, *kernel = parameters[0].shape
+                updates = torch.stack([rows(update) for update in self.momentum(parameters)])  # (P, out, kernel x in)
                 size = LIKE_ADAMW * max(updates.shape[1:]) ** 0.5
-                for parameter, update in zip(parameters, orthogonal(updates)):
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                    parameter.add_(update.view(parameter.shape), alpha=-group["lr"] * size)
+                steps = [step.view(out, *kernel, inside).movedim(-1, 1) for step in orthogonal(updates)]
+                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(parameters, steps, alpha=-group["lr"] * size)
 
-    def momentum(self, parameter: Tensor) -> Tensor:
-        """Nesterov's, as a matrix."""
-        state = self.state[parameter]
-        if not state:
-            state["momentum"] = torch.zeros_like(parameter)
-        state["momentum"].lerp_(parameter.grad, 1 - MOMENTUM)
-        return parameter.grad.lerp(state["momentum"], MOMENTUM).flatten(1)
+    def momentum(self, parameters: list[Tensor]) -> tuple[Tensor, ...]:
+        """Nesterov's."""
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter]["momentum"] = torch.zeros_like(parameter)
+        gradients, momenta = [p.grad for p in parameters], [self.state[p]["momentum"] for p in parameters]
+        torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
+        return torch._foreach_lerp(gradients, momenta, MOMENTUM)
+
+
+def rows(weights: Tensor) -> Tensor:
+    """(out, in, …) -> (out, … x in): in the order in which channels-last weights lie in memory, so that nothing is copied."""
+    return weights.movedim(1, -1).flatten(1)
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
@@ -53,13 +60,13 @@ def orthogonal(matrices: Tensor) -> Tensor:
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    identity = torch.eye(x.shape[1], device=x.device)
-    square, factor = x @ x.mT, identity  # X X^T and Q
+    square, factor = x @ x.mT, None  # X X^T and Q
     a, b, c = COEFFICIENTS
-    for _ in range(ROUNDS):
-        polynomial = a * identity + b * square + c * square @ square
-        factor = polynomial @ factor
-        square = polynomial @ square @ polynomial
+    for last in [False] * (ROUNDS - 1) + [True]:
+        polynomial = torch.baddbmm(square, square, square, beta=b, alpha=c)
+        polynomial.diagonal(dim1=1, dim2=2).add_(a)
+        factor = polynomial if factor is None else polynomial @ factor
+        square = square if last else polynomial @ square @ polynomial
     x = factor @ x
     return (x.mT if tall else x).to(matrices.dtype)
 

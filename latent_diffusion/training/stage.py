@@ -41,7 +41,8 @@ def begin(part: Part, stage: BaseModel, data: Dataset, start: Start, world: Worl
     recorded = part.read_config() if part.config_path.is_file() else None
     precision = stage.training.precision
     if start.resume and recorded:
-        if type(stage).model_validate(recorded[part.name]).model != stage.model:
+        before = type(stage).model_validate(recorded[part.name])
+        if before.model != stage.model:
             raise ValueError(f"--resume cannot change the shape of the {part.caption}: leave out --set {part.name}.model…")
         if recorded["data"]["checksum"] != data.info.checksum:
             raise ValueError(f"{data.folder} has changed since this training began, so it cannot be resumed: --overwrite "
@@ -53,7 +54,9 @@ def begin(part: Part, stage: BaseModel, data: Dataset, start: Start, world: Worl
             if lengths != stage.training.average_lengths:
                 raise ValueError(f"--resume cannot change which averages of the weights the {part.caption} keeps: leave average_length "
                                  "as it was, and snapshots 0 or not 0 as it was")
-        precision = recorded[part.name]["training"]["precision"] if precision == "auto" else precision
+        precision = before.training.precision if precision == "auto" else precision
+        for change in changes(before.model_dump(), stage.model_dump()) if world.first else []:
+            say(f"{part.caption}: from here on {change}")
     elif not start.resume and not start.overwrite and (part.trained or part.checkpoint_path.is_file()):
         raise ValueError(f"{part.folder} already holds a{'' if part.trained else ' partly'} trained {part.caption}: "
                          "--resume continues it, --overwrite trains anew, another --run keeps both")
@@ -61,6 +64,17 @@ def begin(part: Part, stage: BaseModel, data: Dataset, start: Start, world: Worl
         raise ValueError(f"batch_size = {stage.training.batch_size} does not divide into {world.size} processes")
     precision = world.agree(choose_precision(precision, world.device))
     return stage.model_copy(update={"training": stage.training.model_copy(update={"precision": precision})})
+
+
+def changes(old: dict, new: dict, path: str = "") -> list[str]:
+    """What is set otherwise than before, in words."""
+    found = []
+    for name, value in new.items():
+        if isinstance(value, dict):
+            found += changes(old[name], value, f"{path}{name}.")
+        elif value not in (old[name], "auto"):
+            found.append(f"{path}{name} is {value}, no longer {old[name]}")
+    return found
 
 
 def commit(run: Run, part: Part, stage: BaseModel, data: Dataset, start: Start, world: World, **more: dict) -> None:

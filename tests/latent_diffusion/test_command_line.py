@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from latent_diffusion.cli.common import names_in
+
 
 def test_from_cartoons_to_scores(tmp_path, ldm):
     data, run = tmp_path / "data", tmp_path / "run"
@@ -29,6 +31,10 @@ def test_from_cartoons_to_scores(tmp_path, ldm):
     for picture in ("autoencoder/pictures/000010.png", "diffusion/pictures/000010.png", "samples/grid.png", "reconstructions.png"):
         assert np.asarray(Image.open(run / picture)).std() > 10, picture
     assert {path.name for path in (data / "latents").iterdir() if not path.name.startswith(".")}
+
+
+def test_a_class_name_with_a_comma_stands_in_quotes():
+    assert names_in('"cat, black",dog') == ["cat, black", "dog"] and names_in("cat, dog") == ["cat", "dog"]
 
 
 def test_cartoons_as_synth_cute_files(tmp_path, ldm):

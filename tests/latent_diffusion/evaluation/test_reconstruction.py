@@ -97,6 +97,19 @@ def test_one_picture_of_ones_own_with_transparency(run, tmp_path, ldm):
     assert status == 0 and {path.name for path in (tmp_path / "new").iterdir()} == {"r.png", "r-latents.png", "r-spectrum.png"}, errors
 
 
+def test_a_class_of_the_held_out_images_and_a_folder(run, tmp_path, ldm):
+    status, output, errors = ldm("reconstruct", run.folder, "class:disk", "--device", "cpu", "--out", tmp_path / "r.png")
+    assert status == 0 and "rFID" not in output, errors
+    held_out = Reference.open(run)
+    disks = int((held_out.labels == held_out.facts.class_names.index("disk")).sum())
+    assert f"reconstruction of {disks} images" in output
+    for name in "ab":
+        Image.new("RGB", (40, 40), (200, 30, 30)).save(tmp_path / f"{name}.jpg")
+    (tmp_path / "r.png").unlink(), (tmp_path / "r-latents.png").unlink(), (tmp_path / "r-spectrum.png").unlink()
+    status, output, errors = ldm("reconstruct", run.folder, tmp_path, "--device", "cpu", "--out", tmp_path / "new" / "r.png")
+    assert status == 0 and "reconstruction of 2 images" in output, errors
+
+
 def test_a_picture_of_a_single_colour_has_a_spectrum(run, tmp_path, ldm):
     Image.new("L", (64, 64), 128).save(tmp_path / "grey.png")
     status, _, errors = ldm("reconstruct", run.folder, tmp_path / "grey.png", "--device", "cpu")

@@ -97,6 +97,8 @@ def test_within_the_intervals():
         return Score(value=value, low=value - half, high=value + half)
 
     assert within(score(1.0, 0.3), score(1.49, 0.4)) is True and within(score(1.0, 0.3), score(1.51, 0.4)) is False  # hypot(3, 4) = 5
+    skewed = Score(value=1.0, low=0.0, high=1.3)
+    assert within(skewed, score(1.51, 0.4)) is False and within(score(0.2, 0.4), skewed) is True  # the sides that face each other
     assert within(score(1.0, 0.3), Score(value=1.0)) is None and within(None, score(1.0, 0.1)) is None
 
 

@@ -88,7 +88,8 @@ def test_sweep_tries_every_setting_and_confirms_the_best(ldm, tiny_run, tmp_path
     assert (tmp_path / "sweep.png").is_file() and (tmp_path / "pareto.png").is_file()
     kept = [{**trial, "seconds": 123.0} for trial in trials[:3]]  # as after an interrupt
     (tmp_path / "sweep.json").write_text(json.dumps(kept))
-    assert ldm("sweep", tiny_run, tmp_path, "--guidance", "0,1.5", "--steps", "2,6", "--images", "50", "--device", "cpu")[0] == 0
+    status, output, _ = ldm("sweep", tiny_run, tmp_path, "--guidance", "0,1.5", "--steps", "2,6", "--images", "50", "--device", "cpu")
+    assert status == 0 and "are not tried again" in output
     again = json.loads((tmp_path / "sweep.json").read_text())
     assert [trial["seconds"] == 123.0 for trial in again] == [True, True, True, False, False]
     assert [trial["scores"] for trial in again] == [trial["scores"] for trial in trials]

@@ -32,6 +32,17 @@ def test_a_step_has_the_size_that_is_promised_and_decay_shrinks():
     assert torch.allclose(decayed, torch.full_like(decayed, 0.95))
 
 
+def test_weights_in_either_memory_order_take_the_same_step():
+    values = [torch.randn(16, 8, 3, 3, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    ends = []
+    for order in (torch.contiguous_format, torch.channels_last):
+        weight = nn.Parameter(values[0].clone(memory_format=order))
+        weight.grad = values[1].clone(memory_format=order)
+        Muon([weight], lr=0.1, weight_decay=0.1).step()
+        ends.append(weight.detach())
+    assert not torch.allclose(ends[0], values[0], atol=1e-3) and torch.allclose(*ends, atol=1e-5)
+
+
 def test_who_steps_what():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 2))
     model[0].bias.requires_grad_(False)

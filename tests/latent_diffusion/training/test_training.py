@@ -57,6 +57,7 @@ def test_diffusion_resumes_too_and_goes_on_beyond_its_end(tiny_run, tiny_config,
     more = ["--data", shapes, "--run", run, "--resume", "--set", "diffusion.training.steps=520"]
     status, output, errors = ldm("train-diffusion", *more)
     assert status == 0 and "resuming after step 500 of 520" in output, errors
+    assert output.count("from here on") == 1 and "from here on training.steps is 520, no longer 500" in " ".join(output.split())
     assert Run(run).diffusion.checksum() != Run(tiny_run).diffusion.checksum()
 
 
