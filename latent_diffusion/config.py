@@ -47,9 +47,15 @@ def build(tree: dict, settings: list[str], precision: str | None, source: str) -
         for stage in ("autoencoder", "autoencoder.perceptual_classifier", "classifier", "diffusion"):
             assign(tree, f"{stage}.training.precision={precision}")
     try:
-        return Config.model_validate(tree)
+        return Config.model_validate(over(Config().model_dump(), tree))
     except ValidationError as error:
         raise ValueError(explain(error, source)) from None
+
+
+def over(defaults: dict, tree: dict) -> dict:
+    """The defaults of all stages with what is set, so that a setting inside of a table leaves the others as they are declared."""
+    return {**defaults, **{name: over(defaults[name], value) if isinstance(value, dict) and isinstance(defaults.get(name), dict) else value
+                           for name, value in tree.items()}}
 
 
 def assign(tree: dict, setting: str) -> None:

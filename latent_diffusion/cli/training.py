@@ -20,7 +20,7 @@ Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a sett
 @app.command(epilog="Example: ldm demo --run runs/demo")
 def demo(run: Annotated[Path, typer.Option("--run", help="Run directory; a new one.")] = Path("runs/demo"),
          device: Device = "auto", settings: Settings = None) -> None:
-    """All of it on drawn cartoons: draw, judge, both stages, samples, scores. About ten minutes on two cores."""
+    """All of it on drawn cartoons: draw, judge, both stages, samples, scores. Ten to twelve minutes on two cores."""
     from latent_diffusion.demo import run_demo
 
     run_demo(run, device, settings or [])

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
-from autoencoder import Autoencoder
 from latent_diffusion.device import choose_device
 from latent_diffusion.inspection.grids import enlargement, grid
 from latent_diffusion.inspection.plots import Curve, Panel, plot

@@ -21,6 +21,14 @@ def test_every_config_of_ours_is_valid_and_complete(path):
     assert config.autoencoder.perceptual != "lpips", "a default never needs pretrained weights"
 
 
+def test_a_setting_inside_of_a_table_leaves_the_others_as_declared(tmp_path):
+    (tmp_path / "empty.toml").write_text("")
+    declared, changed = Config(), load_config(tmp_path / "empty.toml", [], "float32")
+    training = changed.autoencoder.perceptual_classifier.training
+    assert training == declared.autoencoder.perceptual_classifier.training.model_copy(update={"precision": "float32"})
+    assert training.steps == 600 and changed.autoencoder.perceptual_classifier.model.widths == (32, 64, 128)
+
+
 def test_the_general_configs_are_there():
     assert {"own_cpu", "own_gpu", "cartoons_cpu"} <= {path.stem for path in OWN}
 
