@@ -18,7 +18,7 @@ class AutoencoderLossConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kl_weight: float = Field(1e-6, ge=0, description="of the KL divergence, in nats per image number")
-    edge_weight: float = Field(0.1, ge=0, description="of differences in the strength of edges, patch by patch: keeps grain")
+    edge_weight: float = Field(0.0, ge=0, description="of differences in the strength of edges, patch by patch: keeps grain")
     perceptual_weight: float = Field(0.1, ge=0, description="of the perceptual term, where there is one")
     latent_noise: float = Field(0.1, ge=0, description="decoder sees noise of up to this many standard deviations")
 
