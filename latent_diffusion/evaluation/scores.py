@@ -63,6 +63,7 @@ class Scores(BaseModel):
     trend: list[TrendPoint] = []  # FID by number of samples
     counts: dict[str, int] = {}  # by class, as the network sees them
     low_classes: list[str] = []
+    matched_floor: float | None = None  # FID of held-out images with the samples' own class counts
     confusion: list[list[int]] | None = None  # row: class asked for, column: class seen
     notes: list[str] = []
 
@@ -73,6 +74,15 @@ class Scores(BaseModel):
     def fid_over_floor(self) -> float | None:
         fid = self.scores.get("fid")
         return fid.value / fid.real if fid and fid.real else None
+
+    @property
+    def least_fid(self) -> float | None:
+        """What perfect samples would measure: the matched floor, or the floor where class counts are not known."""
+        return self.matched_floor if self.matched_floor is not None else self.scores["fid"].real if "fid" in self.scores else None
+
+    @property
+    def fid_over_matched_floor(self) -> float | None:
+        return self.scores["fid"].value / self.matched_floor if self.matched_floor else None
 
 
 def evaluate(run: Run, samples: Path | str | np.ndarray, judge_run: Run | None = None, device: str = "auto",
@@ -115,8 +125,6 @@ def score(reference: Reference, images: ImageSource, network: FeatureNetwork | N
                      else "a single sample: most scores need more")
     yardstick = Yardstick(target, neighbours(against, shares, n), real.edge_energies if real else np.zeros(0), network.name == "judge")
     scores = with_intervals(yardstick, seen, asked, [yardstick.scores(part(real, rows), real_labels[rows]) for rows in drawn])
-    if drawn and asked is not None:
-        notes += same_counts(real, real_labels, np.bincount(asked, minlength=len(names)), target)
     trend = []
     if n >= FEWEST_FOR_TREND * seen.features.shape[1]:
         scores["fid_infinity"], trend = extrapolate(seen, target, part(real, drawn[0]) if drawn else None)
@@ -131,6 +139,7 @@ def score(reference: Reference, images: ImageSource, network: FeatureNetwork | N
         class_fid=fid_by_class(seen, asked, against, names, real, real_labels) if by_class and against.classes else {},
         counts=dict(zip(names, np.bincount(predicted, minlength=len(names)).tolist())) if yardstick.by_class else {},
         low_classes=[names[label] for label in class_coverage(seen.probabilities).low] if yardstick.by_class else [],
+        matched_floor=same_counts(real, real_labels, np.bincount(asked, minlength=len(names)), target) if drawn and asked is not None else None,
         confusion=confusion_matrix(asked, predicted, len(names)).tolist() if by_class else None)
 
 
@@ -190,14 +199,14 @@ def with_intervals(yardstick: Yardstick, seen: Seen, asked: np.ndarray | None, o
     return scores
 
 
-def same_counts(real: Seen, labels: np.ndarray, counts: np.ndarray, target: Statistics) -> list[str]:
-    """The floor is of images drawn at random, whose class counts vary; samples have theirs fixed. What that makes."""
+def same_counts(real: Seen, labels: np.ndarray, counts: np.ndarray, target: Statistics) -> float | None:
+    """FID of held-out images with these class counts. The floor is of images drawn at random, whose counts vary; where samples
+    have theirs in fixed proportions, they can measure less than it without being perfect."""
     random = np.random.default_rng(0)
     sets = [reals.with_counts(labels, counts, random) for _ in range(reals.DRAWS)]
     if any(len(rows) < counts.sum() for rows in sets):
-        return []
-    fid = np.mean([frechet_distance(statistics(real.features[rows]), target) for rows in sets])
-    return [f"held-out images with the samples' own class counts: FID {fid:.3f}"]
+        return None
+    return float(np.mean([frechet_distance(statistics(real.features[rows]), target) for rows in sets]))
 
 
 def extrapolate(seen: Seen, target: Statistics, real: Seen | None) -> tuple[Score, list[TrendPoint]]:

@@ -37,6 +37,8 @@ def table(scores: Scores) -> Table:
         shown.add_row(title, number(score.value, gain), ends, real, best)
         if name == "fid" and scores.fid_over_floor:
             shown.add_row("FID / floor", number(scores.fid_over_floor), "-", "1", "1")
+        if name == "fid" and scores.fid_over_matched_floor:
+            shown.add_row("FID / matched floor", number(scores.fid_over_matched_floor), "-", f"1 ({number(scores.matched_floor)})", "1")
     lines = [f"compared with {scores.reference}"] if scores.network != "none" else []
     if scores.counts:
         lines.append("seen as: " + ", ".join(f"{name} {count}" for name, count in scores.counts.items()))

@@ -6,7 +6,7 @@ from typing import Literal
 from latent_diffusion.evaluation.reconstruction import ReconstructionScores
 from latent_diffusion.evaluation.scores import Scores
 from latent_diffusion.evaluation.table import number
-from latent_diffusion.report.verdicts import reaches
+from latent_diffusion.report.verdicts import reaches_floor
 
 MOSTLY = 0.6  # share of the excess from which on one stage is to blame
 SOFT = 0.9  # sharpness of reconstructions under which they are called soft
@@ -36,18 +36,20 @@ def stage_budget(scores: Scores | None, reconstruction: ReconstructionScores | N
     """FID is no sum, but excesses over the floor add up roughly; and a floor has the bias of its N, so that differences
     of two numbers of images may be compared."""
     fid = scores.scores.get("fid") if scores else None
-    if fid is None or fid.real is None or reconstruction is None or reconstruction.rfid is None:
-        needed = {"an FID of samples with its floor": fid and fid.real is not None,
+    least = scores.least_fid if scores else None
+    if fid is None or least is None or reconstruction is None or reconstruction.rfid is None:
+        needed = {"an FID of samples with its floor": least is not None,
                   "an rFID of reconstructions": reconstruction and reconstruction.rfid is not None}
         lacking = [name for name, there in needed.items() if not there]
         return Budget("unknown", [f"No budget yet: it needs {' and '.join(lacking)}."])
     rfid, rfid_floor = reconstruction.rfid, reconstruction.rfid_floor
-    excess, lost = fid.value - fid.real, max(0.0, rfid - rfid_floor)
-    measured = (f"FID of {scores.n} samples is {number(fid.value)}, and held-out real images measure {number(fid.real)} at that N: "
+    excess, lost = fid.value - least, max(0.0, rfid - rfid_floor)
+    counts = " and with the same class counts" if scores.matched_floor is not None else ""
+    measured = (f"FID of {scores.n} samples is {number(fid.value)}, and held-out real images measure {number(least)} at that N{counts}: "
                 f"{number(max(excess, 0.0))} too much. Real images, only encoded and decoded, measure {number(rfid)} where untouched "
                 f"ones measure {number(rfid_floor)} (N = {reconstruction.n:,}): the autoencoder costs "
                 f"{number(lost) if lost else 'nothing that shows'}.")
-    if excess <= 0 or reaches(fid, below=True):
+    if excess <= 0 or reaches_floor(scores):
         return Budget("neither", [measured, *near_floor(scores, reconstruction, lost)], max(excess, 0.0), min(lost, max(excess, 0.0)))
     lost = min(lost, excess)
     share = lost / excess

@@ -30,8 +30,9 @@ def score_rows(found: Comparison) -> list[list[str]]:
         rows.append([f"{title.strip()}, N = {found.images}" if name == "fid" else title.strip(), *cells,
                      f"{real} (floor)" if name == "fid" else real, difference(found.entries, scores)])
         if name == "fid":
-            ratios = [entry.scores.fid_over_floor if entry.scores else None for entry in found.entries]
-            rows.append(["FID / floor", *(number(ratio) for ratio in ratios), "1", ""])
+            for title, ratio in (("FID / floor", "fid_over_floor"), ("FID / matched floor", "fid_over_matched_floor")):
+                ratios = [getattr(entry.scores, ratio) if entry.scores else None for entry in found.entries]
+                rows += [[title, *map(number, ratios), "1", ""]] if any(ratios) else []
     for name, title in RECONSTRUCTED.items():
         cells = [reconstruction_cell(entry, name) for entry in found.entries]
         if set(cells) != {ABSENT}:

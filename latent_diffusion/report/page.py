@@ -24,7 +24,7 @@ from latent_diffusion.studies.sweep import spoken, sweep
 
 REALS_SHOWN = 6  # images a class
 GUIDANCE = (1.0, 1.25, 1.5, 2.0, 3.0)
-HEADLINES = ("fid", "fid_over_floor", "inception_score", "accuracy", "precision", "recall", "sharpness")
+HEADLINES = ("fid", "fid_over_floor", "fid_over_matched_floor", "inception_score", "accuracy", "precision", "recall", "sharpness")
 
 
 def report(folder: Path, out: Path, images: int | None, data_folder: Path | None, device: str, sweeping: bool) -> Path:

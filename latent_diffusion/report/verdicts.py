@@ -18,9 +18,10 @@ def verdicts(scores: Scores | None, reconstruction: ReconstructionScores | None,
     good: list[str] = []
     weak: list[str] = []
     if scores:
-        if (fid := scores.scores.get("fid")) and fid.real is not None:
-            text = f"FID {number(fid.value)} at N = {scores.n}, {fid.value / fid.real:.1f} times its floor of {number(fid.real)}"
-            (good if reaches(fid, below=True) else weak).append(text)
+        if (fid := scores.scores.get("fid")) and (least := scores.least_fid):
+            what = "held-out images with the same class counts" if scores.matched_floor else "held-out images"
+            text = f"FID {number(fid.value)} at N = {scores.n}, {fid.value / least:.1f} times the {number(least)} of {what}"
+            (good if reaches_floor(scores) else weak).append(text)
         for name, title in COMPARED.items():
             score = scores.scores.get(name)
             if score and score.real is not None:
@@ -41,8 +42,12 @@ def verdicts(scores: Scores | None, reconstruction: ReconstructionScores | None,
     return good, weak
 
 
-def reaches(score: Score, below: bool = False) -> bool:
-    """Whether a score's interval reaches what real images measure; `below`: where less is better."""
-    if below:
-        return (score.low if score.low is not None else score.value) <= score.real
+def reaches_floor(scores: Scores) -> bool:
+    """Whether the interval of the FID reaches what perfect samples would measure."""
+    fid = scores.scores["fid"]
+    return (fid.low if fid.low is not None else fid.value) <= scores.least_fid
+
+
+def reaches(score: Score) -> bool:
+    """Whether a score's interval reaches what real images measure, where more is better."""
     return max(score.high if score.high is not None else score.value, score.value + SLACK) >= score.real

@@ -116,17 +116,17 @@ def table(trials: list[Trial], best: int, confirmed: Trial) -> Table:
     n, shown = confirmed.scores.n, Table()
     shown.title = f"{n} samples each"
     varied = [name for name in VARIED if len({getattr(trial, name) for trial in trials}) > 1]
-    for column in ("", *(VARIED[name] for name in varied), "passes", "ms", "FID", "/ floor", "IS", "accuracy", "prec.", "recall", "sharp."):
+    for column in ("", *(VARIED[name] for name in varied), "passes", "ms", "FID", "/ floor", "/ matched", "IS", "accuracy", "prec.", "recall", "sharp."):
         shown.add_column(column, justify="left" if column in ("", "sampler") else "right", no_wrap=True)
     for number, trial in enumerate([*trials, confirmed]):
-        ratio = trial.scores.fid_over_floor
+        ratios = [trial.scores.fid_over_floor, trial.scores.fid_over_matched_floor]
         mark = {best: "best", len(trials): "again"}.get(number, "")
         values = [trial.scores.value(name) for name in SHOWN]
         cells = [f"{value:.3f}" if value is not None else "-" for value in values]
         shown.add_row(mark, *(said(getattr(trial, name)) for name in varied), str(trial.evaluations), f"{1000 * trial.seconds:.0f}", cells[0],
-                      f"{ratio:.2f}" if ratio else "-", *cells[1:], style="bold" if mark else None, end_section=number == len(trials) - 1)
+                      *(f"{ratio:.2f}" if ratio else "-" for ratio in ratios), *cells[1:], style="bold" if mark else None, end_section=number == len(trials) - 1)
     fixed = spoken(trials[best], [name for name in VARIED if name not in varied])
-    shown.caption = f"always: {fixed}\npasses of the network and milliseconds an image; again: the best with other seeds"
+    shown.caption = f"always: {fixed}\npasses of the network and milliseconds an image; again: the best with other seeds\n/ matched: FID over that of held-out images with the samples' own class counts"
     return shown
 
 

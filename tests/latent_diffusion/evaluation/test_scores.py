@@ -34,6 +34,7 @@ def test_held_out_images_score_as_real(tiny_run, held_out, tmp_path):
     scores = evaluate(Run(tiny_run), folder_of(tmp_path / "s", images, classes), device="cpu")
     found = scores.scores
     assert scores.fid_over_floor == pytest.approx(1, abs=0.05)
+    assert scores.matched_floor == pytest.approx(found["fid"].value)  # all of them: the only draw with these class counts
     assert found["accuracy"].value == found["accuracy"].real > 0.9
     assert found["sharpness"].value == pytest.approx(1) and found["class_coverage"].value == pytest.approx(1, abs=0.05)
     assert found["inception_score"].value == pytest.approx(found["inception_score"].real, rel=0.05)
@@ -71,7 +72,7 @@ def test_like_is_compared_with_like(tiny_run, held_out, tmp_path):
     named = evaluate(Run(tiny_run), folder_of(tmp_path / "named", one, ["disk"] * len(one)), device="cpu")
     unnamed = evaluate(Run(tiny_run), folder_of(tmp_path / "unnamed", one, [None] * len(one)), device="cpu")
     assert "reweighted" in named.reference and "reweighted" not in unnamed.reference
-    assert named.fid_over_floor < 1.5 and unnamed.value("fid") > 5 * named.value("fid")
+    assert named.fid_over_floor < 1.5 and named.fid_over_matched_floor < 1.5 and unnamed.matched_floor is None and unnamed.value("fid") > 5 * named.value("fid")
 
 
 def test_blur_lowers_sharpness(tiny_run, held_out, tmp_path):

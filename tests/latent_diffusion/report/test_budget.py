@@ -35,6 +35,16 @@ def test_each_case(fid, rfid, stage, autoencoder):
         stage == "autoencoder", stage == "denoiser", stage == "neither")
 
 
+def test_the_matched_floor_counts_where_there_is_one():
+    """With few samples the floor of random draws can be above what is still far from perfect."""
+    few = samples(0.5, floor=0.6)
+    assert stage_budget(few, reconstructions(0.41)).stage == "neither" and verdicts(few, None, None)[0]
+    few.matched_floor = 0.1
+    budget, (good, weak) = stage_budget(few, reconstructions(0.41)), verdicts(few, None, None)
+    assert budget.stage == "denoiser" and budget.excess == pytest.approx(0.4) and "same class counts" in budget.words[0]
+    assert not good and "5.0 times the 0.100 of held-out images with the same class counts" in weak[0]
+
+
 def test_advice_follows_what_is_weak():
     def words(**scores):
         return " ".join(stage_budget(samples(3.5, **scores), reconstructions(0.4)).words)
