@@ -101,6 +101,38 @@ def test_a_look_scores_by_class_and_takes_no_training_time(shapes, tiny_run, tmp
     assert first["accuracy"] > 0.9 and first["fid_over_floor"] < 3 < last["fid_over_floor"]
 
 
+def test_an_ablation_compares_variants_seed_by_seed(shapes, tiny_run, tmp_path):
+    out = tmp_path / "ablation"
+    small = ["autoencoder.model.encoder_widths=[32]", "autoencoder.model.decoder_widths=[32]", "diffusion.model.widths=[32]",
+             "diffusion.model.attention_levels=[0]", "diffusion.model.embedding_width=64", "autoencoder.training.steps=30",
+             "diffusion.training.steps=3", "sampling.steps=4"]
+    options = ["--data", shapes, "--judge", tiny_run, "--out", out, "--n", "24", "--device", "cpu", "--precision", "float32",
+               *(part for setting in small for part in ("--set", setting))]
+
+    def ablate(*more):
+        done = subprocess.run([sys.executable, SCRIPTS / "ablate", *options, *more], capture_output=True, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+    longer = ("--variant", "short", "--variant", "longer: diffusion.training.steps=60")
+    status, shown, errors = ablate(*longer, "--seeds", "0,1")
+    assert status == 0, errors
+    rows = json.loads((out / "ablation.json").read_text())["rows"]
+    assert [(row["variant"], row["seed"], row["steps"]) for row in rows] == [
+        ("short", 0, 3), ("longer", 0, 60), ("short", 1, 3), ("longer", 1, 60)]
+    assert len(list((out / "autoencoders").iterdir())) == 2  # one for each seed, shared by the variants
+    assert rows[0]["psnr"] == rows[1]["psnr"] != rows[2]["psnr"] and rows[0]["fid"] != rows[2]["fid"]
+    line = next(line for line in shown.splitlines() if line.startswith("| longer"))
+    assert "(2 seeds)" in line and line in (out / "ablation.md").read_text()
+    status, shown, errors = ablate(*longer, "--variant", "wide: autoencoder.model.decoder_widths=[48]", "--seeds", "0")
+    assert status == 0 and [row["variant"] for row in json.loads((out / "ablation.json").read_text())["rows"]][4:] == ["wide"], errors
+    assert len(list((out / "autoencoders").iterdir())) == 3
+    for wrong, said in ((("--variant", "short: diffusion.training.steps=4"), "with other settings"),
+                        ((*longer, "--variant", "calm: sampling.guidance=1"), "ldm sweep"), (("--variant", "../x"), "needs a name"),
+                        (("--variant", "a", "--n", "20"), "another ablation"), (("--variant", "a: x.y=1"), "no setting x")):
+        status, _, errors = ablate(*wrong)
+        assert status == 2 and said in errors, errors
+
+
 @pytest.fixture
 def peers(monkeypatch):
     monkeypatch.syspath_prepend(SCRIPTS)

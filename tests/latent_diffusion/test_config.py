@@ -60,3 +60,10 @@ def test_settings_are_read_as_toml_or_text(tiny_config):
 
 def test_settings_without_a_file_are_the_defaults():
     assert Config() == Config.model_validate({})
+
+
+@pytest.mark.parametrize("part", ["autoencoder", "classifier", "autoencoder.perceptual_classifier"])
+def test_snapshots_are_refused_where_nothing_reads_them(part, tiny_config):
+    with pytest.raises(ValueError, match=f"{part}.training: only diffusion.training takes snapshots"):
+        load_config(tiny_config, [f"{part}.training.snapshots=8"])
+    assert load_config(tiny_config, ["diffusion.training.snapshots=8"]).diffusion.training.snapshots == 8
