@@ -1,8 +1,10 @@
-"""The score table for the terminal: each score with its interval, beside that of real images, and what is best."""
+"""Scores as rows of text, for the terminal and for pages: each with its interval, that of real images, and what is best."""
+
+from dataclasses import dataclass
 
 from rich.table import Table
 
-from latent_diffusion.evaluation.scores import Scores
+from latent_diffusion.evaluation.scores import Score, Scores
 
 ROWS = {  # name in scores.json: what people read, what is best
     "fid": ("FID", "the floor"),
@@ -23,22 +25,48 @@ ROWS = {  # name in scores.json: what people read, what is best
     "lpips_diversity": ("LPIPS within class", "as real"),
 }
 
+CLASS_COLUMNS = ("class", "samples", "FID", "floor", "FID / floor", "accuracy")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One score in text; `below` for a figure that belongs to the one above it."""
+
+    name: str
+    title: str
+    value: str
+    interval: str
+    real: str
+    best: str
+    below: bool = False
+
+
+def score_rows(scores: Scores) -> list[Row]:
+    rows = []
+    for name, (title, best) in ROWS.items():
+        if not (score := scores.scores.get(name)):
+            continue
+        gain = 1000 if name == "kid" else 1
+        real = number(score.real, gain) + (" (floor)" if name == "fid" and score.real is not None else "")
+        rows.append(Row(name, title.strip(), number(score.value, gain), ends(score, gain), real, best, title.startswith(" ")))
+        if name == "fid" and scores.fid_over_floor:
+            rows.append(Row("fid_over_floor", "FID / floor", number(scores.fid_over_floor), "-", "1", "1", True))
+        if name == "fid" and scores.fid_over_matched_floor:
+            rows.append(Row("fid_over_matched_floor", "FID / matched floor", number(scores.fid_over_matched_floor), "-",
+                            f"1 ({number(scores.matched_floor)})", "1", True))
+    return rows
+
+
+def ends(score: Score, gain: float = 1) -> str:
+    return f"{number(score.low, gain)} .. {number(score.high, gain)}" if score.low is not None else "-"
+
 
 def table(scores: Scores) -> Table:
     shown = Table(title=f"{scores.n} samples, seen by {scores.network}")
     for column in ("score", "samples", "95% interval", f"real, N={scores.n}", "best"):
         shown.add_column(column, justify="left" if column == "score" else "right", no_wrap=column == "score")
-    for name, (title, best) in ROWS.items():
-        if name not in scores.scores:
-            continue
-        score, gain = scores.scores[name], 1000 if name == "kid" else 1
-        ends = f"{number(score.low, gain)} .. {number(score.high, gain)}" if score.low is not None else "-"
-        real = number(score.real, gain) + (" (floor)" if name == "fid" and score.real is not None else "")
-        shown.add_row(title, number(score.value, gain), ends, real, best)
-        if name == "fid" and scores.fid_over_floor:
-            shown.add_row("FID / floor", number(scores.fid_over_floor), "-", "1", "1")
-        if name == "fid" and scores.fid_over_matched_floor:
-            shown.add_row("FID / matched floor", number(scores.fid_over_matched_floor), "-", f"1 ({number(scores.matched_floor)})", "1")
+    for row in score_rows(scores):
+        shown.add_row("  " * row.below + row.title, row.value, row.interval, row.real, row.best)
     lines = [f"compared with {scores.reference}"] if scores.network != "none" else []
     if scores.counts:
         lines.append("seen as: " + ", ".join(f"{name} {count}" for name, count in scores.counts.items()))
@@ -51,14 +79,24 @@ def table(scores: Scores) -> Table:
 def class_table(scores: Scores) -> Table:
     """FID class by class, worst first."""
     shown = Table(title="class by class")
-    for column in ("class", "samples", "FID", "floor", "FID / floor", "accuracy"):
+    for column in CLASS_COLUMNS:
         shown.add_column(column, justify="left" if column == "class" else "right")
-    names = list(scores.counts)
-    right = {name: row[i] / sum(row) for i, (name, row) in enumerate(zip(names, scores.confusion)) if sum(row)}
-    for name, one in sorted(scores.class_fid.items(), key=lambda item: -(item[1].fid / item[1].floor if item[1].floor else item[1].fid)):
-        ratio = one.fid / one.floor if one.floor else None
-        shown.add_row(name, str(one.n), number(one.fid), number(one.floor), number(ratio), number(right.get(name)))
+    for row in class_rows(scores):
+        shown.add_row(*row)
     return shown
+
+
+def class_rows(scores: Scores) -> list[tuple[str, ...]]:
+    """The cells under CLASS_COLUMNS, worst first."""
+    right = accuracies(scores)
+    by_ratio = sorted(scores.class_fid.items(), key=lambda item: -(item[1].fid / item[1].floor if item[1].floor else item[1].fid))
+    return [(name, str(one.n), number(one.fid), number(one.floor), number(one.fid / one.floor if one.floor else None),
+             number(right.get(name))) for name, one in by_ratio]
+
+
+def accuracies(scores: Scores) -> dict[str, float]:
+    """By class asked for."""
+    return {name: row[label] / sum(row) for label, (name, row) in enumerate(zip(scores.counts, scores.confusion or [])) if sum(row)}
 
 
 def number(value: float | None, gain: float = 1) -> str:

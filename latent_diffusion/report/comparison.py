@@ -5,13 +5,12 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from latent_diffusion.evaluation.table import ROWS, number
+from latent_diffusion.evaluation.table import ROWS, ends, number
 from latent_diffusion.inspection.plots import Panel
 from latent_diffusion.report.compare import ABSENT, Comparison, Entry, within
 from latent_diffusion.report.curves import training_panels
 from latent_diffusion.report.gather import STAGES
 from latent_diffusion.report.page import environment, versions
-from latent_diffusion.report.tables import ends
 from latent_diffusion.run import write_atomic
 
 RECONSTRUCTED = {"psnr": "PSNR, dB", "ssim": "SSIM", "sharpness": "sharpness of reconstructions", "rfid": "rFID"}

@@ -10,11 +10,11 @@ from markupsafe import Markup
 
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device
-from latent_diffusion.evaluation.table import number
+from latent_diffusion.evaluation import table
 from latent_diffusion.inspection.grids import ERROR_GAIN, error_maps
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import clock, say
-from latent_diffusion.report import charts, curves, pictures, reproduce, tables
+from latent_diffusion.report import charts, confusion, curves, pictures, reproduce
 from latent_diffusion.report.budget import stage_budget
 from latent_diffusion.report.gather import Gathered, attempt, gather
 from latent_diffusion.report.measure import MOST_CLASSES, Measured, images_to_score, measure
@@ -54,14 +54,14 @@ def how_sampled(pipe: Pipeline) -> str:
 def render(found: Gathered, measured: Measured) -> str:
     scores, names = measured.scores, found.facts.class_names
     good, weak = verdicts(scores, measured.reconstruction, measured.audit)
-    rows = tables.score_rows(scores) if scores else []
+    rows = table.score_rows(scores) if scores else []
     earlier = {name: one for name, one in found.earlier.items() if name != f"seeds 1-{measured.images} (report)"}
     return environment().get_template("report.html.j2").render(
         found=found, measured=measured, scores=scores, names=names, facts=found.facts, missing=found.missing, good=good, weak=weak,
         rows=rows, headlines=[row for name in HEADLINES for row in rows if row.name == name], earlier=earlier,
         budget=stage_budget(scores, measured.reconstruction), reals=real_images(found), held_out=held_out(found),
-        classes=tables.class_rows(scores) if scores else [], right=tables.accuracies(scores) if scores else {},
-        confusion=tables.confusion_rows(scores) if scores else None, mistakes=tables.mistakes(scores) if scores else [],
+        classes=table.class_rows(scores) if scores else [], right=table.accuracies(scores) if scores else {},
+        confusion=confusion.rows(scores) if scores else None, mistakes=confusion.mistakes(scores) if scores else [],
         reconstructed=reconstructed(measured),
         panels={name: curves.training_panels(name, {found.name: one}) for name, one in found.trainings.items()},
         noise=curves.noise_panel(measured.noise) if measured.noise else None,
@@ -75,7 +75,7 @@ def environment() -> Environment:
     found = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
                         trim_blocks=True, lstrip_blocks=True)
     found.filters |= {"svg": lambda panel: Markup(charts.svg(panel)), "tile": pictures.tile, "strip": pictures.strip,
-                      "number": number, "clock": clock, "thousands": "{:,}".format}
+                      "number": table.number, "clock": clock, "thousands": "{:,}".format}
     return found
 
 

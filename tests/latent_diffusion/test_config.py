@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from latent_diffusion.config import Config, find, load_config, resumed_config
-from latent_diffusion.run import configs_folder
-from latent_diffusion.run import Run, read_toml
+from latent_diffusion.run import Run, configs_folder, read_toml
 
 OWN = sorted(configs_folder().glob("*.toml"))
 
