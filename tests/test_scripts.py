@@ -17,10 +17,12 @@ import numpy as np
 import pytest
 import torch
 
+from latent_diffusion.config import load_config
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.generate import SamplingConfig
+from latent_diffusion.training.distributed import World
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
@@ -48,13 +50,23 @@ SYSTEMS = {"ours", "ddpm", "ddpm-small", "dcgan", "diffusers-latent"}
 
 
 @pytest.fixture
-def race(monkeypatch):
-    """scripts/race as a module."""
+def script(monkeypatch):
+    """A script as a module, by its name."""
     monkeypatch.syspath_prepend(SCRIPTS)
-    loader = SourceFileLoader("race", str(SCRIPTS / "race"))
-    module = module_from_spec(spec_from_loader("race", loader))
-    loader.exec_module(module)
-    return module
+
+    def load(name: str):
+        loader = SourceFileLoader(name, str(SCRIPTS / name))
+        module = module_from_spec(spec_from_loader(name, loader))
+        monkeypatch.setitem(sys.modules, name, module)  # where its dataclasses look their types up
+        loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture
+def race(script):
+    return script("race")
 
 
 def test_a_quick_race_scores_every_system(shapes, tiny_run, tmp_path, race):
@@ -121,16 +133,40 @@ def test_an_ablation_compares_variants_seed_by_seed(shapes, tiny_run, tmp_path):
         ("short", 0, 3), ("longer", 0, 60), ("short", 1, 3), ("longer", 1, 60)]
     assert len(list((out / "autoencoders").iterdir())) == 2  # one for each seed, shared by the variants
     assert rows[0]["psnr"] == rows[1]["psnr"] != rows[2]["psnr"] and rows[0]["fid"] != rows[2]["fid"]
+    assert rows[0]["seconds"] < rows[1]["seconds"] and rows[0]["matched_floor"] > 0
+    assert not list((Path(shapes) / "latents").glob(f"*{Run(next(out.glob('short-0-*'))).autoencoder.checksum()[:16]}*"))
     line = next(line for line in shown.splitlines() if line.startswith("| longer"))
     assert "(2 seeds)" in line and line in (out / "ablation.md").read_text()
-    status, shown, errors = ablate(*longer, "--variant", "wide: autoencoder.model.decoder_widths=[48]", "--seeds", "0")
-    assert status == 0 and [row["variant"] for row in json.loads((out / "ablation.json").read_text())["rows"]][4:] == ["wide"], errors
+    status, shown, errors = ablate(*longer, "--variant", "blown up: diffusion.training.learning_rate=1e30 diffusion.training.gradient_norm=1e30 "
+                                   "diffusion.training.steps=30", "--variant", "wide: autoencoder.model.decoder_widths=[48]", "--seeds", "0")
+    assert status == 1 and "blown up, seed 0: " in errors + shown and "Traceback" not in errors
+    assert [row["variant"] for row in json.loads((out / "ablation.json").read_text())["rows"]][4:] == ["wide"], errors
     assert len(list((out / "autoencoders").iterdir())) == 3
     for wrong, said in ((("--variant", "short: diffusion.training.steps=4"), "with other settings"),
                         ((*longer, "--variant", "calm: sampling.guidance=1"), "ldm sweep"), (("--variant", "../x"), "needs a name"),
-                        (("--variant", "a", "--n", "20"), "another ablation"), (("--variant", "a: x.y=1"), "no setting x")):
+                        (("--variant", "a", "--n", "20"), "another ablation, whose n is 24"), (("--variant", "a: x.y=1"), "no setting x"),
+                        (("--variant", "a: diffusion.training.seed=4"), "--seeds"), (("--variant", "a", "--variant", "a"), "two variants"),
+                        (("--variant", "a", "--n", "3"), "needs a floor"), (("--variant", "a", "--set", "sampling.steps=5"), "whose settings")):
         status, _, errors = ablate(*wrong)
         assert status == 2 and said in errors, errors
+
+
+def test_an_ablation_takes_as_many_steps_as_the_minutes_allow(script):
+    ablate, config = script("ablate"), load_config(Path("own_cpu"), [], "float32")
+    half = config.model_copy(update={"diffusion": ablate.changed(config.diffusion, batch_size=1)})
+    planned = SimpleNamespace(variants={"whole": config, "one image": half}, facts={}, world=World(0, 1, torch.device("cpu")),
+                              data=SimpleNamespace(info=SimpleNamespace(image_size=32), num_classes=3))
+    ablate.Ablation.plan_steps(planned, 0.5)
+    steps = {name: one.diffusion.training.steps for name, one in planned.variants.items()}
+    assert planned.facts["steps"] == steps and steps["one image"] > 1.5 * steps["whole"] > 10
+    ablate.Ablation.plan_steps(planned, 9)  # of another seed: never measured again
+    assert steps == {name: one.diffusion.training.steps for name, one in planned.variants.items()}
+
+
+def test_an_ablation_says_whether_seeds_agree(script):
+    difference = script("ablate").difference
+    assert [difference(apart) for apart in ([-0.1, -0.2, -0.3], [-0.1, 0.2, -0.1], [-0.5], [])] == [
+        "-20% (every seed)", "+0% (seeds disagree)", "-50% (1 seed)", ""]
 
 
 @pytest.fixture

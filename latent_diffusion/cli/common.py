@@ -27,6 +27,8 @@ GuidanceInterval = Annotated[str | None, typer.Option("--guidance-interval", hel
                                                       show_default=False)]
 Temperature = Annotated[float | None, typer.Option("--temperature", help="Size of the noise; below 1 more typical, less varied.",
                                                    show_default=False)]
+EpsilonScale = Annotated[float | None, typer.Option("--epsilon-scale", help="The predicted noise is divided by this; 1.003 is a little sharper.",
+                                                    show_default=False)]
 AverageLength = Annotated[float | None, typer.Option("--average", help="Length of the weights' average, in a run that kept snapshots.",
                                                      show_default=False)]
 Sampler = Annotated[str | None, typer.Option("--sampler", help="dpmpp_2m, heun, ddim or ddpm.", show_default=False)]

@@ -159,6 +159,7 @@ def sweep(run: ExistingRun,
           sampler: Annotated[str | None, typer.Option(help="Names.", show_default=False)] = None,
           guidance_interval: Annotated[str | None, typer.Option(help="Noise levels where guidance acts: all,0.2-5", show_default=False)] = None,
           temperature: Annotated[str | None, typer.Option(help="Values.", show_default=False)] = None,
+          epsilon_scale: Annotated[str | None, typer.Option(help="Values by which predicted noise is divided: 1,1.002,1.004", show_default=False)] = None,
           average: Annotated[str | None, typer.Option(help="Lengths of the weights' average, in a run that kept snapshots.", show_default=False)] = None,
           images: Annotated[int, typer.Option(min=50, help="Samples for each setting.")] = 500,
           apply: Annotated[bool, typer.Option("--apply", help="Make the best setting how the run samples from now on.")] = False,
@@ -167,8 +168,9 @@ def sweep(run: ExistingRun,
     from latent_diffusion.run import Run
     from latent_diffusion.studies.sweep import sweep as try_all
 
-    given = {"guidance": (guidance, float), "steps": (steps, int), "sampler": (sampler, str), "temperature": (temperature, float)}
-    settings = {name: values(text, kind, f"--{name}") for name, (text, kind) in given.items() if text}
+    given = {"guidance": (guidance, float), "steps": (steps, int), "sampler": (sampler, str), "temperature": (temperature, float),
+             "epsilon_scale": (epsilon_scale, float)}
+    settings = {name: values(text, kind, f"--{name.replace('_', '-')}") for name, (text, kind) in given.items() if text}
     settings |= {"guidance_interval": intervals(guidance_interval)} if guidance_interval else {}
     table, pictures = try_all(Run.open(run), out or run / "sweep", settings, values(average, float, "--average") if average else [], images,
                               device, apply)

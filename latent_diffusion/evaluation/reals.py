@@ -6,6 +6,7 @@ from latent_diffusion.data.cartoons import draw, species_and_seed
 from latent_diffusion.data.reference import DataFacts, Reference
 
 DRAWS = 3  # scores of real images are means over so many
+NEARLY = 0.1  # share of a matching draw that may be of other classes, where held-out images are short
 ALIKE = 0.05  # class histograms count as one when no more than this share of the images would have to change class
 
 
@@ -38,16 +39,25 @@ def draws(labels: np.ndarray, shares: np.ndarray, n: int) -> list[np.ndarray]:
         return []
     sets = []
     while len(sets) < DRAWS:  # class counts as chance gives them; where they ask for more than there is, as near as can be
-        counts = np.minimum(random.multinomial(n, wanted), there)
-        while counts.sum() < n:
-            free = np.where(counts < there, wanted, 0)
-            counts += np.minimum(random.multinomial(n - counts.sum(), free / free.sum()), there - counts)
-        sets.append(with_counts(labels, counts, random))
+        sets.append(with_counts(labels, random.multinomial(n, wanted), random, wanted))
     return sets
 
 
-def with_counts(labels: np.ndarray, counts: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Rows with counts[c] of class c, at random and without repetition; fewer where there are not enough."""
+def matching_draws(labels: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
+    """DRAWS sets of rows with counts[c] of class c; none where more than NEARLY of them would have to be of other classes."""
+    there, random = np.bincount(labels, minlength=len(counts)), np.random.default_rng(0)
+    if counts.sum() > len(labels) or (counts - there).clip(min=0).sum() > NEARLY * counts.sum():
+        return []
+    return [with_counts(labels, counts, random, there / there.sum()) for _ in range(DRAWS)]
+
+
+def with_counts(labels: np.ndarray, counts: np.ndarray, random: np.random.Generator, shares: np.ndarray) -> np.ndarray:
+    """Rows with counts[c] of class c, at random and without repetition; what a class lacks, the others make up by `shares`."""
+    there, n = np.bincount(labels, minlength=len(counts)), counts.sum()
+    counts = np.minimum(counts, there)
+    while counts.sum() < n:
+        free = np.where(counts < there, shares, 0)
+        counts += np.minimum(random.multinomial(n - counts.sum(), free / free.sum()), there - counts)
     rows = [random.permutation(np.flatnonzero(labels == label))[:count] for label, count in enumerate(counts)]
     return np.sort(np.concatenate(rows))
 

@@ -125,6 +125,9 @@ def score(reference: Reference, images: ImageSource, network: FeatureNetwork | N
                      else "a single sample: most scores need more")
     yardstick = Yardstick(target, neighbours(against, shares, n), real.edge_energies if real else np.zeros(0), network.name == "judge")
     scores = with_intervals(yardstick, seen, asked, [yardstick.scores(part(real, rows), real_labels[rows]) for rows in drawn])
+    matched = same_counts(real, real_labels, np.bincount(asked, minlength=len(names)), target) if drawn and asked is not None else None
+    if drawn and asked is not None and matched is None:
+        notes.append("no matched floor: too few held-out images of some classes for the samples' class counts")
     trend = []
     if n >= FEWEST_FOR_TREND * seen.features.shape[1]:
         scores["fid_infinity"], trend = extrapolate(seen, target, part(real, drawn[0]) if drawn else None)
@@ -139,7 +142,7 @@ def score(reference: Reference, images: ImageSource, network: FeatureNetwork | N
         class_fid=fid_by_class(seen, asked, against, names, real, real_labels) if by_class and against.classes else {},
         counts=dict(zip(names, np.bincount(predicted, minlength=len(names)).tolist())) if yardstick.by_class else {},
         low_classes=[names[label] for label in class_coverage(seen.probabilities).low] if yardstick.by_class else [],
-        matched_floor=same_counts(real, real_labels, np.bincount(asked, minlength=len(names)), target) if drawn and asked is not None else None,
+        matched_floor=matched,
         confusion=confusion_matrix(asked, predicted, len(names)).tolist() if by_class else None)
 
 
@@ -202,11 +205,8 @@ def with_intervals(yardstick: Yardstick, seen: Seen, asked: np.ndarray | None, o
 def same_counts(real: Seen, labels: np.ndarray, counts: np.ndarray, target: Statistics) -> float | None:
     """FID of held-out images with these class counts. The floor is of images drawn at random, whose counts vary; where samples
     have theirs in fixed proportions, they can measure less than it without being perfect."""
-    random = np.random.default_rng(0)
-    sets = [reals.with_counts(labels, counts, random) for _ in range(reals.DRAWS)]
-    if any(len(rows) < counts.sum() for rows in sets):
-        return None
-    return float(np.mean([frechet_distance(statistics(real.features[rows]), target) for rows in sets]))
+    distances = [frechet_distance(statistics(real.features[rows]), target) for rows in reals.matching_draws(labels, counts)]
+    return float(np.mean(distances)) if distances else None
 
 
 def extrapolate(seen: Seen, target: Statistics, real: Seen | None) -> tuple[Score, list[TrendPoint]]:

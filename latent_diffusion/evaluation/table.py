@@ -53,7 +53,7 @@ def score_rows(scores: Scores) -> list[Row]:
             rows.append(Row("fid_over_floor", "FID / floor", number(scores.fid_over_floor), "-", "1", "1", True))
         if name == "fid" and scores.fid_over_matched_floor:
             rows.append(Row("fid_over_matched_floor", "FID / matched floor", number(scores.fid_over_matched_floor), "-",
-                            f"1 ({number(scores.matched_floor)})", "1", True))
+                            f"1 (matched floor {number(scores.matched_floor)})", "1", True))
     return rows
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from latent_diffusion.evaluation.table import ROWS, ends, number
+from latent_diffusion.evaluation import table
+from latent_diffusion.evaluation.table import number
 from latent_diffusion.inspection.plots import Panel
 from latent_diffusion.report.compare import ABSENT, Comparison, Entry, within
 from latent_diffusion.report.curves import training_panels
@@ -18,20 +19,15 @@ RECONSTRUCTED = {"psnr": "PSNR, dB", "ssim": "SSIM", "sharpness": "sharpness of 
 
 def score_rows(found: Comparison) -> list[list[str]]:
     """Score, one cell a run, what real images have, and whether the runs differ by more than the intervals."""
+    found_rows = [{row.name: row for row in table.score_rows(entry.scores)} if entry.scores else {} for entry in found.entries]
     rows = []
-    for name, (title, _) in ROWS.items():
-        scores = [entry.scores.scores.get(name) if entry.scores else None for entry in found.entries]
-        if not any(scores):
-            continue
-        gain = 1000 if name == "kid" else 1
-        cells = [f"{number(one.value, gain)} ({ends(one, gain)})" if one else ABSENT for one in scores]
-        real = " / ".join(dict.fromkeys(number(one.real, gain) for one in scores if one))  # one, where the data are the same
-        rows.append([f"{title.strip()}, N = {found.images}" if name == "fid" else title.strip(), *cells,
-                     f"{real} (floor)" if name == "fid" else real, difference(found.entries, scores)])
-        if name == "fid":
-            for title, ratio in (("FID / floor", "fid_over_floor"), ("FID / matched floor", "fid_over_matched_floor")):
-                ratios = [getattr(entry.scores, ratio) if entry.scores else None for entry in found.entries]
-                rows += [[title, *map(number, ratios), "1", ""]] if any(ratios) else []
+    for name in dict.fromkeys(name for one in found_rows for name in one):
+        here = [one.get(name) for one in found_rows]
+        known = [row for row in here if row]
+        cells = [ABSENT if not row else row.value if row.interval == "-" else f"{row.value} ({row.interval})" for row in here]
+        rows.append([f"{known[0].title}, N = {found.images}" if name == "fid" else known[0].title, *cells,
+                     " / ".join(dict.fromkeys(row.real for row in known)),  # one, where the data are the same
+                     difference(found.entries, [entry.scores.scores.get(name) if entry.scores else None for entry in found.entries])])
     for name, title in RECONSTRUCTED.items():
         cells = [reconstruction_cell(entry, name) for entry in found.entries]
         if set(cells) != {ABSENT}:

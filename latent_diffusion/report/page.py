@@ -48,6 +48,7 @@ def how_sampled(pipe: Pipeline) -> str:
     words = [config.sampler, f"{config.steps} steps", f"guidance {config.guidance:g}"]
     words += [] if config.guidance_interval == "all" else ["between noise levels {:g} and {:g}".format(*config.guidance_interval)]
     words += [] if config.temperature == 1 else [f"temperature {config.temperature:g}"]
+    words += [] if config.epsilon_scale == 1 else [f"predicted noise divided by {config.epsilon_scale:g}"]
     return ", ".join([*words, f"weights averaged over {pipe.average_length:g} of the training"])
 
 

@@ -19,7 +19,7 @@ def verdicts(scores: Scores | None, reconstruction: ReconstructionScores | None,
     weak: list[str] = []
     if scores:
         if (fid := scores.scores.get("fid")) and (least := scores.least_fid):
-            what = "held-out images with the same class counts" if scores.matched_floor else "held-out images"
+            what = "held-out images with the same class counts" if scores.matched_floor is not None else "held-out images"
             text = f"FID {number(fid.value)} at N = {scores.n}, {fid.value / least:.1f} times the {number(least)} of {what}"
             (good if reaches_floor(scores) else weak).append(text)
         for name, title in COMPARED.items():

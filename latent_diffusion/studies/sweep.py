@@ -30,6 +30,7 @@ LIST = "sweep.json"
 SHOWN = {"fid": "FID", "inception_score": "Inception score", "accuracy": "accuracy", "precision": "precision", "recall": "recall",
          "sharpness": "sharpness"}
 VARIED = {"sampler": "sampler", "steps": "steps", "guidance": "guidance", "guidance_interval": "interval", "temperature": "temp.",
+          "epsilon_scale": "eps.",
           "average_length": "average"}
 
 
@@ -43,6 +44,7 @@ class Trial(BaseModel):
     guidance: float
     guidance_interval: Interval
     temperature: float
+    epsilon_scale: float = 1.0  # as in sweeps from before there was one
     average_length: float
     evaluations: int
     seconds: float
@@ -136,7 +138,7 @@ def said(value) -> str:
 
 def draw(trials: list[Trial], path: Path) -> Path:
     """Scores over the first setting that takes numbers and varies; a curve for each combination of the others."""
-    numeric = ("guidance", "temperature", "average_length", "steps")
+    numeric = ("guidance", "temperature", "epsilon_scale", "average_length", "steps")
     over = next((name for name in numeric if len({getattr(trial, name) for trial in trials}) > 1), "guidance")
     others = [name for name in VARIED if name != over and len({getattr(trial, name) for trial in trials}) > 1]
     groups: dict[str, list[Trial]] = {}

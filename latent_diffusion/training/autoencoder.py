@@ -19,7 +19,7 @@ from latent_diffusion.device import autocast, place
 from latent_diffusion.run import Part, Run, load_tensors, load_weights
 from latent_diffusion.training.classifier import ClassifierStage, load_classifier, train_network
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.loop import PlainTrainingConfig, Task, TrainingConfig, save_model, train
+from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
 from latent_diffusion.training.randomness import StepRandom, stream_seed
 from latent_diffusion.training.stage import Images, Start, begin, commit, first_images, flipped, initialise_from, spread
 
@@ -38,7 +38,7 @@ class AutoencoderStage(BaseModel):
     perceptual_classifier: ClassifierStage = ClassifierStage(
         model=ClassifierConfig(widths=(32, 64, 128)), training=TrainingConfig(steps=600, batch_size=64, learning_rate=3e-3, seed=1))
     lpips_backbone: Path | None = Field(None, description="file of torchvision's vgg16 weights; else the torch cache")
-    training: PlainTrainingConfig = TrainingConfig()
+    training: TrainingConfig = TrainingConfig()
 
 
 class AutoencoderObjective(nn.Module):

@@ -12,7 +12,7 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import place
 from latent_diffusion.run import Part, Run, load_tensors, load_weights
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.loop import PlainTrainingConfig, Task, TrainingConfig, save_model, train
+from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
 from latent_diffusion.training.randomness import StepRandom, stream_seed
 from latent_diffusion.training.stage import Images, Start, begin, commit, first_images, flipped, initialise_from
 
@@ -23,7 +23,7 @@ class ClassifierStage(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: ClassifierConfig = ClassifierConfig()
-    training: PlainTrainingConfig = TrainingConfig(steps=2500, batch_size=64, learning_rate=3e-3, weight_decay=0.05)
+    training: TrainingConfig = TrainingConfig(steps=2500, batch_size=64, learning_rate=3e-3, weight_decay=0.05)
 
 
 class ClassifierObjective(nn.Module):

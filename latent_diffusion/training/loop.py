@@ -11,11 +11,11 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from latent_diffusion.device import Precision, autocast, is_out_of_memory
@@ -65,15 +65,6 @@ class TrainingConfig(BaseModel):
         rise = (step + 1) / (self.warmup_steps + 1)
         fall = (self.steps - step) / max(1, self.steps - self.warmup_steps)
         return self.learning_rate * min(1.0, rise, fall)
-
-
-def no_snapshots(config: TrainingConfig) -> TrainingConfig:
-    if config.snapshots:
-        raise ValueError("only diffusion.training takes snapshots: other parts are used with the average that they were trained with")
-    return config
-
-
-PlainTrainingConfig = Annotated[TrainingConfig, AfterValidator(no_snapshots)]  # of a part whose average is not chosen afterwards
 
 
 @dataclass

@@ -63,6 +63,6 @@ def test_settings_without_a_file_are_the_defaults():
 
 @pytest.mark.parametrize("part", ["autoencoder", "classifier", "autoencoder.perceptual_classifier"])
 def test_snapshots_are_refused_where_nothing_reads_them(part, tiny_config):
-    with pytest.raises(ValueError, match=f"{part}.training: only diffusion.training takes snapshots"):
+    with pytest.raises(ValueError, match=f"{part}.training.snapshots: only diffusion.training takes snapshots"):
         load_config(tiny_config, [f"{part}.training.snapshots=8"])
     assert load_config(tiny_config, ["diffusion.training.snapshots=8"]).diffusion.training.snapshots == 8

@@ -9,9 +9,11 @@ from PIL import Image, ImageFilter
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation import reals
-from latent_diffusion.evaluation.scores import evaluate
+from latent_diffusion.evaluation.features import Seen
+from latent_diffusion.evaluation.scores import evaluate, same_counts
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.folder import SamplesWriter
+from metrics import frechet_distance, statistics
 
 
 def folder_of(path, images, classes):
@@ -128,6 +130,26 @@ def test_draws_are_disjoint_where_there_are_enough_and_follow_the_shares():
     scarce = np.repeat([0, 1], [100, 900])
     mean = np.mean([(scarce[rows] == 0).sum() for rows in reals.draws(scarce, np.array([1, 1]), 150)])
     assert 60 < mean < 90  # a scarce class keeps its share
+
+
+def test_matching_draws_have_the_class_counts():
+    labels = np.repeat([0, 1], [60, 40])
+    for rows in reals.matching_draws(labels, np.array([30, 20])):
+        assert len(set(rows)) == 50 and np.bincount(labels[rows]).tolist() == [30, 20]
+    for rows in reals.matching_draws(labels, np.array([46, 44])):  # 4 of 90 from elsewhere
+        assert len(set(rows)) == 90 and np.bincount(labels[rows]).tolist() == [50, 40]
+    assert reals.matching_draws(labels, np.array([20, 60])) == [] == reals.matching_draws(labels, np.array([70, 40]))
+
+
+def test_the_matched_floor_lacks_what_chance_adds_to_the_floor():
+    """Two classes far apart: the FID of real images is mostly that of their class counts."""
+    random = np.random.default_rng(0)
+    labels = random.permutation(np.repeat([0, 1], 500))
+    features = (random.normal(size=(1000, 4)) + 20 * labels[:, None]).astype(np.float32)
+    real, target = Seen(1000, statistics(features), features, np.arange(1000), None, np.zeros(1000)), statistics(features)
+    by_chance = np.mean([frechet_distance(statistics(features[rows]), target) for rows in reals.draws(labels, np.array([1, 1]), 40)])
+    assert 0 < same_counts(real, labels, np.array([20, 20]), target) < 0.5 * by_chance
+    assert same_counts(real, labels, np.array([0, 600]), target) is None
 
 
 def test_apportion_and_matched():

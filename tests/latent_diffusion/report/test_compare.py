@@ -63,6 +63,7 @@ def test_one_judge_scores_both_and_runs_are_left_alone(compared, before, pair, l
 def test_tables_and_page(compared, pair, ldm, tmp_path):
     rows = {row[0]: row[1:] for row in score_rows(compared)}
     assert "(floor)" in rows[f"FID, N = {IMAGES}"][2] and rows["PSNR, dB"][0] == rows["PSNR, dB"][1] and rows["PSNR, dB"][3] == "none"
+    assert rows["FID / floor"][2] == "1" and rows["FID / matched floor"][2].startswith("1 (matched floor 0.")
     assert any("intervals" in row[-1] for row in rows.values())
     text = write_page(compared, tmp_path / "page.html").read_text()
     assert "diffusion.label_dropout" in text and "&lt;i&gt;second" in text and "<i>second" not in text

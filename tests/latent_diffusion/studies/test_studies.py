@@ -10,6 +10,7 @@ import torch
 
 from latent_diffusion import Pipeline
 from latent_diffusion.run import load_tensors
+from latent_diffusion.sampling.generate import conditioned
 from latent_diffusion.studies.disturbances import ForeignCrops, gaussian_blur, gaussian_noise, salt_and_pepper
 from latent_diffusion.studies.probe import accuracy
 from latent_diffusion.studies.sweep import CONFIRMED
@@ -108,11 +109,11 @@ def test_sweep_applies_the_best_average_and_settings(ldm, tiny_run, tiny_config,
                             "--set", "diffusion.training.steps=60", "--set", "diffusion.training.snapshots=4")
     assert status == 0, errors
     before = tomllib.loads((run / "diffusion/config.toml").read_text())
-    status, _, errors = ldm("sweep", run, "--guidance", "2.5", "--temperature", "0.9", "--average", "0.2", "--images", "50", "--apply",
+    status, _, errors = ldm("sweep", run, "--guidance", "2.5", "--temperature", "0.9", "--epsilon-scale", "1.01", "--average", "0.2", "--images", "50", "--apply",
                             "--device", "cpu")
     assert status == 0, errors
     after = tomllib.loads((run / "diffusion/config.toml").read_text())
-    assert after["sampling"] == before["sampling"] | {"guidance": 2.5, "temperature": 0.9}
+    assert after["sampling"] == before["sampling"] | {"guidance": 2.5, "temperature": 0.9, "epsilon_scale": 1.01}
     assert after == before | {"sampling": after["sampling"], "average_length": 0.2}
     weights, wanted = Pipeline.from_run(run, device="cpu").denoiser.state_dict(), average_after(run / "diffusion/ema", 0.2, 60)
     assert all(torch.equal(weights[key], wanted[key]) for key in weights)
@@ -128,3 +129,12 @@ def test_a_lower_temperature_draws_less_varied_images(tiny_run):
     pipe = Pipeline.from_run(tiny_run, device="cpu")
     spread = [np.std(pipe.generate(range(1, 17), [0] * 16, pipe.configured(temperature=t)).astype(float), axis=0).mean() for t in (0.5, 1.0)]
     assert spread[0] < 0.9 * spread[1]
+
+
+def test_epsilon_scale_divides_the_predicted_noise(tiny_run):
+    pipe = Pipeline.from_run(tiny_run, device="cpu")
+    x, settings = torch.randn(2, *pipe.autoencoder.latent_shape), {"guidance": 1.5, "steps": 6, "sampler": "ddim"}
+    plain, scaled = (conditioned(pipe.denoiser, [0, 1], pipe.configured(epsilon_scale=scale, **settings), "float32")(x, 2.0) for scale in (1, 1.05))
+    assert torch.allclose((x - plain) / 1.05, x - scaled, atol=1e-6)
+    images = [pipe.generate([1, 2], [0, 1], pipe.configured(epsilon_scale=scale, **settings)) for scale in (None, 1, 1.05)]
+    assert np.array_equal(images[0], images[1]) and not np.array_equal(images[1], images[2])

@@ -12,43 +12,58 @@ import numpy as np
 import pytest
 import torch
 
-from latent_diffusion.config import load_config
+from latent_diffusion.config import load_config, resumed_config
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.run import Interrupted, Run, load_tensors
-from latent_diffusion.training.autoencoder import train_autoencoder
+from latent_diffusion.training.autoencoder import load_autoencoder, train_autoencoder
+from latent_diffusion.training.diffusion import train_diffusion
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.ema import SNAPSHOT_LENGTHS, PowerAverage, average_after, exponent, save_snapshot
 from latent_diffusion.training.randomness import Shuffle
 from latent_diffusion.training.stage import Start
 
 WORLD = World(0, 1, torch.device("cpu"))
-SHORT = ["autoencoder.training.steps=30", "autoencoder.training.snapshots=2", "autoencoder.training.checkpoint_every=10", "autoencoder.training.preview_every=5"]
+SHORT = [f"{part}.training.{setting}" for part in ("autoencoder", "diffusion") for setting in
+         ("steps=30", "checkpoint_every=10", "preview_every=5")] + ["diffusion.training.snapshots=2"]
 
 
 class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("killed_at", [5, 15, 25])
-def test_a_killed_training_resumes_to_the_same_weights_bit_for_bit(shapes, tiny_config, tmp_path, killed_at):
-    data, stage = Dataset.open(shapes), load_config(tiny_config, SHORT).autoencoder
+@pytest.fixture
+def trainings(shapes, tiny_config, tiny_run):
+    """Short trainings by part: train(run, start, preview), in a run that has what comes before."""
+    data, config = Dataset.open(shapes), load_config(tiny_config, SHORT, "float32")
 
+    def diffusion(run, start=Start(), preview=None):
+        shutil.copytree(tiny_run / "autoencoder", run.folder / "autoencoder", dirs_exist_ok=True)
+        train_diffusion(run, data, config.diffusion, config.sampling, WORLD, start, preview)
+
+    return {"autoencoder": lambda run, *more, **named: train_autoencoder(run, data, config.autoencoder, WORLD, *more, **named),
+            "diffusion": diffusion}
+
+
+@pytest.mark.parametrize(("name", "killed_at"), [("autoencoder", 5), ("autoencoder", 15), ("diffusion", 15), ("diffusion", 25)])
+def test_a_killed_training_resumes_to_the_same_weights_bit_for_bit(trainings, tmp_path, name, killed_at):
     def kill(model, step):
         if step == killed_at:
             raise Killed
 
-    whole, broken = Run(tmp_path / "whole"), Run(tmp_path / "broken")
-    train_autoencoder(whole, data, stage, WORLD)
+    train, whole, broken = trainings[name], Run(tmp_path / "whole"), Run(tmp_path / "broken")
+    train(whole)
     with pytest.raises(Killed):
-        train_autoencoder(broken, data, stage, WORLD, preview=kill)
-    resume = broken.autoencoder.checkpoint_path.is_file()
+        train(broken, preview=kill)
+    whole, broken = getattr(whole, name), getattr(broken, name)
+    resume = broken.checkpoint_path.is_file()
     assert resume == (killed_at > 10)
-    train_autoencoder(broken, data, stage, WORLD, Start(resume=resume))
-    kept = sorted(path.name for path in whole.autoencoder.averages.iterdir())
-    assert kept == ["00000015-0.05.safetensors", "00000015-0.1.safetensors", "00000030-0.05.safetensors", "00000030-0.1.safetensors"]
-    for name in ("model.safetensors", *(f"ema/{name}" for name in kept)):
-        assert (whole.autoencoder.folder / name).read_bytes() == (broken.autoencoder.folder / name).read_bytes()
-    steps = [json.loads(line)["step"] for line in broken.autoencoder.metrics_path.read_text().splitlines()]
+    train(Run(tmp_path / "broken"), Start(resume=resume))
+    kept = sorted(path.name for path in whole.averages.glob("*"))
+    assert kept == ([] if name == "autoencoder" else
+                    ["00000015-0.05.safetensors", "00000015-0.1.safetensors", "00000030-0.05.safetensors", "00000030-0.1.safetensors"])
+    for file in ("model.safetensors", *(f"ema/{file}" for file in kept)):
+        assert (whole.folder / file).read_bytes() == (broken.folder / file).read_bytes()
+    steps = [json.loads(line)["step"] for line in broken.metrics_path.read_text().splitlines()]
     assert steps == sorted(set(steps)) and steps[-1] == 30
 
 
@@ -69,7 +84,7 @@ def test_resume_refuses_other_averages_and_leaves_all_as_it_was(tiny_run, shapes
         assert status == 2 and words in errors and (run / "diffusion" / "config.toml").read_text() == before
 
 
-def test_an_interrupt_in_the_step_of_a_snapshot_keeps_it(shapes, tiny_config, tmp_path, monkeypatch):
+def test_an_interrupt_in_the_step_of_a_snapshot_keeps_it(trainings, tmp_path, monkeypatch):
     update = PowerAverage.update
 
     def interrupted(average, step):
@@ -78,12 +93,20 @@ def test_an_interrupt_in_the_step_of_a_snapshot_keeps_it(shapes, tiny_config, tm
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(PowerAverage, "update", interrupted)
-    run, data, stage = Run(tmp_path), Dataset.open(shapes), load_config(tiny_config, SHORT).autoencoder
+    run, train = Run(tmp_path), trainings["diffusion"]
     with pytest.raises(Interrupted) as stop:
-        train_autoencoder(run, data, stage, WORLD)
+        train(run)
     assert "step 15" in str(stop.value)
-    train_autoencoder(run, data, stage, WORLD, Start(resume=True))
-    assert sorted(path.name[:8] for path in run.autoencoder.averages.iterdir()) == ["00000015"] * 2 + ["00000030"] * 2
+    train(run, Start(resume=True))
+    assert sorted(path.name[:8] for path in run.diffusion.averages.iterdir()) == ["00000015"] * 2 + ["00000030"] * 2
+
+
+def test_a_part_that_recorded_snapshots_before_they_were_refused_is_read(tiny_run, tmp_path):
+    run = Run(shutil.copytree(tiny_run, tmp_path / "run"))
+    recorded = run.autoencoder.read_config()
+    recorded["autoencoder"]["training"]["snapshots"] = 2
+    run.autoencoder.write_config(recorded)
+    assert load_autoencoder(run, WORLD.device) and resumed_config(run.autoencoder).autoencoder.training.snapshots == 2
 
 
 def test_resume_refuses_another_shape(tiny_run, shapes, tmp_path, ldm):
