@@ -90,7 +90,7 @@ def autoencoder_advice(reconstruction: ReconstructionScores) -> str:
 
 
 def denoiser_advice(scores: Scores) -> str:
-    lost = {name: score.real - score.value for name in ("precision", "recall")
+    lost = {name: max(0.0, score.real - score.value) for name in ("precision", "recall")
             if (score := scores.scores.get(name)) and score.real is not None}
     if len(lost) == 2 and lost["recall"] > lost["precision"] + CLEARLY:
         return (f"Samples lack variety more than likeness (recall {lost['recall']:.2f} below that of real images, precision "
