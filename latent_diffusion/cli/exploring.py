@@ -44,7 +44,7 @@ def interpolate(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Pict
         if len(pictures.images) != 2:
             raise ValueError(f"--images stands for {len(pictures.images)} images here: a walk has two ends, such as class:NAME/3")
         config = configured(pipe, "sampling", guidance=1 if guidance is None else guidance, steps=INVERSION_STEPS if steps is None else steps,
-                            sampler=sampler or "heun", compute_batch=FEW)
+                            sampler=sampler or "heun", epsilon_scale=1, compute_batch=FEW)
         rows, captions = image_walk(pipe, pictures, frames, config), None
     else:
         config = configured(pipe, "sampling", guidance=guidance, steps=steps, sampler=sampler)
@@ -103,7 +103,7 @@ def invert(run: ExistingRun, out: Picture,
     pipe, opened = Pipeline.from_run(run, device), Run.open(run)
     writable(out)
     pictures = (find_pictures(images, opened) if images else held_out(opened, rows)).relabelled(names_in(classes), pipe.facts)
-    config = configured(pipe, "sampling", guidance=guidance, steps=steps, sampler="heun", compute_batch=FEW)
+    config = configured(pipe, "sampling", guidance=guidance, steps=steps, sampler="heun", epsilon_scale=1, compute_batch=FEW)
     trip = round_trip(pipe, pictures, config)
     sheet(trip).save(out)
     console.print(table(trip, config))

@@ -15,6 +15,8 @@ def resolved_config(found: Gathered) -> str:
     for name, training in found.trainings.items():
         resolved = resumed_config(getattr(found.run, name)).model_dump(mode="json")
         tree |= {table: resolved[table] for table in Config.model_fields if table in training.config}
+        if name != "diffusion":
+            tree[name]["training"].pop("snapshots", None)  # of older runs, where nothing reads them
     return tomli_w.dumps(without_none(tree))
 
 

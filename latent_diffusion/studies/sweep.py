@@ -30,8 +30,7 @@ LIST = "sweep.json"
 SHOWN = {"fid": "FID", "inception_score": "Inception score", "accuracy": "accuracy", "precision": "precision", "recall": "recall",
          "sharpness": "sharpness"}
 VARIED = {"sampler": "sampler", "steps": "steps", "guidance": "guidance", "guidance_interval": "interval", "temperature": "temp.",
-          "epsilon_scale": "eps.",
-          "average_length": "average"}
+          "epsilon_scale": "eps. scale", "average_length": "average"}
 
 
 class Trial(BaseModel):
