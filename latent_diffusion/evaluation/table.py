@@ -25,8 +25,6 @@ ROWS = {  # name in scores.json: what people read, what is best
     "lpips_diversity": ("LPIPS within class", "as real"),
 }
 
-CLASS_COLUMNS = ("class", "samples", "FID", "floor", "FID / floor", "accuracy")
-
 
 @dataclass(frozen=True)
 class Row:
@@ -79,7 +77,7 @@ def table(scores: Scores) -> Table:
 def class_table(scores: Scores) -> Table:
     """FID class by class, worst first."""
     shown = Table(title="class by class")
-    for column in CLASS_COLUMNS:
+    for column in ("class", "samples", "FID", "floor", "FID / floor", "accuracy"):
         shown.add_column(column, justify="left" if column == "class" else "right")
     for row in class_rows(scores):
         shown.add_row(*row)
@@ -87,7 +85,7 @@ def class_table(scores: Scores) -> Table:
 
 
 def class_rows(scores: Scores) -> list[tuple[str, ...]]:
-    """The cells under CLASS_COLUMNS, worst first."""
+    """Class, samples, FID, floor, FID / floor, accuracy; worst first."""
     right = accuracies(scores)
     by_ratio = sorted(scores.class_fid.items(), key=lambda item: -(item[1].fid / item[1].floor if item[1].floor else item[1].fid))
     return [(name, str(one.n), number(one.fid), number(one.floor), number(one.fid / one.floor if one.floor else None),
