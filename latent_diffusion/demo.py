@@ -90,7 +90,7 @@ def plan(run: Run, data: Dataset, config: Config, world: World) -> Config:
     noise, labels = np.zeros((1, 256, 2 * model.latent_channels, side, side), np.float16), np.zeros(256, np.int64)
     tasks = {"autoencoder": lambda s: autoencoder_task(data, s, world.device),
              "classifier": lambda s: classifier_task(data, s, world.device),
-             "diffusion": lambda s: diffusion_task(s, noise, labels, data.num_classes, world.device)}
+             "diffusion": lambda s: diffusion_task(s, noise, labels, data.info.class_names, world.device)}
     stages, seconds = {}, 0.0
     for name in STAGES:
         chosen = getattr(config, name)

@@ -71,8 +71,12 @@ class Pipeline:
         return self.facts.labels_of(list(classes)) if classes else list(range(self.facts.num_classes))
 
     def configured(self, **settings) -> SamplingConfig:
-        """The run's sampling defaults with some of them replaced (those that are not None)."""
+        """The run's sampling defaults with some of them replaced (those that are not None). A guidance given without
+        class_guidance holds for all classes."""
         given = {name: value for name, value in settings.items() if value is not None}
+        if "guidance" in given:
+            given.setdefault("class_guidance", {})
+        self.facts.labels_of(list(given.get("class_guidance", {})))
         return SamplingConfig.model_validate({**self.sampling.model_dump(), **given})
 
     def generate(self, seeds: Sequence[int], labels: Sequence[int], config: SamplingConfig,

@@ -79,7 +79,8 @@ class Jobs:
             raise ValueError(f"guidance must be a number from 0 to {MOST_GUIDANCE:g}, where 1 is none")
         if sampler not in SAMPLERS:
             raise ValueError(f"no sampler {sampler!r}: there are {', '.join(SAMPLERS)}")
-        return self.pipe.configured(guidance=float(guidance), steps=whole(steps, "number of steps", 1, MOST_STEPS), sampler=sampler)
+        own = guidance == self.pipe.sampling.guidance  # then each class keeps the guidance that the run gives it
+        return self.pipe.configured(guidance=None if own else float(guidance), steps=whole(steps, "number of steps", 1, MOST_STEPS), sampler=sampler)
 
     def draw(self, order: Order) -> Iterator[Drawing]:
         """The job after each of its steps; the last images are those that `ldm sample` writes."""

@@ -52,8 +52,10 @@ def class_list(pipe: Pipeline, everything: bool, **options) -> gr.Dropdown:
 
 def sampling_controls(pipe: Pipeline) -> list:
     """Guidance, steps and sampler, set as the run samples by default."""
-    guidance = gr.Slider(0, MOST_GUIDANCE, min(pipe.sampling.guidance, MOST_GUIDANCE), step=0.1, label="Guidance",
-                         info="1 is none; more makes images more typical of their class and less varied.")
+    by_class = ", ".join(f"{name} {scale:g}" for name, scale in pipe.sampling.class_guidance.items())
+    guidance = gr.Slider(0, MOST_GUIDANCE, min(pipe.sampling.guidance, MOST_GUIDANCE), step=0.05, label="Guidance",
+                         info="1 is none; more makes images more typical of their class and less varied." +
+                              (f" While it stays where it is now, some classes have their own: {by_class}." if by_class else ""))
     with gr.Accordion("Steps and sampler", open=False):
         steps = gr.Slider(1, MOST_STEPS, min(pipe.sampling.steps, MOST_STEPS), step=1, label="Steps",
                           info="From noise to image; more takes longer.")
@@ -109,8 +111,8 @@ def command(jobs: Jobs, order: Order, label: int) -> str:
     classes = [] if label == ALL else ["--classes", quoted]
     average = [] if order.pipe is jobs.pipe else ["--average", f"{order.pipe.average_length:g}"]
     config = order.config
-    return shlex.join(["ldm", "sample", str(jobs.run.folder), "OUT", *classes, "--seeds", f"{order.seeds[0]}-{order.seeds[-1]}", "--guidance",
-                       f"{config.guidance:g}", "--steps", str(config.steps), "--sampler", config.sampler, *average])
+    guidance = [] if config.class_guidance else ["--guidance", f"{config.guidance:g}"]
+    return shlex.join(["ldm", "sample", str(jobs.run.folder), "OUT", *classes, "--seeds", f"{order.seeds[0]}-{order.seeds[-1]}", *guidance, "--steps", str(config.steps), "--sampler", config.sampler, *average])
 
 
 def reconstruct_tab(pipe: Pipeline, run: Run) -> None:

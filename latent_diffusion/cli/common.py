@@ -22,6 +22,8 @@ RunFolder = Annotated[Path, typer.Option("--run", help="Run directory; made if i
 ExistingRun = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory of a training.")]
 Classes = Annotated[str | None, typer.Option("--classes", help="Class names, separated by commas; all by default.", show_default=False)]
 Guidance = Annotated[float | None, typer.Option("--guidance", help="Classifier-free guidance; 1 is none.", show_default=False)]
+ClassGuidance = Annotated[list[str] | None, typer.Option("--class-guidance", metavar="NAME=VALUE", show_default=False,
+                                                         help="Guidance of a class that needs another than the rest; repeatable.")]
 Steps = Annotated[int | None, typer.Option("--steps", help="Sampler steps.", show_default=False)]
 GuidanceInterval = Annotated[str | None, typer.Option("--guidance-interval", help="Noise levels where guidance acts, such as 0.2-5; or all.",
                                                       show_default=False)]
@@ -72,6 +74,20 @@ def intervals(text: str) -> list[tuple[float, float] | str]:
         return part if part == "all" else (float(low), float(high))
 
     return values(text, one, "--guidance-interval", "0.2-5 or all")
+
+
+def by_name(settings: list[str] | None) -> dict[str, float] | None:
+    """Of --class-guidance: ["cat=2"] -> {"cat": 2.0}. ValueError for anything else."""
+    found = {}
+    for setting in settings or ():
+        name, equals, number = setting.rpartition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise ValueError(f"--class-guidance {setting!r} must be a class and a number, such as cat=2")
+    return found or None
 
 
 def one_interval(text: str | None) -> tuple[float, float] | str | None:

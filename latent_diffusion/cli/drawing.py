@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from latent_diffusion.cli.common import (PICTURES, AverageLength, Classes, Device, EpsilonScale, ExistingRun, Guidance, GuidanceInterval,
-                                         Precision, PrecisionOption, Sampler, Steps, Temperature, app, configured, names_in, one_interval)
+from latent_diffusion.cli.common import (PICTURES, AverageLength, Classes, ClassGuidance, Device, EpsilonScale, ExistingRun, Guidance,
+                                         GuidanceInterval, Precision, PrecisionOption, Sampler, Steps, Temperature, app, by_name, configured,
+                                         names_in, one_interval)
 from latent_diffusion.progress import Progress, console, say
 
 
@@ -63,7 +64,8 @@ def sample(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder fo
            seeds: Annotated[str, typer.Option(help="For example 1-100 or 3,7,20-29. One image a seed.")] = "1-100",
            every_class: Annotated[bool, typer.Option("--every-class", help="Draw each seed in each class.")] = False,
            class_distribution: Annotated[Distribution, typer.Option(help="cycle: evenly; data: as in the data set.")] = Distribution.cycle,
-           guidance: Guidance = None, steps: Steps = None, sampler: Sampler = None, guidance_interval: GuidanceInterval = None,
+           guidance: Guidance = None, class_guidance: ClassGuidance = None, steps: Steps = None, sampler: Sampler = None,
+           guidance_interval: GuidanceInterval = None,
            temperature: Temperature = None, epsilon_scale: EpsilonScale = None, average: AverageLength = None,
            batch_size: Annotated[int, typer.Option(min=1, help="Images at a time; never changes the images.")] = 100,
            device: Device = "auto", precision: PrecisionOption = Precision.auto) -> None:
@@ -73,8 +75,8 @@ def sample(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder fo
 
     pipe, chosen = Pipeline.from_run(run, device, precision.value, average), parse_seeds(seeds)
     names = names_in(classes)
-    config = configured(pipe, "sampling", guidance=guidance, steps=steps, sampler=sampler, temperature=temperature,
-                        epsilon_scale=epsilon_scale, guidance_interval=one_interval(guidance_interval))
+    config = configured(pipe, "sampling", guidance=guidance, class_guidance=by_name(class_guidance), steps=steps, sampler=sampler,
+                        temperature=temperature, epsilon_scale=epsilon_scale, guidance_interval=one_interval(guidance_interval))
     if every_class and class_distribution == Distribution.data:
         raise ValueError("--every-class draws each seed in each class, so --class-distribution data cannot hold as well")
     total = len(chosen) * (len(pipe.labels(names)) if every_class else 1)

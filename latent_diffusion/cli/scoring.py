@@ -154,7 +154,7 @@ def study(name: Annotated[Study, typer.Argument(help="What to study.")], run: Ex
 @app.command(epilog="Example: ldm sweep runs/eurosat --guidance 1,1.5,2 --steps 8,14")
 def sweep(run: ExistingRun,
           out: Annotated[Path | None, typer.Argument(help="Folder for plots and numbers; RUN/sweep.", show_default=False)] = None,
-          guidance: Annotated[str, typer.Option(help="Values, separated by commas.")] = "1,1.25,1.5,2,3",
+          guidance: Annotated[str, typer.Option(help="Values, separated by commas.")] = "1,1.25,1.5,2,3,4",
           steps: Annotated[str | None, typer.Option(help="Values; the run's own by default, as for all that follow.", show_default=False)] = None,
           sampler: Annotated[str | None, typer.Option(help="Names.", show_default=False)] = None,
           guidance_interval: Annotated[str | None, typer.Option(help="Noise levels where guidance acts: all,0.2-5", show_default=False)] = None,
@@ -162,6 +162,7 @@ def sweep(run: ExistingRun,
           epsilon_scale: Annotated[str | None, typer.Option(help="Values by which predicted noise is divided: 1,1.002,1.004", show_default=False)] = None,
           average: Annotated[str | None, typer.Option(help="Lengths of the weights' average, in a run that kept snapshots.", show_default=False)] = None,
           images: Annotated[int, typer.Option(min=50, help="Samples for each setting.")] = 500,
+          by_class: Annotated[bool, typer.Option("--by-class", help="Then choose one of the guidances for each class.")] = False,
           apply: Annotated[bool, typer.Option("--apply", help="Make the best setting how the run samples from now on.")] = False,
           device: Device = "auto") -> None:
     """Find the best guidance, steps, sampler, … of a run on some seeds, and confirm them on others."""
@@ -173,7 +174,7 @@ def sweep(run: ExistingRun,
     settings = {name: values(text, kind, f"--{name.replace('_', '-')}") for name, (text, kind) in given.items() if text}
     settings |= {"guidance_interval": intervals(guidance_interval)} if guidance_interval else {}
     table, pictures = try_all(Run.open(run), out or run / "sweep", settings, values(average, float, "--average") if average else [], images,
-                              device, apply)
+                              device, apply, by_class)
     console.print(table)
     say(f"plots: {', '.join(map(str, pictures))}")
     if apply:

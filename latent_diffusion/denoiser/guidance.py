@@ -1,6 +1,6 @@
 """Classifier-free guidance (Ho & Salimans 2022) as a closure: samplers call `denoise(x, sigma)` and never see labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -10,20 +10,21 @@ Interval = tuple[float, float] | Literal["all"]  # of noise levels
 Denoise = Callable[[Tensor, float], Tensor]
 
 
-def acts(scale: float, interval: Interval, sigma: float) -> bool:
-    """Whether guidance changes the prediction at this noise level, and so needs two of them."""
-    return scale != 1 and (interval == "all" or interval[0] <= sigma <= interval[1])
+def acts(scale: float | Sequence[float], interval: Interval, sigma: float) -> bool:
+    """Whether guidance changes the prediction of any row at this noise level, and so needs two of them."""
+    return (scale != 1 if isinstance(scale, int | float) else any(one != 1 for one in scale)) and (interval == "all" or interval[0] <= sigma <= interval[1])
 
 
-def guided(denoiser: Callable[[Tensor, Tensor, Tensor], Tensor], labels: Tensor, null_label: int, scale: float,
+def guided(denoiser: Callable[[Tensor, Tensor, Tensor], Tensor], labels: Tensor, null_label: int, scale: float | Sequence[float],
            interval: Interval = "all") -> Denoise:
     """`denoise(x (N, C, h, w), sigma) -> clean`: null + scale * (conditional - null).
 
     Scale 1 is the conditional prediction alone, 0 the unconditional one (one network call each); above 1 the samples
-    become more typical of their class and less varied. Guidance may be limited to an interval of noise levels
+    become more typical of their class and less varied. A sequence holds one scale for each row. Guidance may be limited to an interval of noise levels
     (Kynkäänniemi et al. 2024); at the others the conditional prediction is taken.
     """
     null = torch.full_like(labels, null_label)
+    scales = None if isinstance(scale, int | float) else torch.tensor(scale, device=labels.device).view(-1, 1, 1, 1)
 
     def denoise(x: Tensor, sigma: float) -> Tensor:
         levels = torch.full((len(x),), sigma, device=x.device)
@@ -33,6 +34,8 @@ def guided(denoiser: Callable[[Tensor, Tensor, Tensor], Tensor], labels: Tensor,
             return denoiser(x, levels, null)
         both = denoiser(torch.cat([x, x]), torch.cat([levels, levels]), torch.cat([labels, null]))
         conditional, unconditional = both.chunk(2)
-        return unconditional + scale * (conditional - unconditional)
+        if scales is None:
+            return unconditional + scale * (conditional - unconditional)
+        return torch.where(scales == 1, conditional, unconditional + scales * (conditional - unconditional))
 
     return denoise

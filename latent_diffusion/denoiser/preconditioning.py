@@ -6,6 +6,7 @@ Everything outside works with x = clean + sigma * noise (Karras et al. 2022). In
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,11 +31,14 @@ class NoiseLevelConfig(BaseModel):
 
 
 class Denoiser(nn.Module):
-    """D(x; sigma, labels) -> clean latents (N, C, h, w), float32, for noisy x of the same shape and sigma (N,) > 0."""
+    """D(x; sigma, labels) -> clean latents (N, C, h, w), float32, for noisy x of the same shape and sigma (N,) > 0.
 
-    def __init__(self, network: nn.Module):
+    class_names: what its labels 0, 1, … are called, where they have names.
+    """
+
+    def __init__(self, network: nn.Module, class_names: Sequence[str] = ()):
         super().__init__()
-        self.network = network
+        self.network, self.class_names = network, tuple(class_names)
 
     @property
     def null_label(self) -> int:

@@ -90,6 +90,9 @@ def autoencoder_advice(reconstruction: ReconstructionScores) -> str:
 
 
 def denoiser_advice(scores: Scores) -> str:
+    if 0 < len(scores.low_classes) <= len(scores.counts) / 2:
+        return (f"Classes fall behind the others ({', '.join(scores.low_classes)}): ldm sweep --by-class finds out which guidance each "
+                "class needs; then more steps of training, or a wider network.")
     lost = {name: max(0.0, score.real - score.value) for name in ("precision", "recall")
             if (score := scores.scores.get(name)) and score.real is not None}
     if len(lost) == 2 and lost["recall"] > lost["precision"] + CLEARLY:

@@ -46,6 +46,7 @@ def how_sampled(pipe: Pipeline) -> str:
     """The run's sampling settings that change pictures, in words."""
     config = pipe.sampling
     words = [config.sampler, f"{config.steps} steps", f"guidance {config.guidance:g}"]
+    words += [f"for {name} {scale:g}" for name, scale in config.class_guidance.items()]
     words += [] if config.guidance_interval == "all" else ["between noise levels {:g} and {:g}".format(*config.guidance_interval)]
     words += [] if config.temperature == 1 else [f"temperature {config.temperature:g}"]
     words += [] if config.epsilon_scale == 1 else [f"predicted noise divided by {config.epsilon_scale:g}"]

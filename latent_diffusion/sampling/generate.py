@@ -5,7 +5,7 @@ generator of its own, and networks always run on one batch size, because their a
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from latent_diffusion.images import from_uint8, to_uint8
 from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels
 
 SamplerName = Literal["dpmpp_2m", "heun", "ddim", "ddpm"]
+Scale = Annotated[float, Field(ge=0, le=1000)]  # of guidance
 
 
 class SamplingConfig(BaseModel):
@@ -28,7 +29,8 @@ class SamplingConfig(BaseModel):
 
     sampler: SamplerName = Field("dpmpp_2m", description="dpmpp_2m, heun, ddim or ddpm")
     steps: int = Field(18, ge=1, le=10_000, description="steps from noise to latents; heun calls the network twice a step")
-    guidance: float = Field(1.5, ge=0, le=1000, description="classifier-free guidance; 1 is none")
+    guidance: Scale = Field(1.5, description="classifier-free guidance; 1 is none")
+    class_guidance: dict[str, Scale] = Field({}, description="guidance of those classes, by name, that need another than the rest")
     guidance_interval: Interval = Field("all", description="noise levels where it acts, lower and upper; or all")
     temperature: float = Field(1.0, gt=0, le=2, description="size of the noise that is drawn; below 1 is more typical, less varied")
     epsilon_scale: float = Field(1.0, ge=0.9, le=1.1, description="the predicted noise is divided by this; above 1 samples are sharper")
@@ -51,9 +53,15 @@ class SamplingConfig(BaseModel):
 
     @property
     def evaluations(self) -> int:
-        """Passes of the network for one image; guidance takes two at a time."""
+        """Passes of the network for one image of the class that takes most; guidance takes two at a time."""
         called = self.levels[:-1] + (self.levels[1:-1] if self.sampler == "heun" else [])
-        return sum(2 if self.guidance > 0 and acts(self.guidance, self.guidance_interval, sigma) else 1 for sigma in called)
+        scales = [self.guidance, *self.class_guidance.values()]
+        return sum(2 if any(scales) and acts(scales, self.guidance_interval, sigma) else 1 for sigma in called)
+
+    def scales(self, class_names: Sequence[str], labels: Sequence[int]) -> float | list[float]:
+        """Guidance of rows with these labels: one number where all classes have the same."""
+        known = [self.class_guidance.get(name, self.guidance) for name in class_names]
+        return self.guidance if all(scale == self.guidance for scale in known) else [known[label] for label in labels]
 
 
 class PerSeedNoise:
@@ -99,7 +107,7 @@ def conditioned(denoiser: Denoiser, labels: Sequence[int], config: SamplingConfi
             return denoiser(*rows)
 
     denoise = guided(in_compute_batches(network, config.compute_batch), torch.tensor(labels, device=device),
-                     denoiser.null_label, config.guidance, config.guidance_interval)
+                     denoiser.null_label, config.scales(denoiser.class_names, labels), config.guidance_interval)
     scale = config.epsilon_scale
     return denoise if scale == 1 else lambda x, sigma: x - (x - denoise(x, sigma)) / scale
 

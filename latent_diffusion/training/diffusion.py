@@ -1,6 +1,6 @@
 """Stage two: trains the class-conditional denoiser on cached latents."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -81,20 +81,26 @@ def train_diffusion(run: Run, data: Dataset, stage: DiffusionStage, sampling: Sa
         forget_moments(data, part.read_config()["autoencoder_checksum"])
     stage = begin(part, stage, data, Start(start.resume, start.overwrite or retrained, start.init), world)
     moments = cached_moments(data, autoencoder, checksum, stage.training.precision, world)
-    task = diffusion_task(stage, moments, data.labels[data.train], data.num_classes, world.device)
+    task = diffusion_task(stage, moments, data.labels[data.train], data.info.class_names, world.device)
     if start.init:
         initialise_from(start.init, part, task.model, data.info.class_names, world)
         if world.first and Run(start.init).diffusion.read_config()["autoencoder_checksum"] != checksum:
             say(f"denoiser: {start.init} learnt the latents of another autoencoder; to share one, copy its autoencoder/ first")
+    if strangers := sampling.class_guidance.keys() - data.info.class_names:
+        if world.first:
+            say(f"sampling.class_guidance is for other data: there is no class {min(strangers)} here, so guidance "
+                f"{sampling.guidance:g} holds for what it does not name")
+        named = {name: scale for name, scale in sampling.class_guidance.items() if name not in strangers}
+        sampling = sampling.model_copy(update={"class_guidance": named})
     commit(run, part, stage, data, start, world, sampling=sampling.model_dump(mode="json"), autoencoder_checksum=checksum)
     train(task, stage.training, part, world, start.resume, preview, start.tensorboard)
     save_model(part, task.model, world)
 
 
-def diffusion_task(stage: DiffusionStage, moments: np.ndarray, labels: np.ndarray, num_classes: int, device: torch.device) -> Task:
+def diffusion_task(stage: DiffusionStage, moments: np.ndarray, labels: np.ndarray, class_names: Sequence[str], device: torch.device) -> Task:
     """For moments (views, N, 2C, h, w) and the labels (N,) of the train split."""
     torch.manual_seed(stream_seed(stage.training.seed))
-    model = Denoiser(UNet(stage.model, moments.shape[2] // 2, num_classes))
+    model = Denoiser(UNet(stage.model, moments.shape[2] // 2, len(class_names)), class_names)
     rows = Moments(moments, labels, device)
     return Task(model, place(DiffusionObjective(model, stage), device), len(rows), rows)
 
@@ -110,7 +116,8 @@ def load_denoiser(run: Run, latent_channels: int, device: torch.device, average_
         raise ValueError(f"the denoiser of {run.folder} was trained on latents of another autoencoder (it was retrained "
                          "since): run ldm train-diffusion again")
     stage = DiffusionStage.model_validate(config["diffusion"])
-    model = Denoiser(UNet(stage.model, latent_channels, DataFacts.model_validate(config["data"]).num_classes))
+    names = DataFacts.model_validate(config["data"]).class_names
+    model = Denoiser(UNet(stage.model, latent_channels, len(names)), names)
     length, own = average_length or config.get("average_length"), stage.training.average_length
     weights = load_tensors(part.model_path)[0] if length in (None, own) else average_after(part.averages, length, stage.training.steps)
     load_weights(model, weights, part.model_path)
