@@ -71,12 +71,12 @@ class Pipeline:
         return self.facts.labels_of(list(classes)) if classes else list(range(self.facts.num_classes))
 
     def configured(self, **settings) -> SamplingConfig:
-        """The run's sampling defaults with some of them replaced (those that are not None). A guidance given without
-        class_guidance holds for all classes."""
+        """The run's sampling defaults with some of them replaced (those that are not None). A guidance holds for
+        all classes but those of a class_guidance that is given as well; a class_guidance alone is added to the run's."""
         given = {name: value for name, value in settings.items() if value is not None}
-        if "guidance" in given:
-            given.setdefault("class_guidance", {})
-        self.facts.labels_of(list(given.get("class_guidance", {})))
+        named = given.get("class_guidance", {})
+        self.facts.labels_of(list(named))
+        given["class_guidance"] = named if "guidance" in given else self.sampling.class_guidance | named
         return SamplingConfig.model_validate({**self.sampling.model_dump(), **given})
 
     def generate(self, seeds: Sequence[int], labels: Sequence[int], config: SamplingConfig,

@@ -18,6 +18,7 @@ from latent_diffusion.device import is_out_of_memory
 from latent_diffusion.inspection.grids import ERROR_GAIN, grid, wrapped
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.run import Run
+from latent_diffusion.sampling.generate import by_class_spoken
 from latent_diffusion.sampling.samplers import SAMPLERS
 
 ALL = -1  # in the list of classes
@@ -52,10 +53,10 @@ def class_list(pipe: Pipeline, everything: bool, **options) -> gr.Dropdown:
 
 def sampling_controls(pipe: Pipeline) -> list:
     """Guidance, steps and sampler, set as the run samples by default."""
-    by_class = ", ".join(f"{name} {scale:g}" for name, scale in pipe.sampling.class_guidance.items())
+    by_class = by_class_spoken(pipe.sampling.class_guidance) if pipe.sampling.guidance <= MOST_GUIDANCE else ""
     guidance = gr.Slider(0, MOST_GUIDANCE, min(pipe.sampling.guidance, MOST_GUIDANCE), step=0.05, label="Guidance",
                          info="1 is none; more makes images more typical of their class and less varied." +
-                              (f" While it stays where it is now, some classes have their own: {by_class}." if by_class else ""))
+                              (f" At {pipe.sampling.guidance:g}, the run's own, some classes have another: {by_class}." if by_class else ""))
     with gr.Accordion("Steps and sampler", open=False):
         steps = gr.Slider(1, MOST_STEPS, min(pipe.sampling.steps, MOST_STEPS), step=1, label="Steps",
                           info="From noise to image; more takes longer.")

@@ -21,7 +21,7 @@ DataFolder = Annotated[Path, typer.Option("--data", help="Prepared data set (ldm
 RunFolder = Annotated[Path, typer.Option("--run", help="Run directory; made if it is not there.")]
 ExistingRun = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory of a training.")]
 Classes = Annotated[str | None, typer.Option("--classes", help="Class names, separated by commas; all by default.", show_default=False)]
-Guidance = Annotated[float | None, typer.Option("--guidance", help="Classifier-free guidance; 1 is none.", show_default=False)]
+Guidance = Annotated[float | None, typer.Option("--guidance", help="Classifier-free guidance, for all classes; 1 is none.", show_default=False)]
 ClassGuidance = Annotated[list[str] | None, typer.Option("--class-guidance", metavar="NAME=VALUE", show_default=False,
                                                          help="Guidance of a class that needs another than the rest; repeatable.")]
 Steps = Annotated[int | None, typer.Option("--steps", help="Sampler steps.", show_default=False)]

@@ -151,14 +151,11 @@ def study(name: Annotated[Study, typer.Argument(help="What to study.")], run: Ex
     say(f"plot: {picture}")
 
 
-SWEPT = "1,1.25,1.5,2,3,4"  # values of guidance
-
-
 @app.command(epilog="Example: ldm sweep runs/eurosat --guidance 1,1.5,2 --steps 8,14")
 def sweep(run: ExistingRun,
           out: Annotated[Path | None, typer.Argument(help="Folder for plots and numbers; RUN/sweep.", show_default=False)] = None,
-          guidance: Annotated[str | None, typer.Option(help=f"Values, separated by commas; {SWEPT} where nothing else is named.",
-                                                         show_default=False)] = None,
+          guidance: Annotated[str | None, typer.Option(help="Values, separated by commas; some from 1 to 4 where nothing else is named, and for "
+                                                              "--by-class.", show_default=False)] = None,
           steps: Annotated[str | None, typer.Option(help="Values; the run's own for what is not named.", show_default=False)] = None,
           sampler: Annotated[str | None, typer.Option(help="Names.", show_default=False)] = None,
           guidance_interval: Annotated[str | None, typer.Option(help="Noise levels where guidance acts: all,0.2-5", show_default=False)] = None,
@@ -166,15 +163,13 @@ def sweep(run: ExistingRun,
           epsilon_scale: Annotated[str | None, typer.Option(help="Values by which predicted noise is divided: 1,1.002,1.004", show_default=False)] = None,
           average: Annotated[str | None, typer.Option(help="Lengths of the weights' average, in a run that kept snapshots.", show_default=False)] = None,
           images: Annotated[int, typer.Option(min=50, help="Samples for each setting.")] = 500,
-          by_class: Annotated[bool, typer.Option("--by-class", help="Then choose for each class one of the values of --guidance.")] = False,
+          by_class: Annotated[bool, typer.Option("--by-class", help="Choose of the guidances tried also one for each class, by the FID of all, and confirm that, too.")] = False,
           apply: Annotated[bool, typer.Option("--apply", help="Make the best setting how the run samples from now on.")] = False,
           device: Device = "auto") -> None:
     """Find the best guidance, for all or by class, steps, sampler, … of a run on some seeds, and confirm them on others."""
     from latent_diffusion.run import Run
     from latent_diffusion.studies.sweep import sweep as try_all
 
-    if by_class or not any((steps, sampler, guidance_interval, temperature, epsilon_scale, average)):
-        guidance = guidance or SWEPT
     given = {"guidance": (guidance, float), "steps": (steps, int), "sampler": (sampler, str), "temperature": (temperature, float),
              "epsilon_scale": (epsilon_scale, float)}
     settings = {name: values(text, kind, f"--{name.replace('_', '-')}") for name, (text, kind) in given.items() if text}

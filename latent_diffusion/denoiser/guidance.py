@@ -24,7 +24,9 @@ def guided(denoiser: Callable[[Tensor, Tensor, Tensor], Tensor], labels: Tensor,
     (Kynkäänniemi et al. 2024); at the others the conditional prediction is taken.
     """
     null = torch.full_like(labels, null_label)
-    scales = None if isinstance(scale, int | float) else torch.tensor(scale, device=labels.device).view(-1, 1, 1, 1)
+    one_for_all = isinstance(scale, int | float)
+    scales = scale if one_for_all else torch.tensor(scale, device=labels.device).view(-1, 1, 1, 1)
+    rows = slice(None) if one_for_all else (scales.flatten() != 1).nonzero().flatten()  # the others need one prediction
 
     def denoise(x: Tensor, sigma: float) -> Tensor:
         levels = torch.full((len(x),), sigma, device=x.device)
@@ -32,10 +34,10 @@ def guided(denoiser: Callable[[Tensor, Tensor, Tensor], Tensor], labels: Tensor,
             return denoiser(x, levels, labels)
         if scale == 0:
             return denoiser(x, levels, null)
-        both = denoiser(torch.cat([x, x]), torch.cat([levels, levels]), torch.cat([labels, null]))
-        conditional, unconditional = both.chunk(2)
-        if scales is None:
-            return unconditional + scale * (conditional - unconditional)
-        return torch.where(scales == 1, conditional, unconditional + scales * (conditional - unconditional))
+        both = denoiser(torch.cat([x, x[rows]]), torch.cat([levels, levels[rows]]), torch.cat([labels, null[rows]]))
+        conditional, unconditional = both[:len(x)], both[len(x):]
+        if not one_for_all:
+            unconditional = conditional.clone().index_copy_(0, rows, unconditional)
+        return unconditional + scales * (conditional - unconditional)
 
     return denoise

@@ -90,9 +90,13 @@ def autoencoder_advice(reconstruction: ReconstructionScores) -> str:
 
 
 def denoiser_advice(scores: Scores) -> str:
-    if 0 < len(scores.low_classes) <= len(scores.counts) / 2:
-        return (f"Classes fall behind the others ({', '.join(scores.low_classes)}): ldm sweep --by-class finds out which guidance each "
-                "class needs; then more steps of training, or a wider network.")
+    if scores.low_classes:
+        return (f"Classes that are hardly seen as such: {', '.join(scores.low_classes)}. ldm sweep RUN --by-class --apply finds the guidance "
+                f"that each class needs. {by_neighbours(scores)}")
+    return by_neighbours(scores)
+
+
+def by_neighbours(scores: Scores) -> str:
     lost = {name: max(0.0, score.real - score.value) for name in ("precision", "recall")
             if (score := scores.scores.get(name)) and score.real is not None}
     if len(lost) == 2 and lost["recall"] > lost["precision"] + CLEARLY:

@@ -12,7 +12,7 @@ from latent_diffusion.studies.sweep import TRIED, Trial
 SHOWN = {"autoencoder": {"loss": "loss", "psnr": "PSNR, dB"}, "classifier": {"loss": "loss", "accuracy": "accuracy"},
          "diffusion": {"loss": "loss"}}
 SWEPT = {"fid": "FID", "accuracy": "accuracy", "precision": "precision", "recall": "recall"}
-MEASURED = ("run", "class_guidance", "evaluations", "seconds", "first_seed", "scores")  # of a trial; the rest of it is what was set
+NOT_VARIED = ("run", "class_guidance", "evaluations", "seconds", "first_seed", "scores")  # of trials on the same seeds
 MOST_POINTS = 200  # of a curve; more are averaged
 
 
@@ -44,7 +44,7 @@ def sweep_panels(trials: list[Trial]) -> list[Panel]:
     """Scores over the first setting that takes numbers and varies, one curve for each combination of the others;
     confirmations with other seeds are in none."""
     tried = [trial for trial in trials if trial.first_seed == TRIED]
-    varied = [name for name in Trial.model_fields if name not in MEASURED and len({getattr(trial, name) for trial in tried}) > 1]
+    varied = [name for name in Trial.model_fields if name not in NOT_VARIED and len({getattr(trial, name) for trial in tried}) > 1]
     over = next((name for name in ("guidance", *varied) if name in varied and isinstance(getattr(tried[0], name), int | float)), "guidance")
     groups: dict[str, list[Trial]] = {}
     for trial in sorted(tried, key=lambda trial: getattr(trial, over)):

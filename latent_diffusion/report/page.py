@@ -20,10 +20,10 @@ from latent_diffusion.report.gather import Gathered, attempt, gather
 from latent_diffusion.report.measure import MOST_CLASSES, Measured, images_to_score, measure
 from latent_diffusion.report.verdicts import verdicts
 from latent_diffusion.run import Run, write_atomic
+from latent_diffusion.sampling.generate import by_class_spoken
 from latent_diffusion.studies.sweep import spoken, sweep
 
 REALS_SHOWN = 6  # images a class
-GUIDANCE = (1.0, 1.25, 1.5, 2.0, 3.0)
 HEADLINES = ("fid", "fid_over_floor", "fid_over_matched_floor", "inception_score", "accuracy", "precision", "recall", "sharpness")
 
 
@@ -33,7 +33,7 @@ def report(folder: Path, out: Path, images: int | None, data_folder: Path | None
     found = gather(run, data)
     images = images_to_score(images, found.reference)
     if sweeping and not found.trials:
-        attempt(refused := {}, "sweep", lambda: sweep(run, run.folder / "sweep", {"guidance": GUIDANCE}, [], max(50, images), device))
+        attempt(refused := {}, "sweep", lambda: sweep(run, run.folder / "sweep", {}, [], max(50, images), device))
         found = gather(run, data)
         found.missing |= refused
     write_atomic(out, render(found, measure(found, images, data, place)).encode())
@@ -46,7 +46,7 @@ def how_sampled(pipe: Pipeline) -> str:
     """The run's sampling settings that change pictures, in words."""
     config = pipe.sampling
     words = [config.sampler, f"{config.steps} steps", f"guidance {config.guidance:g}"]
-    words += [f"for {name} {scale:g}" for name, scale in config.class_guidance.items()]
+    words += [f"for {by_class_spoken(config.class_guidance)}"] if config.class_guidance else []
     words += [] if config.guidance_interval == "all" else ["between noise levels {:g} and {:g}".format(*config.guidance_interval)]
     words += [] if config.temperature == 1 else [f"temperature {config.temperature:g}"]
     words += [] if config.epsilon_scale == 1 else [f"predicted noise divided by {config.epsilon_scale:g}"]

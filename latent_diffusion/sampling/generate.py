@@ -55,13 +55,20 @@ class SamplingConfig(BaseModel):
     def evaluations(self) -> int:
         """Passes of the network for one image of the class that takes most; guidance takes two at a time."""
         called = self.levels[:-1] + (self.levels[1:-1] if self.sampler == "heun" else [])
-        scales = [self.guidance, *self.class_guidance.values()]
-        return sum(2 if any(scales) and acts(scales, self.guidance_interval, sigma) else 1 for sigma in called)
+        return max(sum(2 if scale > 0 and acts(scale, self.guidance_interval, sigma) else 1 for sigma in called)
+                   for scale in (self.guidance, *self.class_guidance.values()))
 
     def scales(self, class_names: Sequence[str], labels: Sequence[int]) -> float | list[float]:
-        """Guidance of rows with these labels: one number where all classes have the same."""
+        """Guidance of rows with these labels: one number where all classes have the same. Names of other classes change
+        nothing; ValueError for a guidance by class of a denoiser whose classes have no names."""
+        if self.class_guidance and not class_names:
+            raise ValueError("class_guidance goes by the names of classes, and this denoiser knows none")
         known = [self.class_guidance.get(name, self.guidance) for name in class_names]
         return self.guidance if all(scale == self.guidance for scale in known) else [known[label] for label in labels]
+
+
+def by_class_spoken(class_guidance: dict[str, float]) -> str:
+    return ", ".join(f"{name} {scale:g}" for name, scale in class_guidance.items())
 
 
 class PerSeedNoise:

@@ -8,29 +8,33 @@ import io
 import json
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
 from rich.table import Table
+from rich.text import Text
 
 from latent_diffusion.config import explain
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.denoiser import Interval
 from latent_diffusion.evaluation.features import look
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
-from latent_diffusion.evaluation.scores import Scores, score
+from latent_diffusion.evaluation.references import ReferenceStatistics
+from latent_diffusion.evaluation.scores import Scores, reference_shares, score
 from latent_diffusion.evaluation.sources import ImageSource
 from latent_diffusion.inspection.plots import Curve, Panel, plot
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress, say
 from latent_diffusion.run import Run, write_atomic, write_json
-from latent_diffusion.sampling.generate import SamplingConfig
+from latent_diffusion.sampling.generate import SamplingConfig, by_class_spoken
 from latent_diffusion.sampling.plan import follow
 from latent_diffusion.studies.by_class import best_by_class
 
 TRIED, CONFIRMED = 1_000_001, 2_000_001  # first seeds: far from those that people draw and score, which must not have been chosen for
+GUIDANCE = (1.0, 1.25, 1.5, 2.0, 3.0, 4.0)  # what is tried where nothing is named
 LIST = "sweep.json"
 SHOWN = {"fid": "FID", "inception_score": "Inception score", "accuracy": "accuracy", "precision": "precision", "recall": "recall",
          "sharpness": "sharpness"}
@@ -57,16 +61,69 @@ class Trial(BaseModel):
     scores: Scores
 
 
+@dataclass
+class Trials:
+    """Scores settings by one judge, with as many images each, and keeps what is scored in `out`: `known`."""
+
+    reference: Reference
+    judge: Judge
+    against: ReferenceStatistics
+    images: int
+    out: Path
+    progress: Progress
+    known: list[Trial]
+
+    def attempt(self, pipe: Pipeline, config: SamplingConfig, first_seed: int) -> Trial:
+        """The trial of this setting, drawn now unless it is known. Of those on the seeds tried, features are kept as well."""
+        setting = {name: getattr(config, name) for name in ("class_guidance", *VARIED) if name != "average_length"}
+        setting |= {"average_length": pipe.average_length, "first_seed": first_seed, "run": pipe.checksum}
+        if done := next((trial for trial in self.known if all(getattr(trial, name) == value for name, value in setting.items())), None):
+            self.progress.advance(self.images)
+            return done
+        began, names, labels = time.perf_counter(), pipe.facts.class_names, self.labels(pipe, first_seed)
+        drawn = pipe.generate(range(first_seed, first_seed + self.images), labels, config, self.progress.advance)
+        seconds = time.perf_counter() - began
+        source = ImageSource("a sweep", self.images, drawn.shape[1], lambda rows: drawn[rows], [names[label] for label in labels])
+        trial = Trial(**setting, evaluations=config.evaluations, seconds=seconds / self.images,
+                      scores=score(self.reference, source, self.judge, self.against, title=None))
+        if first_seed == TRIED:
+            seen = look(self.judge, source.batches(), self.images, self.images, title=None)
+            write_atomic(features_of(trial, self.out), packed(seen.features))
+        self.known.append(trial)
+        self.save(self.known)
+        return trial
+
+    def labels(self, pipe: Pipeline, first_seed: int) -> list[int]:
+        return follow(range(first_seed, first_seed + self.images), range(pipe.facts.num_classes), pipe.facts.histogram)
+
+    def by_class(self, rivals: list[Trial], pipe: Pipeline, config: SamplingConfig) -> SamplingConfig:
+        """The config with a guidance for each class that does better with another of the rivals' than with its own."""
+        labels = np.array(self.labels(pipe, TRIED))
+        shares, reweight, _ = reference_shares(labels, self.reference, self.against)
+        against = self.against.weighted(shares) if reweight else self.against.statistics
+        features = {trial.guidance: np.load(features_of(trial, self.out), allow_pickle=False) for trial in rivals}
+        chosen, fid = best_by_class(features, labels, against, config.guidance)
+        named = {name: scale for name, scale in zip(pipe.facts.class_names, chosen) if scale != config.guidance}
+        say(f"by class: FID {fid:.3f} on the seeds tried" if named else "by class: no class does better with another guidance")
+        return config.model_copy(update={"class_guidance": named})
+
+    def save(self, trials: list[Trial]) -> None:
+        write_json(self.out / LIST, [trial.model_dump() for trial in trials])
+
+
 def sweep(run: Run, out: Path, settings: dict[str, Sequence], average_lengths: Sequence[float], images: int,
           device: str, apply: bool = False, by_class: bool = False) -> tuple[Table, list[Path]]:
-    """Score `images` samples of every combination of `settings` (names of SamplingConfig) and averages of the weights; the
-    one of the least FID again with as many other seeds.
+    """Score `images` samples of every combination of `settings` (names of SamplingConfig; GUIDANCE where there are none) and
+    averages of the weights; the one of the least FID again with as many other seeds.
 
-    by_class: then choose among the guidances tried one for each class, all else being that of the best, and score that with
-    the other seeds, too. `apply`: make it how the run samples from now on; of the two that were scored with other seeds the
-    better one. ValueError for settings that cannot be, and for data of one class, which no judge scores.
+    by_class: also choose among the guidances tried (GUIDANCE where none are named) one for each class, all else being that of
+    the best, and score that with the other seeds, too. `apply`: make it how the run samples from now on; of the two that were
+    scored with other seeds the better one. ValueError for settings that cannot be, and for data of one class, which no judge
+    scores.
     """
-    if by_class and len(set(settings.get("guidance", ()))) < 2:
+    if "guidance" not in settings and (by_class or not (settings or average_lengths)):
+        settings = {"guidance": GUIDANCE, **settings}
+    if by_class and len(set(settings["guidance"])) < 2:
         raise ValueError("--by-class chooses among the values of --guidance: give two or more")
     pipes = {length: Pipeline.from_run(run.folder, device, average_length=length) for length in average_lengths or [None]}
     own = next(iter(pipes.values()))
@@ -76,50 +133,33 @@ def sweep(run: Run, out: Path, settings: dict[str, Sequence], average_lengths: S
         raise ValueError(explain(error, "sampling")) from None
     if own.facts.num_classes < 2:
         raise ValueError("the data has one class: a sweep goes by FID, which needs a judge of two")
+    if own.sampling.class_guidance and "guidance" in settings:
+        say(f"the guidance tried is for all classes, in place of the run's own by class ({by_class_spoken(own.sampling.class_guidance)})")
     reference, judge = Reference.open(run), Judge.load(run, own.device)
-    against, known = judge_statistics(run, judge), [trial for trial in read_trials(out) if trial.scores.n == images]
+    known = [trial for trial in read_trials(out) if trial.scores.n == images and trial.scores.identity == judge.identity
+             and not (by_class and trial.first_seed == TRIED and not features_of(trial, out).is_file())]
     if known:
         say(f"{out / LIST} has {len(known)} settings with {images} samples already: those among them are not tried again")
-    names = own.facts.class_names
     with Progress("sweeping", (len(plans) + 1 + by_class) * images) as progress:
-        def attempt(pipe: Pipeline, config: SamplingConfig, first_seed: int) -> Trial:
-            setting = {name: getattr(config, name) for name in ("class_guidance", *VARIED) if name != "average_length"}
-            setting |= {"average_length": pipe.average_length, "first_seed": first_seed, "run": pipe.checksum}
-            done = next((trial for trial in known if all(getattr(trial, name) == value for name, value in setting.items())), None)
-            if done and (not by_class or kept_features(out, done).is_file()):
-                progress.advance(images)
-                return done
-            known[:] = [trial for trial in known if trial is not done]
-            seeds, began = range(first_seed, first_seed + images), time.perf_counter()
-            labels = follow(seeds, range(len(names)), pipe.facts.histogram)
-            drawn = pipe.generate(seeds, labels, config, progress.advance)
-            seconds = time.perf_counter() - began
-            source = ImageSource("a sweep", images, drawn.shape[1], lambda rows: drawn[rows], [names[label] for label in labels])
-            known.append(Trial(**setting, evaluations=config.evaluations, seconds=seconds / images,
-                               scores=score(reference, source, judge, against, title=None)))
-            write_atomic(kept_features(out, known[-1]), packed(look(judge, source.batches(), images, images, title=None).features))
-            write_json(out / LIST, [trial.model_dump() for trial in known])
-            return known[-1]
-
-        trials = [attempt(*plan, TRIED) for plan in plans]
-        best = min(range(len(trials)), key=lambda i: trials[i].scores.value("fid"))
-        again = [attempt(*plans[best], CONFIRMED)]
+        trials = Trials(reference, judge, judge_statistics(run, judge), images, out, progress, known)
+        tried = [trials.attempt(*plan, TRIED) for plan in plans]
+        best = min(range(len(tried)), key=lambda i: tried[i].scores.value("fid"))
         pipe, config = plans[best]
+        finalists = [config]
         if by_class:
-            rivals = [trial for trial, (other, tried) in zip(trials, plans)
-                      if other is pipe and tried.model_copy(update={"guidance": config.guidance}) == config]
-            labels = follow(range(TRIED, TRIED + images), range(len(names)), pipe.facts.histogram)
-            scales, fid = best_by_class({trial.guidance: np.load(kept_features(out, trial), allow_pickle=False) for trial in rivals},
-                                        np.array(labels), against.statistics, config.guidance)
-            named = {name: scale for name, scale in zip(names, scales) if scale != config.guidance}
-            say(f"by class, on the seeds tried: FID {fid:.3f} for {trials[best].scores.value('fid'):.3f}")
-            if named:
-                again.append(attempt(pipe, config.model_copy(update={"class_guidance": named}), CONFIRMED))
-                again.sort(key=lambda trial: -trial.scores.value("fid"))
-    write_json(out / LIST, [trial.model_dump() for trial in [*trials, *again]])
+            rivals = [trial for trial, (other, plan) in zip(tried, plans)
+                      if other is pipe and plan.model_copy(update={"guidance": config.guidance}) == config]
+            finalists.insert(0, trials.by_class(rivals, pipe, config))
+        again = [trials.attempt(pipe, finalist, CONFIRMED) for finalist in finalists]
+    again = sorted({trial.model_dump_json(): trial for trial in again}.values(), key=lambda trial: -trial.scores.value("fid"))
+    trials.save([*tried, *again])
+    kept = {features_of(trial, out) for trial in tried}
+    for path in (out / "features").glob("*.npy"):
+        if path not in kept:
+            path.unlink()
     if apply:
         adopt(run, pipe, config.model_copy(update={"class_guidance": again[-1].class_guidance}))
-    return table(trials, best, again), [draw(trials, out / "sweep.png"), pareto(trials, best, out / "pareto.png")]
+    return table(tried, best, again), [draw(tried, out / "sweep.png"), pareto(tried, best, out / "pareto.png")]
 
 
 def read_trials(folder: Path) -> list[Trial]:
@@ -136,9 +176,9 @@ def adopt(run: Run, pipe: Pipeline, config: SamplingConfig) -> None:
     run.diffusion.write_config({**run.diffusion.read_config(), "sampling": config.model_dump(mode="json"), "average_length": pipe.average_length})
 
 
-def kept_features(out: Path, trial: Trial) -> Path:
-    """Where a trial's features are kept, as a mixture of classes is scored from those of several."""
-    setting = trial.model_dump_json(exclude={"evaluations", "seconds", "scores"}) + str(trial.scores.n)
+def features_of(trial: Trial, out: Path) -> Path:
+    """Where the features of its samples are kept: those of several trials make a mixture with a guidance for each class."""
+    setting = trial.model_dump_json(exclude={"evaluations", "seconds", "scores"}) + trial.scores.identity + str(trial.scores.n)
     return out / "features" / f"{hashlib.sha256(setting.encode()).hexdigest()[:16]}.npy"
 
 
@@ -149,8 +189,8 @@ def packed(array: np.ndarray) -> bytes:
 
 
 def spoken(trial: Trial, names: Iterable[str] = VARIED) -> str:
-    by_class = [f"for {name} {scale:g}" for name, scale in trial.class_guidance.items()] if "guidance" in names else []
-    return ", ".join([*(f"{VARIED[name]} {said(getattr(trial, name))}" for name in names), *by_class])
+    words = [f"{VARIED[name]} {said(getattr(trial, name))}" for name in names]
+    return ", ".join(words + [by_class_spoken(trial.class_guidance)] if trial.class_guidance and "guidance" in names else words)
 
 
 def table(trials: list[Trial], best: int, again: list[Trial]) -> Table:
@@ -162,15 +202,17 @@ def table(trials: list[Trial], best: int, again: list[Trial]) -> Table:
         shown.add_column(column, justify="left" if column in ("", "sampler") else "right", no_wrap=True)
     for number, trial in enumerate([*trials, *again]):
         ratios = [trial.scores.fid_over_floor, trial.scores.fid_over_matched_floor]
-        mark = ("by class" if trial.class_guidance else "again") if number >= len(trials) else "best" if number == best else ""
+        mark = ("again" if trial.class_guidance == trials[best].class_guidance else "by class") if number >= len(trials) else ""
+        mark = "best" if number == best else mark
         values = [trial.scores.value(name) for name in SHOWN]
         cells = [f"{value:.3f}" if value is not None else "-" for value in values]
         shown.add_row(mark, *(said(getattr(trial, name)) for name in varied), str(trial.evaluations), f"{1000 * trial.seconds:.0f}", cells[0],
                       *(f"{ratio:.2f}" if ratio else "-" for ratio in ratios), *cells[1:], style="bold" if mark else None, end_section=number == len(trials) - 1)
     fixed = spoken(trials[best], [name for name in VARIED if name not in varied])
-    by_class = [trial for trial in again if trial.class_guidance]
-    fixed += "".join(f"\nby class, with other seeds as well: {spoken(trial, ['guidance'])}" for trial in by_class)
-    shown.caption = f"always: {fixed}\npasses of the network and milliseconds an image; again: the best with other seeds\n/ matched: FID over that of held-out images with the samples' own class counts"
+    for trial in again:
+        if trial.class_guidance != trials[best].class_guidance:
+            fixed += f"\nby class: {by_class_spoken(trial.class_guidance)}, the others {trial.guidance:g}"
+    shown.caption = Text(f"always: {fixed}\npasses of the network and milliseconds an image; again: the best with other seeds\n/ matched: FID over that of held-out images with the samples' own class counts", justify="center")
     return shown
 
 

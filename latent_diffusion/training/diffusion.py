@@ -79,6 +79,7 @@ def train_diffusion(run: Run, data: Dataset, stage: DiffusionStage, sampling: Sa
     if retrained and world.first:
         say("the autoencoder was retrained: latents are encoded again, and the denoiser is trained anew")
         forget_moments(data, part.read_config()["autoencoder_checksum"])
+    sampling = for_classes(sampling, data.info.class_names, world)
     stage = begin(part, stage, data, Start(start.resume, start.overwrite or retrained, start.init), world)
     moments = cached_moments(data, autoencoder, checksum, stage.training.precision, world)
     task = diffusion_task(stage, moments, data.labels[data.train], data.info.class_names, world.device)
@@ -86,15 +87,19 @@ def train_diffusion(run: Run, data: Dataset, stage: DiffusionStage, sampling: Sa
         initialise_from(start.init, part, task.model, data.info.class_names, world)
         if world.first and Run(start.init).diffusion.read_config()["autoencoder_checksum"] != checksum:
             say(f"denoiser: {start.init} learnt the latents of another autoencoder; to share one, copy its autoencoder/ first")
-    if strangers := sampling.class_guidance.keys() - data.info.class_names:
-        if world.first:
-            say(f"sampling.class_guidance is for other data: there is no class {min(strangers)} here, so guidance "
-                f"{sampling.guidance:g} holds for what it does not name")
-        named = {name: scale for name, scale in sampling.class_guidance.items() if name not in strangers}
-        sampling = sampling.model_copy(update={"class_guidance": named})
     commit(run, part, stage, data, start, world, sampling=sampling.model_dump(mode="json"), autoencoder_checksum=checksum)
     train(task, stage.training, part, world, start.resume, preview, start.tensorboard)
     save_model(part, task.model, world)
+
+
+def for_classes(sampling: SamplingConfig, class_names: Sequence[str], world: World) -> SamplingConfig:
+    """Without a guidance by class that is another data set's. ValueError if some of its classes are there and others not."""
+    strangers = [name for name in sampling.class_guidance if name not in class_names]
+    if strangers and len(strangers) < len(sampling.class_guidance):
+        raise ValueError(f"sampling.class_guidance: no class {strangers[0]!r} here, there are {', '.join(class_names)}")
+    if strangers and world.first:
+        say(f"sampling.class_guidance is left out: none of its classes is here ({', '.join(strangers)})")
+    return sampling.model_copy(update={"class_guidance": {}}) if strangers else sampling
 
 
 def diffusion_task(stage: DiffusionStage, moments: np.ndarray, labels: np.ndarray, class_names: Sequence[str], device: torch.device) -> Task:

@@ -61,7 +61,7 @@ def test_guidance_scales_and_counts_of_calls():
         calls.clear()
         assert guided(denoiser, labels, 3, scale)(x, 1.0).flatten().tolist() == wanted
         assert calls == [rows]
-    for scales, wanted, rows in (([3.0, 1.0], [-3, 2], 4), ([0.0, 1.0], [3, 2], 4), ([1.0, 1.0], [1, 2], 2)):  # one for each row
+    for scales, wanted, rows in (([3.0, 1.0], [-3, 2], 3), ([0.0, 1.0], [3, 2], 3), ([3.0, 2.0], [-3, 1], 4), ([1.0, 1.0], [1, 2], 2)):  # one for each row
         calls.clear()
         assert guided(denoiser, labels, 3, scales)(x, 1.0).flatten().tolist() == wanted
         assert calls == [rows]

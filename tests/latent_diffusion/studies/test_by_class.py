@@ -1,5 +1,6 @@
 """Guidance by class: the choice on features whose answer is known, and the way it takes through sweep, sample and training."""
 
+import dataclasses
 import json
 import shutil
 import tomllib
@@ -11,7 +12,7 @@ from PIL import Image
 from latent_diffusion import Pipeline
 from latent_diffusion.sampling.plan import follow
 from latent_diffusion.studies.by_class import best_by_class
-from latent_diffusion.studies.sweep import CONFIRMED, TRIED, kept_features, read_trials
+from latent_diffusion.studies.sweep import CONFIRMED, TRIED, features_of, read_trials
 from metrics import frechet_distance, statistics
 
 
@@ -44,8 +45,11 @@ def test_a_guidance_for_all_replaces_those_by_class(tiny_run):
     name = pipe.facts.class_names[0]
     own = pipe.configured(class_guidance={name: 3.0})
     assert (own.guidance, own.class_guidance) == (pipe.sampling.guidance, {name: 3.0}) and own.evaluations == 2 * own.steps
+    both = dataclasses.replace(pipe, sampling=own).configured(class_guidance={pipe.facts.class_names[1]: 2.0}, steps=3)
+    assert both.class_guidance == {name: 3.0, pipe.facts.class_names[1]: 2.0} and both.steps == 3
     assert pipe.configured(guidance=1, class_guidance={name: 3.0}).evaluations == 2 * own.steps
-    assert pipe.configured(guidance=1).evaluations == own.steps and not pipe.configured(guidance=2).class_guidance
+    assert pipe.configured(guidance=0, class_guidance={name: 1}).evaluations == pipe.configured(guidance=1).evaluations == own.steps
+    assert not pipe.configured(guidance=2).class_guidance
     with pytest.raises(ValueError, match="no class 'ox'"):
         pipe.configured(class_guidance={"ox": 2.0})
 
@@ -59,12 +63,12 @@ def test_a_sweep_finds_and_applies_it(ldm, tiny_run, tmp_path):
     pipe, trials = Pipeline.from_run(run, device="cpu"), read_trials(out)
     tried, again = trials[:3], trials[3:]
     assert all(trial.first_seed == TRIED for trial in tried) and all(trial.first_seed == CONFIRMED for trial in again)
-    kept = {trial.guidance: np.load(kept_features(out, trial)) for trial in tried}
+    kept = {trial.guidance: np.load(features_of(trial, out)) for trial in tried}
     labels = follow(range(TRIED, TRIED + 60), range(3), pipe.facts.histogram)
-    assert all(features.shape[0] == len(labels) for features in kept.values())
+    assert all(features.shape[0] == len(labels) for features in kept.values()) and len(list((out / "features").iterdir())) == 3
     assert pipe.sampling.class_guidance == again[-1].class_guidance and pipe.sampling.guidance == again[-1].guidance
     assert again[-1].scores.value("fid") == min(trial.scores.value("fid") for trial in again)
-    assert ("by class" in output) and len(again) == 1 + any(trial.class_guidance for trial in again)
+    assert "by class" in output + errors and len(again) == 1 + any(trial.class_guidance for trial in again)
     next((out / "features").iterdir()).unlink()  # what was lost is drawn again, the rest is not
     (out / "sweep.json").write_text(json.dumps([{**trial.model_dump(), "seconds": 123.0} for trial in trials]))
     status, _, errors = ldm(*options)
@@ -90,10 +94,25 @@ def test_sample_takes_it(ldm, tiny_run, tmp_path):
         assert status == 2 and text in errors and len(errors.splitlines()) == 1, (wrong, errors)
 
 
-def test_a_config_for_other_data_is_said_and_its_classes_are_left_out(ldm, tiny_run, tiny_config, shapes, tmp_path):
+def test_what_another_judge_saw_is_not_used(ldm, tiny_run, tiny_config, shapes, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(tiny_run, run)
-    status, output, errors = ldm("train-diffusion", tiny_config, "--data", shapes, "--run", run, "--overwrite", "--device", "cpu",
-                                 "--set", "diffusion.training.steps=2", "--set", "sampling.class_guidance={ox = 3.0, disk = 2.0}")
-    assert status == 0 and "no class ox" in output + errors, errors
-    assert tomllib.loads((run / "diffusion/config.toml").read_text())["sampling"]["class_guidance"] == {"disk": 2.0}
+    options = ("sweep", run, "--guidance", "1,2", "--images", "50", "--by-class", "--device", "cpu")
+    assert ldm(*options)[0] == 0
+    judge = read_trials(run / "sweep")[0].scores.identity
+    status, _, errors = ldm("train-classifier", tiny_config, "--data", shapes, "--run", run, "--overwrite", "--device", "cpu",
+                            "--set", "classifier.training.steps=20", "--set", "classifier.model.widths=[32, 64]")
+    assert status == 0 and ldm(*options)[0] == 0, errors
+    assert all(trial.scores.identity != judge for trial in read_trials(run / "sweep"))
+
+
+def test_a_config_for_other_data_is_said_and_left_out(ldm, tiny_run, tiny_config, shapes, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    train = ("train-diffusion", tiny_config, "--data", shapes, "--run", run, "--overwrite", "--device", "cpu", "--set", "diffusion.training.steps=2")
+    for named, recorded in (("{ox = 3.0}", {}), ("{disk = 2.0}", {"disk": 2.0})):
+        status, output, errors = ldm(*train, "--set", f"sampling.class_guidance={named}")
+        assert status == 0 and ("left out" in output + errors) == (not recorded), errors
+        assert tomllib.loads((run / "diffusion/config.toml").read_text())["sampling"]["class_guidance"] == recorded
+    status, _, errors = ldm(*train, "--set", "sampling.class_guidance={ox = 3.0, disk = 2.0}")
+    assert status == 2 and "no class 'ox'" in errors and len(errors.splitlines()) == 1
