@@ -1,5 +1,6 @@
 """Drawing for several people: the images of `ldm sample`, turns step by step, limits in one polite line."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -78,6 +79,17 @@ def test_a_job_that_nobody_listens_to_stops(jobs, monkeypatch):
     next(drawing)
     drawing.close()
     assert len(done) == 1
+
+
+def test_classes_keep_the_guidance_that_the_run_gives_them_until_another_is_asked_for(tiny_run):
+    pipe = Pipeline.from_run(tiny_run, device="cpu")
+    name = pipe.facts.class_names[1]
+    jobs = Jobs(Run(tiny_run), dataclasses.replace(pipe, sampling=pipe.configured(class_guidance={name: 3.0})))
+    for guidance, wanted in ((pipe.sampling.guidance, 3.0), (2.0, 2.0)):
+        order = jobs.order(1, 2, 4, guidance, 6, "ddim")
+        assert (last(jobs.draw(order)) == pipe.generate([4, 5], [1, 1], pipe.configured(guidance=wanted, steps=6, sampler="ddim"))).all()
+        tabs = pytest.importorskip("latent_diffusion.app.tabs", exc_type=ImportError)
+        assert ("--guidance" in tabs.command(jobs, order, 1)) == (wanted == 2.0)
 
 
 @pytest.mark.parametrize("change, text", [
