@@ -51,7 +51,9 @@ def test_advice_follows_what_is_weak():
 
     assert "variety" in words(precision=(0.9, 0.9), recall=(0.5, 0.9)) and "less guidance" in words(precision=(0.9, 0.9), recall=(0.5, 0.9))
     assert "more guidance" in words(precision=(0.5, 0.9), recall=(0.9, 0.9))
-    assert "suffer alike" in words(precision=(0.6, 0.9), recall=(0.6, 0.9))
+    assert "suffer alike" in words(precision=(0.6, 0.9), recall=(0.6, 0.9)) and "--by-class" not in words()
+    lost = samples(3.5, precision=(0.5, 0.9), recall=(0.9, 0.9)).model_copy(update={"low_classes": ["road"]})
+    assert "road. ldm sweep RUN --by-class --apply" in (text := " ".join(stage_budget(lost, reconstructions(0.4)).words)) and "more guidance" in text
     assert "soft (70%" in " ".join(stage_budget(samples(3.5), reconstructions(3.4, sharpness=0.7)).words)
     assert "sharp (98%" in " ".join(stage_budget(samples(3.5), reconstructions(3.4, sharpness=0.98)).words)
 
