@@ -155,7 +155,7 @@ def test_an_ablation_takes_as_many_steps_as_the_minutes_allow(script):
     ablate, config = script("ablate"), load_config(Path("own_cpu"), [], "float32")
     half = config.model_copy(update={"diffusion": ablate.changed(config.diffusion, batch_size=1)})
     planned = SimpleNamespace(variants={"whole": config, "one image": half}, facts={}, world=World(0, 1, torch.device("cpu")),
-                              data=SimpleNamespace(info=SimpleNamespace(image_size=32), num_classes=3))
+                              data=SimpleNamespace(info=SimpleNamespace(image_size=32, class_names=["a", "b", "c"])))
     ablate.Ablation.plan_steps(planned, 0.5)
     steps = {name: one.diffusion.training.steps for name, one in planned.variants.items()}
     assert sorted(planned.facts["steps"].values()) == sorted(steps.values()) and steps["one image"] > 1.5 * steps["whole"] > 10

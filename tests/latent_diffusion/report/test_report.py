@@ -139,5 +139,5 @@ def test_curves_keep_their_ends_and_the_sweep_leaves_out_its_confirmation(page, 
     trials = gather(Run(hostile_run)).trials
     panels = sweep_panels(trials)
     assert [panel.title for panel in panels] == ["FID", "accuracy", "precision", "recall"]
-    assert panels[0].curves[0].x == [1, 1.25, 1.5, 2, 3] and len(trials) == 6
-    assert panels[0].curves[0].y == [trial.scores.value("fid") for trial in trials[:5]]
+    assert panels[0].curves[0].x == [1, 1.25, 1.5, 2, 3, 4] and len(trials) == 7
+    assert panels[0].curves[0].y == [trial.scores.value("fid") for trial in trials[:6]]

@@ -10,6 +10,7 @@ import torch
 
 from latent_diffusion import Pipeline
 from latent_diffusion.run import load_tensors
+from latent_diffusion.sampling.folder import png
 from latent_diffusion.sampling.generate import conditioned
 from latent_diffusion.studies.disturbances import ForeignCrops, gaussian_blur, gaussian_noise, salt_and_pepper
 from latent_diffusion.studies.probe import accuracy
@@ -131,10 +132,13 @@ def test_a_lower_temperature_draws_less_varied_images(tiny_run):
     assert spread[0] < 0.9 * spread[1]
 
 
-def test_epsilon_scale_divides_the_predicted_noise(tiny_run):
+def test_epsilon_scale_divides_the_predicted_noise(tiny_run, ldm, tmp_path):
     pipe = Pipeline.from_run(tiny_run, device="cpu")
     x, settings = torch.randn(2, *pipe.autoencoder.latent_shape), {"guidance": 1.5, "steps": 6, "sampler": "ddim"}
     plain, scaled = (conditioned(pipe.denoiser, [0, 1], pipe.configured(epsilon_scale=scale, **settings), "float32")(x, 2.0) for scale in (1, 1.05))
     assert torch.allclose((x - plain) / 1.05, x - scaled, atol=1e-6)
     images = [pipe.generate([1, 2], [0, 1], pipe.configured(epsilon_scale=scale, **settings)) for scale in (None, 1, 1.05)]
     assert np.array_equal(images[0], images[1]) and not np.array_equal(images[1], images[2])
+    status, _, errors = ldm("sample", tiny_run, tmp_path, "--seeds", "2", "--classes", pipe.facts.class_names[1], "--epsilon-scale", "1.05", "--guidance", "1.5",
+                            "--steps", "6", "--sampler", "ddim", "--device", "cpu")
+    assert status == 0 and (tmp_path / "00002.png").read_bytes() == png(images[2][1]), errors
