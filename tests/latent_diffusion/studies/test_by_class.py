@@ -7,10 +7,14 @@ import tomllib
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from latent_diffusion import Pipeline
+from latent_diffusion.evaluation.judge import Judge, judge_statistics
+from latent_diffusion.run import Run
 from latent_diffusion.sampling.plan import follow
+from latent_diffusion.studies import sweep as sweeps
 from latent_diffusion.studies.by_class import best_by_class
 from latent_diffusion.studies.sweep import CONFIRMED, TRIED, features_of, read_trials
 from metrics import frechet_distance, statistics
@@ -66,6 +70,10 @@ def test_a_sweep_finds_and_applies_it(ldm, tiny_run, tmp_path):
     kept = {trial.guidance: np.load(features_of(trial, out)) for trial in tried}
     labels = follow(range(TRIED, TRIED + 60), range(3), pipe.facts.histogram)
     assert all(features.shape[0] == len(labels) for features in kept.values()) and len(list((out / "features").iterdir())) == 3
+    run_judge, start = Judge.load(Run(run), torch.device("cpu")), min(tried, key=lambda trial: trial.scores.value("fid")).guidance
+    chosen, _ = best_by_class(kept, np.array(labels), judge_statistics(Run(run), run_judge).statistics, start)
+    wanted = {name: scale for name, scale in zip(pipe.facts.class_names, chosen) if scale != start}
+    assert [trial.class_guidance for trial in again if trial.class_guidance] == [wanted] * bool(wanted)
     assert pipe.sampling.class_guidance == again[-1].class_guidance and pipe.sampling.guidance == again[-1].guidance
     assert again[-1].scores.value("fid") == min(trial.scores.value("fid") for trial in again)
     assert "by class" in output + errors and len(again) == 1 + any(trial.class_guidance for trial in again)
@@ -73,6 +81,18 @@ def test_a_sweep_finds_and_applies_it(ldm, tiny_run, tmp_path):
     (out / "sweep.json").write_text(json.dumps([{**trial.model_dump(), "seconds": 123.0} for trial in trials]))
     status, _, errors = ldm(*options)
     assert status == 0 and sum(trial.seconds != 123.0 for trial in read_trials(out)) == 1, errors
+
+
+def test_what_is_chosen_for_a_class_is_drawn_and_shown(ldm, tiny_run, tmp_path, monkeypatch):
+    """Whatever the choice: here the second class gets another guidance than the best."""
+    monkeypatch.setattr(sweeps, "best_by_class", lambda features, labels, against, start: ([start, 3.0, start], 0.5))
+    status, output, errors = ldm("sweep", tiny_run, tmp_path, "--guidance", "1,2", "--images", "50", "--by-class", "--device", "cpu")
+    assert status == 0 and "by class: FID 0.500" in output + errors, errors
+    pipe, (_, _, *again) = Pipeline.from_run(tiny_run, device="cpu"), read_trials(tmp_path)
+    name = pipe.facts.class_names[1]
+    assert sorted(len(trial.class_guidance) for trial in again) == [0, 1] and f"{name} 3, the others {again[0].guidance:g}" in output
+    found = next(trial for trial in again if trial.class_guidance)
+    assert found.class_guidance == {name: 3.0} and found.scores.value("fid") != next(t for t in again if t is not found).scores.value("fid")
 
 
 def test_a_sweep_by_class_needs_a_choice(ldm, tiny_run, tmp_path):
