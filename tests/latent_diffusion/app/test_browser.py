@@ -106,8 +106,15 @@ def page(browser, address):
 
 
 def fill(page, element: str, value) -> None:
-    page.locator(f"#{element} input[type=number]").fill(str(value))
-    page.keyboard.press("Tab")
+    """Once more where the page was still being built and took no notice: a slider's bar follows what is typed."""
+    bar = page.locator(f"#{element} input[type=range]")
+    for _ in range(10):
+        page.locator(f"#{element} input[type=number]").fill(str(value))
+        page.keyboard.press("Tab")
+        page.wait_for_timeout(50)
+        if not bar.count() or bar.input_value() == str(value):
+            return
+    raise AssertionError(f"{element} stays at {bar.input_value()}, not {value}")
 
 
 def test_generate_change_class_and_save(page, tmp_path, ldm):
@@ -165,7 +172,7 @@ def test_ten_rounds_of_the_human_test(page, served_run):
     page.get_by_role("button", name="Show the first picture").click()
     start = time.monotonic()
     for number in range(1, 11):
-        page.get_by_text(f"Round {number} of 10").wait_for()
+        playwright.expect(page.locator(".human-test")).to_contain_text(f"Round {number} of 10", timeout=PATIENCE)
         page.locator("button[data-said=real]:enabled").wait_for()
         if number in (1, 2):  # half a second, then noise
             page.locator(".human-test .mask").wait_for(state="visible")
