@@ -46,6 +46,27 @@ def test_the_gpu_script_leaves_all_it_promises(tmp_path):
     assert "FID" in (tmp_path / "out" / "summary.md").read_text()
 
 
+def test_the_gpu_script_compiles_where_more_steps_fit(shapes, script, monkeypatch):
+    gpu, compile, said = script("gpu"), torch.compile, []
+    config, data, world = load_config(Path("own_cpu"), gpu.TINY, "float32"), Dataset.open(shapes), World(0, 1, torch.device("cpu"))
+    monkeypatch.setattr(gpu, "COMPILED", {("diffusion", "cpu"): ["default"], ("classifier", "cpu"): ["reduce-overhead"]})
+
+    def compiler(forward, mode):
+        if mode == "reduce-overhead":
+            raise RuntimeError("no compiler\nhere")
+        return compile(forward, backend="eager")
+
+    monkeypatch.setattr(torch, "compile", compiler)
+    monkeypatch.setattr(gpu, "say", said.append)
+    times = iter([0.01, 0.01, 0.01, 0.004])  # stage one; the judge, which then fails to compile; stage two in both ways
+    measured = gpu.seconds_per_step
+    monkeypatch.setattr(gpu, "seconds_per_step", lambda *arguments: (measured(*arguments), next(times))[1])
+    found = gpu.planned(config, data, world, 600)
+    assert (found.diffusion.training.compile, found.classifier.training.compile, found.autoencoder.training.compile) == ("default", "none", "none")
+    assert found.classifier.training.steps == int(0.07 * 600 / 0.01) and found.diffusion.training.steps > 0.4 * 600 / 0.01
+    assert "classifier, compiled (reduce-overhead): failed, left out: no compiler" in said
+
+
 SYSTEMS = {"ours", "ddpm", "ddpm-small", "dcgan", "diffusers-latent"}
 
 

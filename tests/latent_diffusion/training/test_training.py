@@ -123,6 +123,36 @@ def test_init_starts_from_another_run(tiny_run, tiny_config, shapes, tmp_path, l
     assert torch.allclose(ours["to_latents.weight"], theirs["to_latents.weight"], atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["autoencoder", "diffusion"])
+def test_a_compiled_training_learns_the_same(tiny_config, tiny_run, shapes, tmp_path, monkeypatch, name):
+    """Without the generation of code, which takes minutes: what is compiled, that steps alone use it, and that all else stays."""
+    compile, modes, calls, weights = torch.compile, [], [], {}
+
+    def backend(graph, inputs):
+        return lambda *arguments: (calls.append(1), graph(*arguments))[1]
+
+    def preview(model, step):
+        before = len(calls)
+        if name == "autoencoder":
+            model.decode(model.encode(torch.zeros(2, 3, 16, 16)).mean)
+        else:
+            model(torch.zeros(2, 8, 4, 4), torch.ones(2), torch.zeros(2, dtype=torch.long))
+        assert len(calls) == before
+
+    monkeypatch.setattr(torch, "compile", lambda forward, mode: (modes.append(mode), compile(forward, backend=backend))[1])
+    for mode in ("none", "reduce-overhead"):
+        config, run = load_config(tiny_config, [*SHORT, f"{name}.training.compile={mode}"], "float32"), Run(tmp_path / mode)
+        if name == "autoencoder":
+            train_autoencoder(run, Dataset.open(shapes), config.autoencoder, WORLD, preview=preview)
+        else:
+            shutil.copytree(tiny_run / "autoencoder", run.folder / "autoencoder")
+            train_diffusion(run, Dataset.open(shapes), config.diffusion, config.sampling, WORLD, preview=preview)
+        weights[mode] = load_tensors(getattr(run, name).model_path)[0]
+        assert len(calls) >= (0 if mode == "none" else 30) and set(modes) == ({mode} - {"none"})
+    assert weights["none"].keys() == weights["reduce-overhead"].keys()
+    assert all(torch.equal(value, weights["reduce-overhead"][key]) for key, value in weights["none"].items())
+
+
 def test_a_loss_that_blows_up_ends_in_one_line_and_keeps_the_checkpoint(shapes, tiny_config, tmp_path, ldm):
     short = [part for setting in (*SHORT, "autoencoder.training.gradient_norm=1e30") for part in ("--set", setting)]
     arguments = ["train-autoencoder", tiny_config, "--data", shapes, "--run", tmp_path / "run"]
