@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 import subprocess
 import sys
 import time
@@ -43,7 +44,8 @@ def test_the_gpu_script_leaves_all_it_promises(tmp_path):
     assert done.returncode == 0, done.stderr
     for name in ("summary.md", "samples.png", "reconstructions.png", "curves.png", "benchmark.json", "run/diffusion/model.safetensors"):
         assert (tmp_path / "out" / name).stat().st_size > 100, name
-    assert "FID" in (tmp_path / "out" / "summary.md").read_text()
+    summary = (tmp_path / "out" / "summary.md").read_text()
+    assert "FID" in summary and len(re.findall(r"images/s of [\d.e-]+ GFLOP, \d+% of the peak", summary)) == 3
 
 
 def test_the_gpu_script_compiles_where_more_steps_fit(shapes, script, monkeypatch):
