@@ -7,8 +7,6 @@ import json
 import time
 from pathlib import Path
 
-import numpy as np
-
 from latent_diffusion.config import Config, load_config, resumed_config
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
@@ -21,11 +19,10 @@ from latent_diffusion.inspection.previews import reconstruction_preview, sample_
 from latent_diffusion.pipeline import Pipeline, sample_to_folder
 from latent_diffusion.progress import LateProgress, Progress, clock, console, say
 from latent_diffusion.run import Interrupted, Part, Run, write_json
-from latent_diffusion.training.autoencoder import autoencoder_task, train_autoencoder
-from latent_diffusion.training.classifier import classifier_task
-from latent_diffusion.training.diffusion import diffusion_task, train_diffusion
+from latent_diffusion.training.autoencoder import train_autoencoder
+from latent_diffusion.training.diffusion import train_diffusion
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.loop import seconds_per_step
+from latent_diffusion.training.planning import seconds_per_step
 from latent_diffusion.training.stage import Start, spread
 
 CONFIG = Path("cartoons_cpu")
@@ -85,19 +82,13 @@ def draw_cartoons(run: Run) -> Dataset:
 
 def plan(run: Run, data: Dataset, config: Config, world: World) -> Config:
     """The config with as many steps as fit: measured on this machine, lowered and said where it is slow."""
-    model = config.autoencoder.model
-    side = -(-data.info.image_size // model.factor)
-    noise, labels = np.zeros((1, 256, 2 * model.latent_channels, side, side), np.float16), np.zeros(256, np.int64)
-    tasks = {"autoencoder": lambda s: autoencoder_task(data, s, world.device),
-             "classifier": lambda s: classifier_task(data, s, world.device),
-             "diffusion": lambda s: diffusion_task(s, noise, labels, data.info.class_names, world.device)}
     stages, seconds = {}, 0.0
     for name in STAGES:
         chosen = getattr(config, name)
         precision = choose_precision(chosen.training.precision, world.device)
         stages[name] = chosen.model_copy(update={"training": chosen.training.model_copy(update={"precision": precision})})
         if not getattr(run, name).trained:
-            seconds += seconds_per_step(tasks[name](stages[name]), stages[name].training, world) * chosen.training.steps
+            seconds += seconds_per_step(stages[name], config.autoencoder.model, data, world) * chosen.training.steps
     share = min(1.0, MOST_SECONDS / max(seconds, 1e-9))
     say(f"on {world.device}, in {precision}: training takes about {clock(seconds * share)} minutes" +
         (f"; this machine is slow, so every stage takes {share:.0%} of its steps, and the pictures will be poorer" if share < 1 else ""))

@@ -6,7 +6,6 @@ was killed and resumed ends with the same weights, bit for bit on a CPU, as one 
 
 import math
 import signal
-import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,7 +48,7 @@ class TrainingConfig(BaseModel):
     preview_every: int = Field(1000, ge=1, description="steps between pictures")
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     compile: Literal["none", "default", "reduce-overhead"] = Field(
-        "none", description="mode of torch.compile: a minute or more at the start, and on a GPU faster steps; reduce-overhead: as CUDA graphs")
+        "none", description="mode of torch.compile: a minute or more at the start, then perhaps faster steps; reduce-overhead: as CUDA graphs")
     seed: int = Field(0, ge=0)
 
     @property
@@ -136,6 +135,8 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
                     records.picture(now, preview(task.model, now))
         if reached.saved < config.steps:
             save(config.steps)
+    if config.compile != "none":
+        torch.compiler.reset()  # CUDA graphs keep the memory of a whole step
     task.model.load_state_dict(average.state())
     task.objective.eval()
     if preview and records:
@@ -187,8 +188,13 @@ def set_rate(optimizers: list[torch.optim.Optimizer], rate: float) -> None:
 
 @contextmanager
 def compiled(model: nn.Module, mode: str):
-    """The model's parts run as torch.compile makes them, for as long as the block lasts; their names and weights stay."""
-    parts = list(model.children()) if mode != "none" else []
+    """The model's parts run as torch.compile makes them, for as long as the block lasts; names and weights stay as they are.
+
+    Parts are its direct children, and what lies in lists of modules; single layers are left as they are. PyTorch keeps
+    what it compiled for the next model of this shape, until torch.compiler.reset().
+    """
+    children = [part for child in model.children() for part in (child if isinstance(child, nn.ModuleList) else [child])]
+    parts = [part for part in children if mode != "none" and any(part.children())]
     for part in parts:
         part.forward = torch.compile(part.forward, mode=mode)
     try:
@@ -264,17 +270,3 @@ def save_model(part: Part, model: nn.Module, world: World) -> None:
     if world.first:
         save_tensors(part.model_path, model.state_dict())
     world.barrier()
-
-
-def seconds_per_step(task: Task, config: TrainingConfig, world: World, steps: int = 8) -> float:
-    """Median time of a step, measured on a few that change nothing (a rate of 0); for planning how many to take."""
-    optimizers = make_optimizers(task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device)
-    set_rate(optimizers, 0.0)
-    times = []
-    with compiled(task.model, config.compile):
-        for step in range(steps):
-            start = time.perf_counter()
-            batch, random = task.batch(np.arange(config.batch_size) % task.rows), StepRandom(0, step, 0, world.device)
-            gradient_step(task.model, task.objective, batch, random, optimizers, config, world.device)["loss"].item()
-            times.append(time.perf_counter() - start)
-    return float(np.median(times[2:]))

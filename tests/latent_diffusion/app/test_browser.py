@@ -106,15 +106,15 @@ def page(browser, address):
 
 
 def fill(page, element: str, value) -> None:
-    """Once more where the page was still being built and took no notice: a slider's bar follows what is typed."""
-    bar = page.locator(f"#{element} input[type=range]")
-    for _ in range(10):
+    """Types again until the slider's bar, where there is one, shows the value: a page still being built ignores what is typed."""
+    bar, end = page.locator(f"#{element} input[type=range]"), time.monotonic() + PATIENCE / 1000
+    while True:
         page.locator(f"#{element} input[type=number]").fill(str(value))
         page.keyboard.press("Tab")
         page.wait_for_timeout(50)
         if not bar.count() or bar.input_value() == str(value):
             return
-    raise AssertionError(f"{element} stays at {bar.input_value()}, not {value}")
+        assert time.monotonic() < end, f"{element} stays at {bar.input_value()}, not {value}"
 
 
 def test_generate_change_class_and_save(page, tmp_path, ldm):

@@ -16,6 +16,7 @@ from latent_diffusion.config import load_config, resumed_config
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.run import Interrupted, Run, load_tensors
 from latent_diffusion.training.autoencoder import load_autoencoder, train_autoencoder
+from latent_diffusion.training.classifier import train_classifier
 from latent_diffusion.training.diffusion import train_diffusion
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.ema import SNAPSHOT_LENGTHS, PowerAverage, average_after, exponent, save_snapshot
@@ -123,8 +124,8 @@ def test_init_starts_from_another_run(tiny_run, tiny_config, shapes, tmp_path, l
     assert torch.allclose(ours["to_latents.weight"], theirs["to_latents.weight"], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "diffusion"])
-def test_a_compiled_training_learns_the_same(tiny_config, tiny_run, shapes, tmp_path, monkeypatch, name):
+@pytest.mark.parametrize(("name", "parts"), [("autoencoder", 2), ("classifier", 2), ("diffusion", 1)])
+def test_a_compiled_training_learns_the_same(tiny_config, tiny_run, shapes, tmp_path, monkeypatch, name, parts):
     """Without the generation of code, which takes minutes: what is compiled, that steps alone use it, and that all else stays."""
     compile, modes, calls, weights = torch.compile, [], [], {}
 
@@ -140,15 +141,19 @@ def test_a_compiled_training_learns_the_same(tiny_config, tiny_run, shapes, tmp_
         assert len(calls) == before
 
     monkeypatch.setattr(torch, "compile", lambda forward, mode: (modes.append(mode), compile(forward, backend=backend))[1])
+    torch.compiler.reset()
     for mode in ("none", "reduce-overhead"):
-        config, run = load_config(tiny_config, [*SHORT, f"{name}.training.compile={mode}"], "float32"), Run(tmp_path / mode)
+        config, run = load_config(tiny_config, [*SHORT, "classifier.training.steps=30", f"{name}.training.compile={mode}"], "float32"), Run(tmp_path / mode)
+        data = Dataset.open(shapes)
         if name == "autoencoder":
-            train_autoencoder(run, Dataset.open(shapes), config.autoencoder, WORLD, preview=preview)
+            train_autoencoder(run, data, config.autoencoder, WORLD, preview=preview)
+        elif name == "classifier":
+            train_classifier(run, data, config.classifier, WORLD)
         else:
             shutil.copytree(tiny_run / "autoencoder", run.folder / "autoencoder")
-            train_diffusion(run, Dataset.open(shapes), config.diffusion, config.sampling, WORLD, preview=preview)
+            train_diffusion(run, data, config.diffusion, config.sampling, WORLD, preview=preview)
         weights[mode] = load_tensors(getattr(run, name).model_path)[0]
-        assert len(calls) >= (0 if mode == "none" else 30) and set(modes) == ({mode} - {"none"})
+        assert (len(modes), len(calls)) == ((0, 0) if mode == "none" else (parts, 30 * parts))
     assert weights["none"].keys() == weights["reduce-overhead"].keys()
     assert all(torch.equal(value, weights["reduce-overhead"][key]) for key, value in weights["none"].items())
 
