@@ -3,8 +3,9 @@
 It knows nothing of data sets, training loops or diffusion, and imports neither of the other two packages.
 """
 
+from autoencoder.adversary import AdversarialLoss, Discriminator
 from autoencoder.losses import AutoencoderLoss, AutoencoderLossConfig
 from autoencoder.model import Autoencoder, AutoencoderConfig
 from autoencoder.posterior import Posterior
 
-__all__ = ["Autoencoder", "AutoencoderConfig", "AutoencoderLoss", "AutoencoderLossConfig", "Posterior"]
+__all__ = ["AdversarialLoss", "Autoencoder", "AutoencoderConfig", "AutoencoderLoss", "AutoencoderLossConfig", "Discriminator", "Posterior"]

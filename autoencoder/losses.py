@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autoencoder.model import Autoencoder
+from autoencoder.posterior import Posterior
 
 PATCH, FLAT = 4, 1e-5  # pixels a side; a squared difference too small to see, where the root would be steep
 
@@ -38,17 +39,23 @@ class AutoencoderLoss(nn.Module):
         exact: a decoder that has only seen exact latents turns small errors into visible ones.
         """
         posterior = autoencoder.encode(images)
+        loss, terms = self.distance(images, autoencoder.decode(self.latents(posterior, noise_like, uniform_like)))
+        terms["kl"] = posterior.kl().mean() / images[0].numel()
+        return loss + self.config.kl_weight * terms["kl"], terms
+
+    def latents(self, posterior: Posterior, noise_like: Callable[[Tensor], Tensor], uniform_like: Callable[[Tensor], Tensor]) -> Tensor:
+        """What the decoder is given, (N, C, h, w)."""
         latents = posterior.sample(noise_like(posterior.mean))
-        if self.config.latent_noise:
-            spread = latents.detach().std(dim=(0, 2, 3), keepdim=True)  # (1, C, 1, 1)
-            level = self.config.latent_noise * uniform_like(latents[:, :1, :1, :1])  # (N, 1, 1, 1)
-            latents = latents + level * spread * noise_like(latents)
-        reconstructions = autoencoder.decode(latents)
-        terms = {
-            "l1": (reconstructions - images).abs().mean(),
-            "kl": posterior.kl().mean() / images[0].numel(),
-        }
-        loss = terms["l1"] + self.config.kl_weight * terms["kl"]
+        if not self.config.latent_noise:
+            return latents
+        spread = latents.detach().std(dim=(0, 2, 3), keepdim=True)  # (1, C, 1, 1)
+        level = self.config.latent_noise * uniform_like(latents[:, :1, :1, :1])  # (N, 1, 1, 1)
+        return latents + level * spread * noise_like(latents)
+
+    def distance(self, images: Tensor, reconstructions: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss () and its terms, of what the decoder gives alone."""
+        terms = {"l1": (reconstructions - images).abs().mean()}
+        loss = terms["l1"]
         if self.config.edge_weight:
             terms["edges"] = (edge_strength(reconstructions) - edge_strength(images)).abs().mean()
             loss = loss + self.config.edge_weight * terms["edges"]

@@ -32,7 +32,7 @@ def load_config(path: Path, settings: list[str] = (), precision: str | None = No
     """Read a TOML file and apply `settings` ("a.b=value") and a precision for all stages. ValueError in one line."""
     config = build(read_toml(find(path)), settings, precision, str(path))
     others = {"autoencoder": config.autoencoder, "autoencoder.perceptual_classifier": config.autoencoder.perceptual_classifier,
-              "classifier": config.classifier}
+              "autoencoder.adversary": config.autoencoder.adversary, "classifier": config.classifier}
     if name := next((name for name, stage in others.items() if stage.training.snapshots), None):
         raise ValueError(f"{path}: {name}.training.snapshots: only diffusion.training takes snapshots, from which its average is chosen "
                          "afterwards")
@@ -50,7 +50,7 @@ def build(tree: dict, settings: list[str], precision: str | None, source: str) -
     for setting in settings:
         assign(tree, setting)
     if precision:
-        for stage in ("autoencoder", "autoencoder.perceptual_classifier", "classifier", "diffusion"):
+        for stage in ("autoencoder", "autoencoder.perceptual_classifier", "autoencoder.adversary", "classifier", "diffusion"):
             assign(tree, f"{stage}.training.precision={precision}")
     try:
         return Config.model_validate(over(Config().model_dump(), tree))

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import tomli_w
 
-CAPTIONS = {
-    "autoencoder": ("autoencoder", "ldm train-autoencoder"),
-    "classifier": ("judge", "ldm train-classifier"),
-    "diffusion": ("denoiser", "ldm train-diffusion"),
-    "perceptual": ("perceptual classifier", "ldm train-autoencoder"),
+CAPTIONS = {  # of each part: what it is called, what trains it, where its settings are
+    "autoencoder": ("autoencoder", "ldm train-autoencoder", "autoencoder"),
+    "classifier": ("judge", "ldm train-classifier", "classifier"),
+    "diffusion": ("denoiser", "ldm train-diffusion", "diffusion"),
+    "perceptual": ("perceptual classifier", "ldm train-autoencoder", "autoencoder.perceptual_classifier"),
+    "adversary": ("decoder against an adversary", "ldm train-autoencoder", "autoencoder.adversary"),
 }
 
 
@@ -39,6 +40,10 @@ class Part:
     @property
     def caption(self) -> str:
         return CAPTIONS[self.name][0]
+
+    @property
+    def settings(self) -> str:
+        return CAPTIONS[self.name][2]
 
     @property
     def trained(self) -> bool:
@@ -71,7 +76,7 @@ class Run:
         self.folder = Path(folder)
         self.autoencoder, self.classifier = Part(self.folder / "autoencoder"), Part(self.folder / "classifier")
         self.diffusion, self.perceptual = Part(self.folder / "diffusion"), Part(self.folder / "perceptual")
-        self.reference = self.folder / "reference"
+        self.adversary, self.reference = Part(self.folder / "adversary"), self.folder / "reference"
         self.scores_path = self.folder / "scores.json"
 
     @classmethod

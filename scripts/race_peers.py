@@ -119,6 +119,7 @@ def by_the_clock(turn, step: Callable[[int, float], None], network: nn.Module, a
     while number % every or (now := turn.elapsed()) < until:
         step(number, (now - begin) / (until - begin))
         number += 1
+        turn.race.tell(f"{turn.name}: {number} steps, {now / 60:.1f} of {turn.race.seconds / 60:g} minutes")
         average.update(number)
         if look and number % every == 0 and turn.is_due():
             with averaged(network, average):
@@ -157,7 +158,8 @@ class Ddpm:
             chosen = torch.tensor(labels[first:first + size], device=self.race.device)
             denoise = guided(self.predict, chosen, self.race.data.num_classes, self.settings.guidance)
             x = PerSeedNoise(seeds[first:first + size], self.race.device).draw(self.shape)
-            for moment in self.sampler.timesteps:
+            for done, moment in enumerate(self.sampler.timesteps):
+                self.race.tell(f"drawing: {first} of {len(seeds)} images, {done} of {self.settings.steps} steps of the next {len(chosen)}")
                 x = self.sampler.step(denoise(x, float(moment)), moment, x).prev_sample
             with self.race.cast():
                 parts.append(to_uint8(decode(x)))

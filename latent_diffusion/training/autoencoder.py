@@ -16,14 +16,18 @@ from latent_diffusion.classifier import ClassifierConfig
 from latent_diffusion.data.reference import DataFacts
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import autocast, place
+from latent_diffusion.progress import say
 from latent_diffusion.run import Part, Run, load_tensors, load_weights
+from latent_diffusion.training.adversary import AdversaryStage, sharpen
 from latent_diffusion.training.classifier import ClassifierStage, load_classifier, train_network
 from latent_diffusion.training.distributed import World
+from latent_diffusion.training.latents import forget_moments
 from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
 from latent_diffusion.training.randomness import StepRandom, stream_seed
 from latent_diffusion.training.stage import Images, Start, begin, commit, first_images, flipped, initialise_from, spread
 
 NORMALISED_ON = 10_000  # train images, at most
+ENCODING = ("encoder.", "to_latents.", "shift", "scale")  # what the names of tensors that make latents begin with
 
 
 class AutoencoderStage(BaseModel):
@@ -39,6 +43,8 @@ class AutoencoderStage(BaseModel):
         model=ClassifierConfig(widths=(32, 64, 128)), training=TrainingConfig(steps=600, batch_size=64, learning_rate=3e-3, seed=1))
     lpips_backbone: Path | None = Field(None, description="file of torchvision's vgg16 weights; else the torch cache")
     training: TrainingConfig = TrainingConfig()
+    adversarial: bool = Field(False, description="whether the decoder then goes on against a PatchGAN, for sharpness")
+    adversary: AdversaryStage = AdversaryStage()
 
 
 class AutoencoderObjective(nn.Module):
@@ -57,6 +63,7 @@ def train_autoencoder(run: Run, data: Dataset, stage: AutoencoderStage, world: W
                       preview: Callable[[Autoencoder, int], Path | None] | None = None) -> None:
     part = run.autoencoder
     stage = begin(part, stage, data, start, world)
+    former = encoding(part) if start.resume and part.trained else None
     perceptual = perceptual_distance(run, data, stage, world, start)
     task = autoencoder_task(data, stage, world.device, perceptual)
     if start.init:
@@ -64,7 +71,27 @@ def train_autoencoder(run: Run, data: Dataset, stage: AutoencoderStage, world: W
     commit(run, part, stage, data, start, world)
     train(task, stage.training, part, world, start.resume, preview, start.tensorboard)
     normalise(task.model, Images(data, data.train, world.device), stage.training)
+    if stage.adversarial:
+        sharpen(run, data, task.model, AutoencoderLoss(stage.loss, perceptual), stage.adversary, world, start)
     save_model(part, task.model, world)
+    if former and world.first:
+        keep_denoiser(run, data, former)
+
+
+def encoding(part: Part) -> tuple[str, dict[str, Tensor]]:
+    """The checksum of an autoencoder, and those of its tensors that make latents."""
+    tensors = load_tensors(part.model_path)[0]
+    return part.checksum(), {name: tensor for name, tensor in tensors.items() if name.startswith(ENCODING)}
+
+
+def keep_denoiser(run: Run, data: Dataset, former: tuple[str, dict[str, Tensor]]) -> None:
+    """A denoiser of this run's former autoencoder belongs to the new one too, where only the decoder has changed."""
+    (old, before), (new, now), part = former, encoding(run.autoencoder), run.diffusion
+    if old != new and part.config_path.is_file() and part.read_config()["autoencoder_checksum"] == old and \
+            all(torch.equal(tensor, now[name]) for name, tensor in before.items()):
+        part.write_config({**part.read_config(), "autoencoder_checksum": new})
+        forget_moments(data, old)  # the same latents, under the old name
+        say(f"the encoder is as it was, so the {part.caption} of {run.folder} needs no training")
 
 
 def autoencoder_task(data: Dataset, stage: AutoencoderStage, device: torch.device,

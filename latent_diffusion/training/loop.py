@@ -246,12 +246,12 @@ def out_of_memory(part: Part, reached: Reached):
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             raise ValueError(f"the {part.caption}'s training ran out of memory on {reached.world.device}: try a smaller "
-                             f"--set {part.name}.training.batch_size=…; {kept(part, reached.saved)}") from error
+                             f"--set {part.settings}.training.batch_size=…; {kept(part, reached.saved)}") from error
         raise
 
 
 def not_finite(part: Part, step: int, saved: int, config: TrainingConfig) -> str:
-    rate = f"--set {part.name}.training.learning_rate={config.learning_rate / 3:.1g}"
+    rate = f"--set {part.settings}.training.learning_rate={config.learning_rate / 3:.1g}"
     return (f"the {part.caption}'s loss is not finite any more by step {step}: try {rate}"
             f"{' or --precision float32' if config.precision == 'bfloat16' else ''}; {kept(part, saved)}")
 

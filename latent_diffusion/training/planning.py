@@ -34,7 +34,7 @@ def trial_task(stage: Stage, autoencoder: AutoencoderConfig, data: Dataset, devi
 
 
 def seconds_per_step(stage: Stage, autoencoder: AutoencoderConfig, data: Dataset, world: World, steps: int = STEPS) -> float:
-    """Median time of a training step, at a learning rate of 0. Without the perceptual term of stage one."""
+    """Median time of a training step, at a learning rate of 0. Without stage one's perceptual term and adversary."""
     task, config = trial_task(stage, autoencoder, data, world.device), stage.training
     optimizers = make_optimizers(task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device)
     set_rate(optimizers, 0.0)
@@ -49,7 +49,7 @@ def seconds_per_step(stage: Stage, autoencoder: AutoencoderConfig, data: Dataset
 
 
 def flops_per_image(stage: Stage, autoencoder: AutoencoderConfig, data: Dataset, device: torch.device) -> float:
-    """Of a training step, 2 x MAC, as three forward passes. Without the perceptual term of stage one."""
+    """Of a training step, 2 x MAC, as three forward passes. Without stage one's perceptual term and adversary."""
     task, images = trial_task(stage, autoencoder, data, device), 8
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         task.objective(task.batch(np.arange(images) % task.rows), StepRandom(0, 0, 0, device))

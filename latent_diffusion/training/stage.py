@@ -43,7 +43,7 @@ def begin(part: Part, stage: BaseModel, data: Dataset, start: Start, world: Worl
     if start.resume and recorded:
         before = type(stage).model_validate(recorded[part.name])
         if before.model != stage.model:
-            raise ValueError(f"--resume cannot change the shape of the {part.caption}: leave out --set {part.name}.model…")
+            raise ValueError(f"--resume cannot change the shape of the {part.caption}: leave out --set {part.settings}.model…")
         if recorded["data"]["checksum"] != data.info.checksum:
             raise ValueError(f"{data.folder} has changed since this training began, so it cannot be resumed: --overwrite "
                              "trains anew, and --init starts a new --run from its weights")

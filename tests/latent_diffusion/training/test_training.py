@@ -197,13 +197,14 @@ def test_an_interrupt_saves_and_exits_130(shapes, tiny_config, tmp_path):
 def test_two_processes_under_torchrun(shapes, tiny_config, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--", "latent_diffusion",
                "train-autoencoder", str(tiny_config), "--data", str(shapes), "--run", str(tmp_path / "two"), "--device", "cpu",
-               "--set", "autoencoder.training.steps=20"]
+               "--set", "autoencoder.training.steps=20", "--set", "autoencoder.adversarial=true", "--set", "autoencoder.adversary.training.steps=20"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr[-2000:]
     run = Run(tmp_path / "two")
     assert run.autoencoder.trained
-    steps = [json.loads(line)["step"] for line in run.autoencoder.metrics_path.read_text().splitlines()]
-    assert steps == [20]  # one process writes
+    for part in (run.autoencoder, run.adversary):
+        steps = [json.loads(line)["step"] for line in part.metrics_path.read_text().splitlines()]
+        assert steps == [20]  # one process writes
 
 
 def test_average_against_its_definition():
