@@ -1,8 +1,10 @@
-"""A PatchGAN that sharpens a trained decoder: what is small and unlike real images is punished, patch by patch.
+"""A PatchGAN that sharpens a trained decoder: patches whose fine detail is unlike that of real images are punished.
 
 The encoder, and so the latents, stay as they are. (Adversarial terms for autoencoders: Esser et al. 2021, "Taming transformers";
 patches: Isola et al. 2017; hinge: Lim & Ye 2017; spectral norm: Miyato et al. 2018.)
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -35,21 +37,22 @@ class Discriminator(nn.Module):
 
 
 class AdversarialLoss(nn.Module):
-    """What decoder and discriminator minimise, both in one: each one's gradient leaves the other alone."""
+    """What decoder and discriminator minimise, in one sum: the gradient of either's part leaves the other alone."""
 
     def __init__(self, loss: AutoencoderLoss, discriminator: Discriminator, weight: float):
-        """weight: of how unreal the discriminator finds reconstructions, beside the autoencoder's own loss."""
+        """weight: of the generator's loss, which is how unreal reconstructions look to the discriminator."""
         super().__init__()
         self.loss, self.discriminator, self.weight = loss, discriminator, weight
 
-    def forward(self, autoencoder: Autoencoder, images: Tensor, noise_like, uniform_like) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss () and its terms for images (N, 3, H, W) in [-1, 1]."""
+    def forward(self, autoencoder: Autoencoder, images: Tensor, noise_like: Callable[[Tensor], Tensor],
+                uniform_like: Callable[[Tensor], Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss () and its terms for images (N, 3, H, W) in [-1, 1]. The encoder gets no gradient."""
         with torch.no_grad():
-            latents = self.loss.latents(autoencoder.encode(images), noise_like, uniform_like)
+            latents = self.loss.noisy_latents(autoencoder.encode(images), noise_like, uniform_like)
         reconstructions = autoencoder.decode(latents)
         loss, terms = self.loss.distance(images, reconstructions)
         fixed = {name: value.detach() for name, value in self.discriminator.named_parameters()}
-        unreal = -functional_call(self.discriminator, fixed, reconstructions).mean()
-        real, false = self.discriminator(torch.cat([images, reconstructions.detach()])).chunk(2)
-        judging = F.relu(1 - real).mean() + F.relu(1 + false).mean()
-        return loss + self.weight * unreal + judging, terms | {"unreal": unreal, "judging": judging}
+        generator = -functional_call(self.discriminator, fixed, reconstructions).mean()
+        real, fake = self.discriminator(torch.cat([images, reconstructions.detach()])).chunk(2)
+        discriminator = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+        return loss + self.weight * generator + discriminator, terms | {"generator": generator, "discriminator": discriminator}

@@ -33,18 +33,18 @@ class AutoencoderLoss(nn.Module):
 
     def forward(self, autoencoder: Autoencoder, images: Tensor, noise_like: Callable[[Tensor], Tensor],
                 uniform_like: Callable[[Tensor], Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss () and its terms for images (N, 3, H, W) in [-1, 1].
-
-        The decoder is given latents with noise of a random level, because what a denoiser hands it later is never
-        exact: a decoder that has only seen exact latents turns small errors into visible ones.
-        """
+        """Loss () and its terms for images (N, 3, H, W) in [-1, 1]."""
         posterior = autoencoder.encode(images)
-        loss, terms = self.distance(images, autoencoder.decode(self.latents(posterior, noise_like, uniform_like)))
+        loss, terms = self.distance(images, autoencoder.decode(self.noisy_latents(posterior, noise_like, uniform_like)))
         terms["kl"] = posterior.kl().mean() / images[0].numel()
         return loss + self.config.kl_weight * terms["kl"], terms
 
-    def latents(self, posterior: Posterior, noise_like: Callable[[Tensor], Tensor], uniform_like: Callable[[Tensor], Tensor]) -> Tensor:
-        """What the decoder is given, (N, C, h, w)."""
+    def noisy_latents(self, posterior: Posterior, noise_like: Callable[[Tensor], Tensor], uniform_like: Callable[[Tensor], Tensor]) -> Tensor:
+        """What the decoder is given, (N, C, h, w): latents with noise of a random level.
+
+        What a denoiser hands it later is never exact, and a decoder that has only seen exact latents turns small errors
+        into visible ones.
+        """
         latents = posterior.sample(noise_like(posterior.mean))
         if not self.config.latent_noise:
             return latents
@@ -53,7 +53,7 @@ class AutoencoderLoss(nn.Module):
         return latents + level * spread * noise_like(latents)
 
     def distance(self, images: Tensor, reconstructions: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss () and its terms, of what the decoder gives alone."""
+        """Loss () and its terms that compare reconstructions with images: all but the KL divergence."""
         terms = {"l1": (reconstructions - images).abs().mean()}
         loss = terms["l1"]
         if self.config.edge_weight:

@@ -32,7 +32,7 @@ def load_config(path: Path, settings: list[str] = (), precision: str | None = No
     """Read a TOML file and apply `settings` ("a.b=value") and a precision for all stages. ValueError in one line."""
     config = build(read_toml(find(path)), settings, precision, str(path))
     others = {"autoencoder": config.autoencoder, "autoencoder.perceptual_classifier": config.autoencoder.perceptual_classifier,
-              "autoencoder.adversary": config.autoencoder.adversary, "classifier": config.classifier}
+              "classifier": config.classifier}
     if name := next((name for name, stage in others.items() if stage.training.snapshots), None):
         raise ValueError(f"{path}: {name}.training.snapshots: only diffusion.training takes snapshots, from which its average is chosen "
                          "afterwards")

@@ -7,6 +7,8 @@ import json
 import time
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from latent_diffusion.config import Config, load_config, resumed_config
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
@@ -92,11 +94,15 @@ def plan(run: Run, data: Dataset, config: Config, world: World) -> Config:
     share = min(1.0, MOST_SECONDS / max(seconds, 1e-9))
     say(f"on {world.device}, in {precision}: training takes about {clock(seconds * share)} minutes" +
         (f"; this machine is slow, so every stage takes {share:.0%} of its steps, and the pictures will be poorer" if share < 1 else ""))
-    for name, chosen in stages.items():
-        training = chosen.training
-        fewer = {setting: max(10, round(share * getattr(training, setting))) for setting in ("steps", "warmup_steps", "preview_every")}
-        stages[name] = chosen.model_copy(update={"training": training.model_copy(update=fewer)})
+    stages = {name: shortened(chosen, share) for name, chosen in stages.items()}
+    stages["autoencoder"] = stages["autoencoder"].model_copy(update={"adversary": shortened(config.autoencoder.adversary, share)})
     return config.model_copy(update=stages)
+
+
+def shortened(stage: BaseModel, share: float) -> BaseModel:
+    training = stage.training
+    fewer = {setting: max(10, round(share * getattr(training, setting))) for setting in ("steps", "warmup_steps", "preview_every")}
+    return stage.model_copy(update={"training": training.model_copy(update=fewer)})
 
 
 def train_autoencoder_if_needed(run: Run, data: Dataset, config: Config, world: World) -> None:

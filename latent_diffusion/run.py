@@ -18,7 +18,7 @@ CAPTIONS = {  # of each part: what it is called, what trains it, where its setti
     "classifier": ("judge", "ldm train-classifier", "classifier"),
     "diffusion": ("denoiser", "ldm train-diffusion", "diffusion"),
     "perceptual": ("perceptual classifier", "ldm train-autoencoder", "autoencoder.perceptual_classifier"),
-    "adversary": ("decoder against an adversary", "ldm train-autoencoder", "autoencoder.adversary"),
+    "adversary": ("sharpening", "ldm train-autoencoder", "autoencoder.adversary"),
 }
 
 
@@ -42,6 +42,10 @@ class Part:
         return CAPTIONS[self.name][0]
 
     @property
+    def command(self) -> str:
+        return CAPTIONS[self.name][1]
+
+    @property
     def settings(self) -> str:
         return CAPTIONS[self.name][2]
 
@@ -54,7 +58,7 @@ class Part:
         if not self.trained:
             unfinished = " (its training was interrupted: add --resume)" if self.checkpoint_path.is_file() else ""
             raise ValueError(f"{self.folder.parent} has no trained {self.caption} yet: "
-                             f"run {CAPTIONS[self.name][1]} first{unfinished}")
+                             f"run {self.command} first{unfinished}")
         return self
 
     def read_config(self) -> dict:

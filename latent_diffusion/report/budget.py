@@ -84,8 +84,8 @@ def near_floor(scores: Scores, reconstruction: ReconstructionScores, lost: float
 def autoencoder_advice(reconstruction: ReconstructionScores) -> str:
     if reconstruction.sharpness < SOFT:
         return (f"Its reconstructions are soft ({reconstruction.sharpness:.0%} of the edges, PSNR {reconstruction.psnr:.1f} dB): more "
-                "edge_weight (autoencoder.loss), a decoder that goes on against an adversary (autoencoder.adversarial) and more "
-                "latent_channels answer that.")
+                "edge_weight (autoencoder.loss) and more latent_channels answer that, and without training stage two again an adversary for the "
+                "decoder: ldm train-autoencoder --data DATA --run RUN --resume --set autoencoder.adversarial=true.")
     return (f"Its reconstructions are sharp ({reconstruction.sharpness:.0%} of the edges, PSNR {reconstruction.psnr:.1f} dB), so it is "
             "details that get lost: more steps, more latent_channels, or a smaller factor.")
 

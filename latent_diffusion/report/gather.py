@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from latent_diffusion.data.reference import DataFacts, Reference
 from latent_diffusion.data.store import Dataset, DatasetInfo
 from latent_diffusion.evaluation.scores import Scores
-from latent_diffusion.run import CAPTIONS, Part, Run
+from latent_diffusion.run import Part, Run
 from latent_diffusion.studies.sweep import CONFIRMED, LIST, Trial, read_trials
 
 STAGES = ("autoencoder", "classifier", "diffusion")
@@ -88,7 +88,7 @@ def attempt(missing: dict[str, str], what: str, load: Callable[[], Loaded]) -> L
 def read_training(part: Part) -> Training:
     lines = part.metrics_path.read_text().splitlines() if part.metrics_path.is_file() else []
     log = [json.loads(line) for line in lines if line.endswith("}")]  # a power cut may leave half a line
-    return Training(part.name, *CAPTIONS[part.name], part.trained, part.read_config(), log)
+    return Training(part.name, part.caption, part.command, part.trained, part.read_config(), log)
 
 
 def earlier_scores(recorded: dict) -> dict[str, Scores]:

@@ -1,36 +1,45 @@
 """The end of stage one, where asked for: the decoder goes on against a PatchGAN, and the encoder stays as it is."""
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Callable
+from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import nn
 
-from autoencoder import AdversarialLoss, Autoencoder, AutoencoderLoss, Discriminator
+from autoencoder import Autoencoder, Discriminator
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import place
 from latent_diffusion.run import Run
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Task, TrainingConfig, train
-from latent_diffusion.training.randomness import StepRandom, stream_seed
-from latent_diffusion.training.stage import Images, Start, begin, commit, flipped
+from latent_diffusion.training.randomness import stream_seed
+from latent_diffusion.training.stage import Images, Start, begin, commit
+
+Width = Annotated[int, Field(ge=1)]
 
 
 class DiscriminatorConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    widths: tuple[int, int, int] = Field((32, 64, 128), description="channels at half the size, a quarter, and there again")
+    widths: tuple[Width, Width, Width] = Field((32, 64, 128), description="channels at half the size, at a quarter, and there again")
 
 
 class AdversaryStage(BaseModel):
-    """How a decoder goes on against a discriminator."""
+    """How a decoder goes on against a discriminator; both learn at one rate."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: DiscriminatorConfig = DiscriminatorConfig()
-    weight: float = Field(0.01, gt=0, description="of how unreal it finds reconstructions, beside the autoencoder's own loss")
+    weight: float = Field(0.01, gt=0, allow_inf_nan=False, description="of the generator's loss, beside the autoencoder's own")
     training: TrainingConfig = TrainingConfig(steps=800, batch_size=16, learning_rate=5e-4, optimizer="adamw", weight_decay=0.0)
+
+    @model_validator(mode="after")
+    def _training(self):
+        if self.training.snapshots or self.training.compile != "none":
+            raise ValueError("training.snapshots and training.compile are not for this short training: leave them out")
+        return self
 
 
 class Contest(nn.Module):
@@ -41,37 +50,29 @@ class Contest(nn.Module):
         self.decoder, self.to_patches, self.discriminator = autoencoder.decoder, autoencoder.to_patches, discriminator
 
 
-class ContestObjective(nn.Module):
-    def __init__(self, model: Contest, autoencoder: Autoencoder, loss: AdversarialLoss, flip: bool):
-        super().__init__()
-        self.model, self.autoencoder, self.loss, self.flip = model, autoencoder, loss, flip
+def sharpen(run: Run, data: Dataset, autoencoder: Autoencoder, objective: Callable[[Discriminator], nn.Module], stage: AdversaryStage,
+            settings: str, world: World, start: Start) -> None:
+    """Train the decoder of a trained autoencoder in place, by the `objective` of it and a discriminator.
 
-    def forward(self, batch: tuple[Tensor, Tensor], random: StepRandom) -> tuple[Tensor, dict[str, Tensor]]:
-        images, _ = batch
-        if self.flip:
-            images = flipped(images, random.uniform(len(images)))
-        return self.loss(self.autoencoder, images, random.normal_like, random.uniform_like)
-
-
-def sharpen(run: Run, data: Dataset, autoencoder: Autoencoder, loss: AutoencoderLoss, stage: AdversaryStage, world: World, start: Start) -> None:
-    """Train the decoder of a trained, normalised autoencoder in place. It begins anew where the autoencoder has changed since."""
-    part, before = run.adversary, fingerprint(autoencoder)
-    going_on = start.resume and part.config_path.is_file() and part.read_config().get("autoencoder_fingerprint") == before
-    start = replace(start, resume=going_on, overwrite=not going_on, init=None)
+    It resumes, or finds itself done, where the autoencoder's weights and the `settings` that bear on it are those it
+    began with, and else begins anew.
+    """
+    part, begun_with = run.adversary, fingerprint(autoencoder, settings)
+    resume = start.resume and part.config_path.is_file() and part.read_config().get("begun_with") == begun_with
+    start = Start(resume=resume, overwrite=True, tensorboard=start.tensorboard)
     stage = begin(part, stage, data, start, world)
     torch.manual_seed(stream_seed(stage.training.seed))
-    model = place(Contest(autoencoder, Discriminator(stage.model.widths)), world.device)
-    images = Images(data, data.train, world.device)
+    model = Contest(autoencoder, Discriminator(stage.model.widths))
     for parameter in (*autoencoder.encoder.parameters(), *autoencoder.to_latents.parameters()):
         parameter.requires_grad_(False)
-    objective = place(ContestObjective(model, autoencoder, AdversarialLoss(loss, model.discriminator, stage.weight), data.info.flip), world.device)
-    commit(run, part, stage, data, start, world, autoencoder_fingerprint=before)
-    train(Task(model, objective, len(images), images), stage.training, part, world, start.resume, tensorboard=start.tensorboard)
+    images = Images(data, data.train, world.device)
+    task = Task(model, place(objective(model.discriminator), world.device), len(images), images)
+    commit(run, part, stage, data, start, world, begun_with=begun_with)
+    train(task, stage.training, part, world, start.resume, tensorboard=start.tensorboard)
 
 
-def fingerprint(autoencoder: Autoencoder) -> str:
-    """Of its trained weights; shift and scale are measured again whenever a training is resumed."""
-    digest = hashlib.sha256()
+def fingerprint(autoencoder: Autoencoder, settings: str) -> str:
+    digest = hashlib.sha256(settings.encode())
     for parameter in autoencoder.parameters():
         digest.update(parameter.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

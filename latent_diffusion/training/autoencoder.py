@@ -1,6 +1,7 @@
 """Stage one: trains the autoencoder and measures the normalisation of its latents."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -10,24 +11,24 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from autoencoder import Autoencoder, AutoencoderConfig, AutoencoderLoss, AutoencoderLossConfig
+from autoencoder import AdversarialLoss, Autoencoder, AutoencoderConfig, AutoencoderLoss, AutoencoderLossConfig
 from autoencoder.perceptual import PerceptualDistance, lpips_distance
 from latent_diffusion.classifier import ClassifierConfig
 from latent_diffusion.data.reference import DataFacts
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import autocast, place
-from latent_diffusion.progress import say
 from latent_diffusion.run import Part, Run, load_tensors, load_weights
 from latent_diffusion.training.adversary import AdversaryStage, sharpen
 from latent_diffusion.training.classifier import ClassifierStage, load_classifier, train_network
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.latents import forget_moments
+from latent_diffusion.training.latents import encoding
 from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
 from latent_diffusion.training.randomness import StepRandom, stream_seed
 from latent_diffusion.training.stage import Images, Start, begin, commit, first_images, flipped, initialise_from, spread
 
 NORMALISED_ON = 10_000  # train images, at most
-ENCODING = ("encoder.", "to_latents.", "shift", "scale")  # what the names of tensors that make latents begin with
+NOT_FOR_SHARPENING = {"training": True, "perceptual_classifier": True, "lpips_backbone": True,
+                      "adversary": {"training": {"precision", "preview_every", "checkpoint_every"}}}  # what it need not begin anew for
 
 
 class AutoencoderStage(BaseModel):
@@ -48,7 +49,7 @@ class AutoencoderStage(BaseModel):
 
 
 class AutoencoderObjective(nn.Module):
-    def __init__(self, model: Autoencoder, loss: AutoencoderLoss, flip: bool):
+    def __init__(self, model: Autoencoder, loss: AutoencoderLoss | AdversarialLoss, flip: bool):
         super().__init__()
         self.model, self.loss, self.flip = model, loss, flip
 
@@ -63,35 +64,23 @@ def train_autoencoder(run: Run, data: Dataset, stage: AutoencoderStage, world: W
                       preview: Callable[[Autoencoder, int], Path | None] | None = None) -> None:
     part = run.autoencoder
     stage = begin(part, stage, data, start, world)
-    former = encoding(part) if start.resume and part.trained else None
+    former = load_tensors(part.model_path)[0] if start.resume and part.trained else {}
     perceptual = perceptual_distance(run, data, stage, world, start)
     task = autoencoder_task(data, stage, world.device, perceptual)
     if start.init:
         initialise_from(start.init, part, task.model, data.info.class_names, world)
     commit(run, part, stage, data, start, world)
+    if not start.resume and world.first:
+        shutil.rmtree(run.adversary.folder, ignore_errors=True)
     train(task, stage.training, part, world, start.resume, preview, start.tensorboard)
-    normalise(task.model, Images(data, data.train, world.device), stage.training)
+    normalise(task.model, Images(data, data.train, world.device), stage.training, former)
     if stage.adversarial:
-        sharpen(run, data, task.model, AutoencoderLoss(stage.loss, perceptual), stage.adversary, world, start)
+        loss, settings = AutoencoderLoss(stage.loss, perceptual), stage.model_dump_json(exclude=NOT_FOR_SHARPENING)
+        sharpen(run, data, task.model, lambda discriminator: AutoencoderObjective(
+            task.model, AdversarialLoss(loss, discriminator, stage.adversary.weight), data.info.flip), stage.adversary, settings, world, start)
+        if preview and world.first:
+            preview(task.model, stage.training.steps)  # in place of the picture of before
     save_model(part, task.model, world)
-    if former and world.first:
-        keep_denoiser(run, data, former)
-
-
-def encoding(part: Part) -> tuple[str, dict[str, Tensor]]:
-    """The checksum of an autoencoder, and those of its tensors that make latents."""
-    tensors = load_tensors(part.model_path)[0]
-    return part.checksum(), {name: tensor for name, tensor in tensors.items() if name.startswith(ENCODING)}
-
-
-def keep_denoiser(run: Run, data: Dataset, former: tuple[str, dict[str, Tensor]]) -> None:
-    """A denoiser of this run's former autoencoder belongs to the new one too, where only the decoder has changed."""
-    (old, before), (new, now), part = former, encoding(run.autoencoder), run.diffusion
-    if old != new and part.config_path.is_file() and part.read_config()["autoencoder_checksum"] == old and \
-            all(torch.equal(tensor, now[name]) for name, tensor in before.items()):
-        part.write_config({**part.read_config(), "autoencoder_checksum": new})
-        forget_moments(data, old)  # the same latents, under the old name
-        say(f"the encoder is as it was, so the {part.caption} of {run.folder} needs no training")
 
 
 def autoencoder_task(data: Dataset, stage: AutoencoderStage, device: torch.device,
@@ -132,8 +121,14 @@ class Mean(nn.Module):
 
 
 @torch.inference_mode()
-def normalise(model: Autoencoder, images: Images, config: TrainingConfig) -> None:
-    """Measure mean and deviation of every latent channel on the train split, and store them in the weights."""
+def normalise(model: Autoencoder, images: Images, config: TrainingConfig, former: Mapping[str, Tensor] = {}) -> None:
+    """Measure mean and deviation of every latent channel on the train split, and store them in the weights.
+
+    `former`: the tensors of an earlier save. Where it encodes alike its normalisation is taken, to the last bit.
+    """
+    if former and all(torch.equal(tensor.cpu(), former[name]) for name, tensor in encoding(model.state_dict()).items()
+                      if name not in ("shift", "scale")):
+        return model.normalise(former["shift"], former["scale"])
     total = square = 0.0
     places = spread(len(images), NORMALISED_ON)
     for chunk in np.array_split(places, -(-len(places) // config.batch_size)):

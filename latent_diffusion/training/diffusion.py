@@ -19,7 +19,7 @@ from latent_diffusion.sampling.generate import SamplingConfig
 from latent_diffusion.training.autoencoder import load_autoencoder
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.ema import average_after
-from latent_diffusion.training.latents import cached_moments, forget_moments
+from latent_diffusion.training.latents import cached_moments, fits, forget_moments, latents_checksum
 from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
 from latent_diffusion.training.randomness import StepRandom, stream_seed
 from latent_diffusion.training.stage import Start, begin, commit, initialise_from
@@ -71,8 +71,8 @@ def train_diffusion(run: Run, data: Dataset, stage: DiffusionStage, sampling: Sa
     if autoencoder.image_size != data.info.image_size:
         raise ValueError(f"the autoencoder of {run.folder} takes {autoencoder.image_size}x{autoencoder.image_size} images, "
                          f"and {data.folder} holds {data.info.image_size}x{data.info.image_size}: give its own data set")
-    checksum, part = run.autoencoder.checksum(), run.diffusion
-    retrained = part.config_path.is_file() and part.read_config()["autoencoder_checksum"] != checksum
+    checksum, part = latents_checksum(run.autoencoder), run.diffusion
+    retrained = part.config_path.is_file() and not fits(run.autoencoder, part.read_config()["autoencoder_checksum"])
     if retrained and start.resume:
         raise ValueError(f"the autoencoder of {run.folder} was retrained, so its denoiser cannot be resumed: "
                          "--overwrite trains it anew")
@@ -85,7 +85,7 @@ def train_diffusion(run: Run, data: Dataset, stage: DiffusionStage, sampling: Sa
     task = diffusion_task(stage, moments, data.labels[data.train], data.info.class_names, world.device)
     if start.init:
         initialise_from(start.init, part, task.model, data.info.class_names, world)
-        if world.first and Run(start.init).diffusion.read_config()["autoencoder_checksum"] != checksum:
+        if world.first and not fits(run.autoencoder, Run(start.init).diffusion.read_config()["autoencoder_checksum"]):
             say(f"denoiser: {start.init} learnt the latents of another autoencoder; to share one, copy its autoencoder/ first")
     commit(run, part, stage, data, start, world, sampling=sampling.model_dump(mode="json"), autoencoder_checksum=checksum)
     train(task, stage.training, part, world, start.resume, preview, start.tensorboard)
@@ -117,7 +117,7 @@ def load_denoiser(run: Run, latent_channels: int, device: torch.device, average_
     """
     part = run.diffusion.require()
     config = part.read_config()
-    if config["autoencoder_checksum"] != run.autoencoder.checksum():
+    if not fits(run.autoencoder, config["autoencoder_checksum"]):
         raise ValueError(f"the denoiser of {run.folder} was trained on latents of another autoencoder (it was retrained "
                          "since): run ldm train-diffusion again")
     stage = DiffusionStage.model_validate(config["diffusion"])

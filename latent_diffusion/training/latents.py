@@ -1,22 +1,44 @@
 """The data set as latents: posterior moments of every train image, encoded once and cached beside the data set.
 
-The cache is keyed by the autoencoder's checksum, so that a retrained autoencoder never meets old latents.
+The cache is keyed by what encodes them, so that a retrained autoencoder never meets old latents.
 """
 
+import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from autoencoder import Autoencoder
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import autocast
 from latent_diffusion.progress import Progress
+from latent_diffusion.run import Part, load_tensors
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stage import Images
 
 ENCODE_BATCH = 128
+ENCODING = ("encoder.", "to_latents.", "shift", "scale")  # what the names of an autoencoder's tensors that make latents begin with
+
+
+def encoding(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if name.startswith(ENCODING)}
+
+
+def latents_checksum(part: Part) -> str:
+    """sha256 of what makes an autoencoder's latents: those that share it differ in their decoders alone."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(encoding(load_tensors(part.model_path)[0]).items()):
+        digest.update(name.encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def fits(autoencoder: Part, recorded: str) -> bool:
+    """Whether its latents are those of that checksum. (Earlier runs recorded that of the whole autoencoder.)"""
+    return recorded in (latents_checksum(autoencoder), autoencoder.checksum())
 
 
 def cached_moments(data: Dataset, autoencoder: Autoencoder, checksum: str, precision: str, world: World) -> np.ndarray:

@@ -34,7 +34,7 @@ def gradients(weight: float) -> tuple[dict, dict, dict]:
     model = Autoencoder(AutoencoderConfig(encoder_widths=(16,), decoder_widths=(16,), encoder_blocks=0, decoder_blocks=0), 16)
     adversary = AdversarialLoss(AutoencoderLoss(AutoencoderLossConfig(latent_noise=0)), Discriminator(WIDTHS), weight)
     loss, terms = adversary(model, images(2), torch.zeros_like, torch.zeros_like)
-    assert torch.isclose(loss, terms["l1"] + weight * terms["unreal"] + terms["judging"])
+    assert torch.isclose(loss, terms["l1"] + weight * terms["generator"] + terms["discriminator"])
     loss.backward()
     parts = {name: {key: p.grad for key, p in part.named_parameters()} for name, part in
              (("encoder", model.encoder), ("to_latents", model.to_latents), ("to_patches", model.to_patches),

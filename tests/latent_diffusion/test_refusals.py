@@ -28,6 +28,10 @@ def refused(ldm):
     ("diffusion.model.attention_levels=[7]", ["level 7"]),
     ("diffusoin.training.steps=5", ["did you mean diffusion"]),
     ("autoencoder.perceptual=vgg", ["'none'", "'lpips'"]),
+    ("autoencoder.adversary.model.widths=[0,16,16]", ["autoencoder.adversary.model.widths", "greater"]),
+    ("autoencoder.adversary.weight=inf", ["autoencoder.adversary.weight", "finite"]),
+    ("autoencoder.adversary.training.snapshots=2", ["autoencoder.adversary", "leave them out"]),
+    ("autoencoder.adversary.training.compile=default", ["autoencoder.adversary", "leave them out"]),
     ("steps", ["a.b=value"]),
 ])
 def test_settings(refused, shapes, tiny_config, tmp_path, setting, hints):
