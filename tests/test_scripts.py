@@ -230,11 +230,11 @@ def peers(monkeypatch):
 @pytest.fixture
 def turn(shapes, peers):
     """Of a race whose clock counts the times it is read, so that what is learnt does not depend on this machine."""
-    race = SimpleNamespace(data=Dataset.open(shapes), device=torch.device("cpu"), cast=nullcontext, sizes=peers.QUICK, seconds=400.0,
-                           config=SimpleNamespace(sampling=SamplingConfig(compute_batch=16)))
+    race = SimpleNamespace(data=Dataset.open(shapes), device=torch.device("cpu"), cast=nullcontext, tell=lambda text: None, sizes=peers.QUICK,
+                           seconds=400.0, config=SimpleNamespace(sampling=SamplingConfig(compute_batch=16)))
     clock = itertools.count()
     torch.manual_seed(0)
-    return SimpleNamespace(race=race, elapsed=lambda: float(next(clock)), is_due=lambda: False)
+    return SimpleNamespace(race=race, name="a peer", elapsed=lambda: float(next(clock)), is_due=lambda: False)
 
 
 def test_the_dcgan_learns_the_classes(peers, turn, tiny_run):
