@@ -9,8 +9,7 @@ from latent_diffusion.evaluation import table
 from latent_diffusion.evaluation.table import number
 from latent_diffusion.inspection.plots import Panel
 from latent_diffusion.report.compare import ABSENT, Comparison, Entry, within
-from latent_diffusion.report.curves import training_panels
-from latent_diffusion.report.gather import STAGES
+from latent_diffusion.report.curves import SHOWN, training_panels
 from latent_diffusion.report.page import environment, versions
 from latent_diffusion.run import write_atomic
 
@@ -70,11 +69,11 @@ def tables(found: Comparison) -> list[Table]:
 
 
 def panels(found: Comparison) -> list[Panel]:
-    """Training curves overlaid, of every stage that some run has."""
+    """Training curves overlaid, of every network that some run has."""
     shown = []
-    for stage in STAGES:
-        if trainings := {entry.name: entry.found.trainings[stage] for entry in found.entries if stage in entry.found.trainings}:
-            shown += training_panels(stage, trainings)
+    for name in SHOWN:
+        if trainings := {entry.name: entry.found.networks[name] for entry in found.entries if name in entry.found.networks}:
+            shown += training_panels(name, trainings)
     return shown
 
 

@@ -9,7 +9,8 @@ from latent_diffusion.report.gather import Training
 from latent_diffusion.studies.noise_loss import NoiseLoss
 from latent_diffusion.studies.sweep import TRIED, Trial
 
-SHOWN = {"autoencoder": {"loss": "loss", "psnr": "PSNR, dB"}, "classifier": {"loss": "loss", "accuracy": "accuracy"},
+SHOWN = {"autoencoder": {"loss": "loss", "psnr": "PSNR, dB"}, "perceptual": {"loss": "loss", "accuracy": "accuracy"},
+         "adversary": {"psnr": "PSNR, dB", "discriminator": "loss of the discriminator"}, "classifier": {"loss": "loss", "accuracy": "accuracy"},
          "diffusion": {"loss": "loss"}}
 SWEPT = {"fid": "FID", "accuracy": "accuracy", "precision": "precision", "recall": "recall"}
 NOT_VARIED = ("run", "class_guidance", "evaluations", "seconds", "first_seed", "scores")  # of trials on the same seeds

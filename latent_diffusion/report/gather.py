@@ -14,6 +14,7 @@ from latent_diffusion.run import Part, Run
 from latent_diffusion.studies.sweep import CONFIRMED, LIST, Trial, read_trials
 
 STAGES = ("autoencoder", "classifier", "diffusion")
+WITHIN_STAGE_ONE = {"perceptual": lambda stage: stage["perceptual"] == "classifier", "adversary": lambda stage: stage.get("adversarial", False)}
 Loaded = TypeVar("Loaded")
 
 
@@ -40,6 +41,11 @@ class Training:
     def seconds(self) -> float | None:
         return self.log[-1]["step"] * self.settings["batch_size"] / self.rate if self.rate else None
 
+    @property
+    def finished(self) -> bool:
+        """Also where no weights are kept of its own, as of the sharpening."""
+        return self.trained or bool(self.log) and self.log[-1]["step"] == self.settings["steps"]
+
 
 @dataclass
 class Gathered:
@@ -50,10 +56,17 @@ class Gathered:
     reference: Reference | None
     info: DatasetInfo | None
     trainings: dict[str, Training]
+    within: dict[str, Training]  # stage one: what it trains besides the autoencoder
     judge_accuracy: float | None
     earlier: dict[str, Scores]  # by the name under which scores.json has them
     trials: list[Trial]
     missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def networks(self) -> dict[str, Training]:
+        """All that was trained, in that order."""
+        first = {name: one for name, one in self.trainings.items() if name == "autoencoder"}
+        return first | self.within | self.trainings
 
     @property
     def name(self) -> str:
@@ -63,6 +76,9 @@ class Gathered:
 def gather(run: Run, data: Dataset | None = None) -> Gathered:
     """Read a run; ValueError where `data` is not what it was trained on."""
     trainings = {name: read_training(getattr(run, name)) for name in STAGES if getattr(run, name).config_path.is_file()}
+    stage = trainings["autoencoder"].config["autoencoder"] if "autoencoder" in trainings else None
+    within = {name: read_training(part) for name, wanted in WITHIN_STAGE_ONE.items()
+              if stage and wanted(stage) and (part := getattr(run, name)).config_path.is_file()}
     missing: dict[str, str] = {}
     reference = attempt(missing, "reference", lambda: Reference.open(run))
     facts = reference.facts if reference else DataFacts.model_validate(next(iter(trainings.values())).config["data"])
@@ -72,7 +88,7 @@ def gather(run: Run, data: Dataset | None = None) -> Gathered:
         missing["reference"] = "the run keeps no held-out images, because none were held out: ldm prepare --holdout 0.1"
     recorded = run.read_scores()
     trials = attempt(missing, "sweep", lambda: finished_sweep(run)) if (run.folder / "sweep" / LIST).is_file() else None
-    return Gathered(run, facts, reference, data.info if data else None, trainings, recorded.get("judge", {}).get("test_accuracy"),
+    return Gathered(run, facts, reference, data.info if data else None, trainings, within, recorded.get("judge", {}).get("test_accuracy"),
                     earlier_scores(recorded), trials or [], missing)
 
 

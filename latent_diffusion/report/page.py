@@ -65,7 +65,7 @@ def render(found: Gathered, measured: Measured) -> str:
         classes=table.class_rows(scores) if scores else [], right=table.accuracies(scores) if scores else {},
         confusion=confusion.rows(scores) if scores else None, mistakes=confusion.mistakes(scores) if scores else [],
         reconstructed=reconstructed(measured),
-        panels={name: curves.training_panels(name, {found.name: one}) for name, one in found.trainings.items()},
+        panels={name: curves.training_panels(name, {found.name: one}) for name, one in found.networks.items()},
         noise=curves.noise_panel(measured.noise) if measured.noise else None,
         swept=curves.sweep_panels(found.trials) if found.trials else [], best=spoken(found.trials[-1]) if found.trials else "",
         how=how_sampled(measured.pipe) if measured.pipe else "",

@@ -89,6 +89,23 @@ def test_a_run_with_stage_one_only_says_what_makes_the_rest(tiny_run, ldm, tmp_p
     assert "No budget yet" in text and {value for name, value in Elements(text).attributes if name == "id"} >= set(SECTIONS)
 
 
+def test_all_that_stage_one_trained_is_shown(tiny_config, shapes, ldm, tmp_path):
+    short = [f"autoencoder.{one}training.steps=4" for one in ("", "adversary.", "perceptual_classifier.")]
+    chosen = [*short, "autoencoder.adversarial=true", "autoencoder.perceptual=classifier"]
+    settings = [argument for setting in chosen for argument in ("--set", setting)]
+    where = ("train-autoencoder", "--data", shapes, "--run", tmp_path / "run", "--device", "cpu")
+    assert ldm(*where, tiny_config, *settings)[0] == 0
+    found = gather(Run(tmp_path / "run"))
+    assert list(found.networks) == ["autoencoder", "perceptual", "adversary"] and all(one.finished for one in found.networks.values())
+    assert ldm("report", tmp_path / "run", "--device", "cpu")[0] == 0
+    text = (tmp_path / "run" / "report.html").read_text()
+    for part in ("perceptual classifier", "sharpening"):
+        assert f"<tr><td>{part}</td><td>4 of 4</td>" in text
+    assert "sharpening: PSNR, dB" in text and "sharpening: loss of the discriminator" in text and "not finished" not in text
+    assert ldm(*where, "--resume", "--set", "autoencoder.adversarial=false")[0] == 0
+    assert list(gather(Run(tmp_path / "run")).networks) == ["autoencoder", "perceptual"]
+
+
 def test_one_class_has_no_scores_of_a_judge(tiny_config, ldm, tmp_path):
     source, data, run = tmp_path / "flat", tmp_path / "data", tmp_path / "run"
     source.mkdir()
