@@ -4,8 +4,10 @@ It knows nothing of data sets, training loops or diffusion, and imports neither 
 """
 
 from autoencoder.adversary import AdversarialLoss, Discriminator
+from autoencoder.blocks import GroupNorm
 from autoencoder.losses import AutoencoderLoss, AutoencoderLossConfig
 from autoencoder.model import Autoencoder, AutoencoderConfig
 from autoencoder.posterior import Posterior
 
-__all__ = ["AdversarialLoss", "Autoencoder", "AutoencoderConfig", "AutoencoderLoss", "AutoencoderLossConfig", "Discriminator", "Posterior"]
+__all__ = ["AdversarialLoss", "Autoencoder", "AutoencoderConfig", "AutoencoderLoss", "AutoencoderLossConfig", "Discriminator", "GroupNorm",
+           "Posterior"]

@@ -39,8 +39,6 @@ def lpips_distance(net: str = "vgg", backbone: Path | None = None) -> nn.Module:
     The linear weights come with the package; the backbone is torchvision's, from `backbone` or the usual torch cache,
     and its sha256 must begin as torchvision's own file name says. Raises ValueError with the remedy otherwise.
     """
-    import lpips
-
     name = LPIPS_BACKBONES[net]
     path = Path(backbone) if backbone else Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
@@ -51,6 +49,8 @@ def lpips_distance(net: str = "vgg", backbone: Path | None = None) -> nn.Module:
     wanted = name.removesuffix(".pth").rsplit("-", 1)[-1]
     if not digest.startswith(wanted):
         raise ValueError(f"{path} is not torchvision's {name} (its sha256 begins {digest[:8]}, not {wanted}): get it again")
+    import lpips
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # lpips still uses torchvision's old argument names
         distance = lpips.LPIPS(net=net, pretrained=True, pnet_rand=True, verbose=False)

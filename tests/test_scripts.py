@@ -64,7 +64,7 @@ def test_the_gpu_script_takes_what_is_faster_and_leaves_what_does_not_compile(sh
     compiled = gpu.Measured(whole.training.model_copy(update={"compile": "reduce-overhead"}), 0.004, whole.gflop)
     found = gpu.planned(config, {**steps, "diffusion": [whole, compiled]}, 600)
     assert (found.diffusion.training.compile, found.classifier.training.compile, found.autoencoder.training.compile) == ("reduce-overhead", "none", "none")
-    assert (found.classifier.training.steps, found.diffusion.training.steps) == (int(0.07 * 600 / 0.01), int(0.4 * 600 / 0.004))
+    assert (found.classifier.training.steps, found.diffusion.training.steps) == (int(gpu.SHARES["classifier"] * 600 / 0.01), int(gpu.SHARES["diffusion"] * 600 / 0.004))
     assert gpu.fastest([whole, gpu.Measured(compiled.training, 0.0095, 1.0)]) is whole  # not worth it
 
     def fails(stage, *others):

@@ -8,6 +8,8 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from autoencoder import GroupNorm
+
 AttentionBackend = Literal["auto", "sdpa", "xformers", "math"]
 HEAD_DIMENSION = 64
 
@@ -46,7 +48,7 @@ class SelfAttention(nn.Module):
     def __init__(self, channels: int, backend: AttentionBackend):
         super().__init__()
         self.heads, self.backend = max(1, channels // HEAD_DIMENSION), backend
-        self.norm = nn.GroupNorm(channels // 16, channels)
+        self.norm = GroupNorm(channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.out = nn.Conv2d(channels, channels, 1)
         nn.init.zeros_(self.out.weight), nn.init.zeros_(self.out.bias)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from autoencoder import GroupNorm
 from latent_diffusion.denoiser.attention import HEAD_DIMENSION, AttentionBackend, SelfAttention
 
 Width = Annotated[int, Field(ge=16, multiple_of=16)]
@@ -18,7 +19,7 @@ class UNetConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    widths: tuple[Width, ...] = Field((64, 128, 128), min_length=1, description="channels per resolution, each half the last")
+    widths: tuple[Width, ...] = Field((64, 128, 128), min_length=1, description="channels per resolution, the finest first; each next one has half the size")
     blocks: int = Field(1, ge=1, description="residual blocks per resolution, on the way down and on the way up")
     attention_levels: tuple[int, ...] = Field((1, 2), description="resolutions with self-attention; 0 is the finest")
     embedding_width: int = Field(256, ge=16, description="numbers that carry the noise level and the label")
@@ -53,10 +54,10 @@ class Block(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, embedding: int, attention: AttentionBackend | None):
         super().__init__()
-        self.norm1 = nn.GroupNorm(channels_in // 16, channels_in)
+        self.norm1 = GroupNorm(channels_in)
         self.conv1 = nn.Conv2d(channels_in, channels_out, 3, padding=1)
         self.modulation = nn.Linear(embedding, 2 * channels_out)
-        self.norm2 = nn.GroupNorm(channels_out // 16, channels_out)
+        self.norm2 = GroupNorm(channels_out)
         self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1)
         self.skip = nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else nn.Identity()
         self.attention = SelfAttention(channels_out, attention) if attention else nn.Identity()
@@ -101,7 +102,7 @@ class UNet(nn.Module):
             self.up_blocks.append(nn.ModuleList(block(2 * widths[level], level) for _ in range(config.blocks)))
             if level > 0:
                 self.upsamples.append(nn.Conv2d(widths[level], widths[level - 1], 3, padding=1))
-        self.norm_out = nn.GroupNorm(widths[0] // 16, widths[0])
+        self.norm_out = GroupNorm(widths[0])
         self.conv_out = nn.Conv2d(widths[0], latent_channels, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight), nn.init.zeros_(self.conv_out.bias)
 

@@ -1,9 +1,13 @@
 """Held-out real images to compare with: what a perfect generator would measure at the same N is the floor."""
 
+from functools import lru_cache
+from itertools import count, islice
+
 import numpy as np
 
 from latent_diffusion.data.cartoons import draw, species_and_seed
 from latent_diffusion.data.reference import DataFacts, Reference
+from latent_diffusion.data.sources import cartoon_count
 
 DRAWS = 3  # scores of real images are means over so many
 NEARLY = 0.1  # share of a matching draw that may be of other classes, where held-out images are short
@@ -12,14 +16,19 @@ ALIKE = 0.05  # class histograms count as one when no more than this share of th
 
 def real_images(reference: Reference, wanted: int) -> tuple[np.ndarray, np.ndarray]:
     """The run's held-out images, uint8 (N, H, W, 3), and labels (N,); of cartoons `wanted`, drawn anew beyond the data
-    set."""
+    set, in the classes that it kept."""
     if not is_cartoons(reference.facts) or len(reference.images) >= wanted:
         return np.asarray(reference.images), reference.labels
-    facts, first = reference.facts, reference.facts.images
-    extra = [species_and_seed(first + i) for i in range(wanted - len(reference.images))]
-    images = np.stack([draw(*one, size=facts.image_size) for one in extra])
-    labels = np.array([facts.class_names.index(species) for species, _ in extra], np.int64)
+    facts = reference.facts
+    images, labels = drawn_beyond(cartoon_count(facts.source), tuple(facts.class_names), facts.image_size, wanted - len(reference.images))
     return np.concatenate([reference.images, images]), np.concatenate([reference.labels, labels])
+
+
+@lru_cache(maxsize=1)  # a sweep asks for the same ones at every trial
+def drawn_beyond(first: int, names: tuple[str, ...], size: int, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The next `most` cartoons of these species from number `first` on, and their labels."""
+    chosen = list(islice((one for one in map(species_and_seed, count(first)) if one[0] in names), most))
+    return np.stack([draw(*one, size=size) for one in chosen]), np.array([names.index(species) for species, _ in chosen], np.int64)
 
 
 def is_cartoons(facts: DataFacts) -> bool:
@@ -35,7 +44,7 @@ def draws(labels: np.ndarray, shares: np.ndarray, n: int) -> list[np.ndarray]:
         sets = [order[i * n:(i + 1) * n] if DRAWS * n <= len(labels) else random.permutation(len(labels))[:n] for i in range(DRAWS)]
         return [np.sort(rows) for rows in sets] if n <= len(labels) else []
     wanted, there = np.asarray(shares) / np.sum(shares), np.bincount(labels, minlength=len(shares))
-    if (wanted * n > there).any():
+    if (wanted * n > there + 1e-9).any():  # rounding must not ask for more than there is
         return []
     sets = []
     while len(sets) < DRAWS:  # class counts as chance gives them; where they ask for more than there is, as near as can be

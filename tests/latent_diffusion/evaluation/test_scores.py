@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from latent_diffusion.data.cartoons import draw, species_and_seed
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation import reals
@@ -116,6 +117,12 @@ def test_cartoons_draw_extra_held_out_images(shapes, tiny_run):
     extended, labels = reals.real_images(Reference(facts, reference.images, reference.labels), 80)
     assert len(extended) == len(labels) == 80 and len({image.tobytes() for image in extended}) == 80
     assert np.array_equal(extended[: len(reference.images)], reference.images)
+    few = facts.model_copy(update={"source": "cartoons:105", "images": 60, "class_names": ["dog", "cat"]})  # the other species were left out
+    extended, labels = reals.real_images(Reference(few, reference.images[:0], reference.labels[:0]), 4)
+    beyond = [species_and_seed(index) for index in range(105, 150)]
+    wanted = [one for one in beyond if one[0] in ("cat", "dog")][:4]
+    assert [few.class_names[label] for label in labels] == [species for species, _ in wanted]
+    assert np.array_equal(extended, np.stack([draw(*one, size=16) for one in wanted]))
 
 
 def test_draws_are_disjoint_where_there_are_enough_and_follow_the_shares():
@@ -127,6 +134,7 @@ def test_draws_are_disjoint_where_there_are_enough_and_follow_the_shares():
     for chosen in reals.draws(labels, np.array([0, 1, 3]), 12):
         assert len(set(chosen)) == 12 and not (labels[chosen] == 0).any()
     assert reals.draws(labels, np.array([1, 0, 0]), 21) == []
+    assert len(reals.draws(np.repeat([0, 1], [7, 100]), np.array([7, 18]), 25)) == reals.DRAWS  # 7 / 25 * 25 is a little more than 7
     scarce = np.repeat([0, 1], [100, 900])
     mean = np.mean([(scarce[rows] == 0).sum() for rows in reals.draws(scarce, np.array([1, 1]), 150)])
     assert 60 < mean < 90  # a scarce class keeps its share
