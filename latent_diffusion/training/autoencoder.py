@@ -24,7 +24,7 @@ from latent_diffusion.training.distributed import World
 from latent_diffusion.training.latents import encoding
 from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
 from latent_diffusion.training.randomness import StepRandom, stream_seed
-from latent_diffusion.training.stage import Images, Start, begin, commit, first_images, flipped, initialise_from, spread
+from latent_diffusion.training.stage import Images, Start, begin, changes, commit, first_images, flipped, initialise_from, spread
 
 NORMALISED_ON = 10_000  # train images, at most
 NOT_FOR_SHARPENING = {"training": True, "perceptual_classifier": True, "lpips_backbone": True,
@@ -105,6 +105,8 @@ def perceptual_distance(run: Run, data: Dataset, stage: AutoencoderStage, world:
     part = run.perceptual
     if not (start.resume and part.trained):
         train_network(run, part, data, stage.perceptual_classifier, world, replace(start, overwrite=True, init=None))
+    elif changed := changes(part.read_config()[part.name], stage.perceptual_classifier.model_dump(mode="json")):
+        raise ValueError(f"--resume cannot change the perceptual classifier, which is trained: {changed[0]}")
     network = load_classifier(part, world.device).requires_grad_(False)
     return PerceptualDistance(network.feature_maps)
 

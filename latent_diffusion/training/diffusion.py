@@ -14,7 +14,7 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.denoiser import Denoiser, NoiseLevelConfig, UNet, UNetConfig
 from latent_diffusion.device import DeviceRows, place
 from latent_diffusion.progress import say
-from latent_diffusion.run import Run, load_tensors, load_weights
+from latent_diffusion.run import Part, Run, load_tensors, load_weights
 from latent_diffusion.sampling.generate import SamplingConfig
 from latent_diffusion.training.autoencoder import load_autoencoder
 from latent_diffusion.training.distributed import World
@@ -87,9 +87,21 @@ def train_diffusion(run: Run, data: Dataset, stage: DiffusionStage, sampling: Sa
         initialise_from(start.init, part, task.model, data.info.class_names, world)
         if world.first and not fits(run.autoencoder, Run(start.init).diffusion.read_config()["autoencoder_checksum"]):
             say(f"denoiser: {start.init} learnt the latents of another autoencoder; to share one, copy its autoencoder/ first")
-    commit(run, part, stage, data, start, world, sampling=sampling.model_dump(mode="json"), autoencoder_checksum=checksum)
+    chosen = chosen_average(part, stage, world) if start.resume and part.config_path.is_file() else {}
+    commit(run, part, stage, data, start, world, sampling=sampling.model_dump(mode="json"), autoencoder_checksum=checksum, **chosen)
     train(task, stage.training, part, world, start.resume, preview, start.tensorboard)
     save_model(part, task.model, world)
+
+
+def chosen_average(part: Part, stage: DiffusionStage, world: World) -> dict[str, float]:
+    """What a sweep made the denoiser's average, for its config.toml: it holds for as many steps as it was chosen after."""
+    recorded = part.read_config()
+    length, steps = recorded.get("average_length"), recorded[part.name]["training"]["steps"]
+    if length is None or steps == stage.training.steps:
+        return {} if length is None else {"average_length": length}
+    if world.first:
+        say(f"{part.caption}: the average of length {length:g} was chosen after {steps} steps, and holds no longer: ldm sweep --average chooses again")
+    return {}
 
 
 def for_classes(sampling: SamplingConfig, class_names: Sequence[str], world: World) -> SamplingConfig:
@@ -123,7 +135,8 @@ def load_denoiser(run: Run, latent_channels: int, device: torch.device, average_
     stage = DiffusionStage.model_validate(config["diffusion"])
     names = DataFacts.model_validate(config["data"]).class_names
     model = Denoiser(UNet(stage.model, latent_channels, len(names)), names)
-    length, own = average_length or config.get("average_length"), stage.training.average_length
+    length = config.get("average_length") if average_length is None else average_length
+    own = stage.training.average_length
     weights = load_tensors(part.model_path)[0] if length in (None, own) else average_after(part.averages, length, stage.training.steps)
     load_weights(model, weights, part.model_path)
     return place(model, device).eval().requires_grad_(False)

@@ -45,7 +45,7 @@ class TrainingConfig(BaseModel):
     average_length: float = Field(0.05, gt=0, lt=0.28, description="of the moving average, as a share of the training")
     snapshots: int = Field(0, ge=0, description="times that averages are kept, so that another length can be chosen afterwards")
     precision: Precision = Field("auto", description="auto (bfloat16 where it measures faster), bfloat16 or float32")
-    preview_every: int = Field(1000, ge=1, description="steps between pictures")
+    preview_every: int = Field(1000, ge=1, description="steps between pictures, of autoencoder and denoiser")
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     compile: Literal["none", "default", "reduce-overhead"] = Field(
         "none", description="mode of torch.compile: a minute or more at the start, then perhaps faster steps; reduce-overhead: as CUDA graphs")

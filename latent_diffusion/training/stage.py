@@ -39,6 +39,9 @@ class Start:
 def begin(part: Part, stage: BaseModel, data: Dataset, start: Start, world: World) -> BaseModel:
     """Check that this training may begin, and choose its precision; changes nothing on disk. Returns the resolved stage."""
     recorded = part.read_config() if part.config_path.is_file() else None
+    if start.resume and part.trained and not part.checkpoint_path.is_file():
+        raise ValueError(f"{part.checkpoint_path} is missing, so the {part.caption} cannot be resumed: --overwrite trains anew, and --init "
+                         "starts a new --run from its weights")
     precision = stage.training.precision
     if start.resume and recorded:
         before = type(stage).model_validate(recorded[part.name])

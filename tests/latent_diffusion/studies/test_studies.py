@@ -120,8 +120,11 @@ def test_sweep_applies_the_best_average_and_settings(ldm, tiny_run, tiny_config,
     assert all(torch.equal(weights[key], wanted[key]) for key in weights)
     own, _ = load_tensors(run / "diffusion/model.safetensors")
     assert not all(torch.equal(own[key], wanted[key]) for key in own)
-    status, _, errors = ldm("train-diffusion", "--data", shapes, "--run", run, "--resume", "--set", "diffusion.training.steps=70", "--device", "cpu")
+    again = ("train-diffusion", "--data", shapes, "--run", run, "--resume", "--device", "cpu")
+    assert ldm(*again)[0] == 0 and Pipeline.from_run(run, device="cpu").average_length == 0.2  # there was nothing left to train
+    status, said, errors = ldm(*again, "--set", "diffusion.training.steps=70")
     assert status == 0 and Pipeline.from_run(run, device="cpu").average_length == 0.05, errors
+    assert "length 0.2 was chosen after 60 steps, and holds no longer" in said
     with pytest.raises(ValueError, match="end after step 70 of 90"):
         average_after(run / "diffusion/ema", 0.2, 90)
 

@@ -116,6 +116,23 @@ def test_resume_refuses_another_shape(tiny_run, shapes, tmp_path, ldm):
     assert status == 2 and "cannot change the shape" in errors
 
 
+def test_resume_refuses_a_network_whose_checkpoint_is_gone_and_leaves_it_as_it_was(tiny_run, shapes, tmp_path, ldm):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    shutil.rmtree(run / "autoencoder" / "checkpoint")
+    status, _, errors = ldm("train-autoencoder", "--data", shapes, "--run", run, "--resume", "--set", "autoencoder.training.steps=5")
+    assert status == 2 and "is missing" in errors and "--overwrite" in errors
+    assert Run(run).autoencoder.checksum() == Run(tiny_run).autoencoder.checksum()
+
+
+def test_resume_refuses_another_perceptual_classifier(tiny_config, shapes, tmp_path, ldm):
+    stage = ("train-autoencoder", "--data", shapes, "--run", tmp_path / "run", "--device", "cpu")
+    short = ("autoencoder.training.steps=2", "autoencoder.perceptual=classifier", "autoencoder.perceptual_classifier.training.steps=2")
+    assert ldm(*stage, tiny_config, *(word for setting in short for word in ("--set", setting)))[0] == 0
+    assert ldm(*stage, "--resume", "--set", "autoencoder.training.steps=3")[0] == 0
+    status, _, errors = ldm(*stage, "--resume", "--set", "autoencoder.perceptual_classifier.training.steps=4")
+    assert status == 2 and "cannot change the perceptual classifier" in errors and "training.steps is 4, no longer 2" in errors
+
+
 def test_init_starts_from_another_run(tiny_run, tiny_config, shapes, tmp_path, ldm):
     status, output, errors = ldm("train-autoencoder", tiny_config, "--data", shapes, "--run", tmp_path / "run", "--init", tiny_run,
                                  "--set", "autoencoder.training.steps=1", "--set", "autoencoder.training.learning_rate=1e-12")
