@@ -28,6 +28,7 @@ class DataFacts(BaseModel):
     class_names: list[str]
     histogram: list[int]  # train images per class
     images: int  # train and test together
+    holdout: float | None = None  # None where the source's own split was kept, and in runs that did not record it
     skipped: dict[str, int] | None = None  # files that were not taken, by reason; None in runs that did not record it
 
     @classmethod
@@ -35,7 +36,7 @@ class DataFacts(BaseModel):
         return cls(source=data.info.source, checksum=data.info.checksum, image_size=data.info.image_size,
                    flip=data.info.flip, class_names=data.info.class_names,
                    histogram=[int(count) for count in data.histogram], images=len(data.labels),
-                   skipped=data.info.skipped_by_reason)
+                   holdout=data.info.holdout, skipped=data.info.skipped_by_reason)
 
     @property
     def num_classes(self) -> int:

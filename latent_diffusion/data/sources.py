@@ -113,7 +113,9 @@ def cartoons(text: str) -> Source:
 def cartoon_count(text: str) -> int:
     """The COUNT of "cartoons[:COUNT]"; ValueError for anything else."""
     name, colon, count = text.partition(":")
-    if name != "cartoons" or (colon and not (count.isdecimal() and int(count) > 0)):
+    if name != "cartoons":
+        raise ValueError(f"--files is for cartoons:COUNT, whose pictures it writes, and the source is {text}")
+    if colon and not (count.isdecimal() and int(count) > 0):
         raise ValueError(f"{text}: COUNT must be a whole number above 0, as in cartoons:{DEFAULT_CARTOONS}")
     return int(count) if colon else DEFAULT_CARTOONS
 

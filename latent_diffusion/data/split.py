@@ -10,19 +10,22 @@ def hold_out(labels: np.ndarray, splits: np.ndarray, fingerprints: np.ndarray, s
 
     labels: int64 (N,). splits: int8 (N,), the source's own split. fingerprints: uint64 (N,), uniform hashes of content.
     A source that has both train and test images keeps its split. Otherwise an image is held out when its hash,
-    read as a fraction, is below `share`; a class without any such image gives its lowest hash. As only the hash
-    decides, equal images always land on the same side.
+    read as a fraction, is below `share`; a class without any such image gives its lowest hash, and one with nothing else
+    keeps its highest for training. As only the hash decides, equal images always land on the same side.
     """
     if has_both(splits):
         assert not np.any(splits == UNDECIDED)
         return splits.astype(np.uint8)
     held_out = fingerprints < np.uint64(share * 2**64)
-    lowest = []
+    lowest, highest = [], []
     for label in np.unique(labels):
         mine = labels == label
         if not held_out[mine].any() and np.unique(fingerprints[mine]).size > 1:
             lowest.append(fingerprints[mine].min())
+        elif held_out[mine].all():
+            highest.append(fingerprints[mine].max())
     held_out |= np.isin(fingerprints, lowest)
+    held_out &= ~np.isin(fingerprints, highest)
     return np.where(held_out, TEST, TRAIN).astype(np.uint8)
 
 

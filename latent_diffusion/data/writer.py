@@ -15,6 +15,7 @@ import numpy as np
 from latent_diffusion.data.store import IMAGES, INFO, LABELS, SPLIT, DatasetInfo
 
 WORK, LOCK = ".preparing", "lock"
+DERIVED = {"latents", "statistics"}  # what others keep beside the images
 BLOCK = 16 * 2**20  # bytes moved or hashed at once
 
 
@@ -112,7 +113,8 @@ def check_folder(folder: Path) -> None:
     """Raises ValueError unless `folder` is absent, empty, a prepared data set, or what a killed prepare left."""
     if folder.is_dir():
         names = set(os.listdir(folder))
-        if names - {WORK} and INFO not in names:
+        killed = {WORK, IMAGES, LABELS, SPLIT, *DERIVED} if WORK in names else set()  # perhaps while it moved what it had made
+        if names - killed and INFO not in names:
             raise ValueError(f"{folder} is not empty and not a prepared data set; choose a new folder for DATA")
     elif folder.exists():
         raise ValueError(f"{folder} is a file; choose a folder for DATA")

@@ -93,7 +93,7 @@ def refuse_other_data(first: Gathered, other: Gathered) -> None:
 
 def settings_of(found: Gathered) -> dict[str, str]:
     """Every setting of a run by its dotted name, defaults included, and the facts of its data, as text."""
-    tree: dict = {"data": found.facts.model_dump(exclude={"skipped"})}
+    tree: dict = {"data": found.facts.model_dump(exclude={"skipped", "holdout"})}
     for name, training in found.trainings.items():
         resolved = resumed_config(getattr(found.run, name)).model_dump(mode="json")
         tree |= {table: resolved[table] for table in Config.model_fields if table in training.config}

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from latent_diffusion.data import prepare as prepare_module
+from latent_diffusion.data import writer as writer_module
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
 
@@ -42,6 +43,27 @@ def test_a_killed_prepare_leaves_the_old_data_set(tmp_path):
     assert (tmp_path / "out" / ".preparing").is_dir() and Dataset.open(tmp_path / "out").info == old
     prepare(str(tmp_path / "in"), tmp_path / "out", size=16, processes=1)
     assert Dataset.open(tmp_path / "out").info.image_size == 16 and not (tmp_path / "out" / ".preparing").exists()
+
+
+@pytest.mark.parametrize("moved", [1, 2, 3])
+def test_a_prepare_killed_while_it_moves_what_it_made_can_be_done_again(tmp_path, monkeypatch, moved):
+    fill(tmp_path / "in" / "a", range(20))
+    calls, replace = [], os.replace
+
+    def dies(source, target):
+        calls.append(target)
+        if len(calls) > moved:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    with monkeypatch.context() as patch:  # as if by SIGKILL: nothing is cleaned up
+        patch.setattr(writer_module.os, "replace", dies)
+        patch.setattr(writer_module.Writer, "_clean", lambda writer: writer._lock.close())
+        with pytest.raises(KeyboardInterrupt):
+            prepare(str(tmp_path / "in"), tmp_path / "out", size=SIZE, processes=1)
+    assert (tmp_path / "out" / "images.npy").is_file() and not (tmp_path / "out" / "dataset.json").exists()
+    prepare(str(tmp_path / "in"), tmp_path / "out", size=SIZE, processes=1)
+    assert len(Dataset.open(tmp_path / "out")) == 20
 
 
 def test_a_failed_prepare_leaves_the_old_data_set(tmp_path, monkeypatch):
