@@ -94,6 +94,8 @@ def plan(run: Run, data: Dataset, config: Config, world: World) -> Config:
     share = min(1.0, MOST_SECONDS / max(seconds, 1e-9))
     say(f"on {world.device}, in {precision}: training takes about {clock(seconds * share)} minutes" +
         (f"; this machine is slow, so every stage takes {share:.0%} of its steps, and the pictures will be poorer" if share < 1 else ""))
+    if share == 1:
+        return config.model_copy(update=stages)
     stages = {name: shortened(chosen, share) for name, chosen in stages.items()}
     stages["autoencoder"] = stages["autoencoder"].model_copy(update={"adversary": shortened(config.autoencoder.adversary, share)})
     return config.model_copy(update=stages)
@@ -134,7 +136,7 @@ def draw_and_score(run: Run, device: str) -> None:
     reconstruction_grid(originals[shown], decoded[shown]).save(run.folder / "reconstructions.png")
     pipe, samples = Pipeline.from_run(run.folder, device), run.folder / "samples"
     with Progress("sampling", SAMPLES) as progress:
-        sample_to_folder(pipe, samples, range(1, SAMPLES + 1), None, "cycle", pipe.sampling, 100, progress.advance)
+        sample_to_folder(pipe, samples, range(1, SAMPLES + 1), None, "cycle", pipe.sampling, None, progress.advance)
     names, seeds = pipe.facts.class_names, list(range(1, SEEDS_SHOWN + 1))
     labels = [label for label in range(len(names)) for _ in seeds]
     images = pipe.generate(seeds * len(names), labels, pipe.sampling)

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from autoencoder import Autoencoder
+from latent_diffusion.data.decode import to_rgb
 from latent_diffusion.data.reference import DataFacts
 from latent_diffusion.denoiser import Denoiser
 from latent_diffusion.device import choose_device
@@ -28,6 +29,7 @@ from latent_diffusion.training.autoencoder import load_autoencoder
 from latent_diffusion.training.diffusion import load_denoiser
 
 GRID_SEEDS = 10  # columns of grid.png
+ABOUT = 100  # images at a time
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Pipeline:
             precision = config["diffusion"]["training"]["precision"]
         return cls(autoencoder, denoiser, DataFacts.model_validate(config["data"]),
                    SamplingConfig.model_validate(config["sampling"]), place, precision,
-                   average_length or config.get("average_length", config["diffusion"]["training"]["average_length"]), run.checksum())
+                   config.get("average_length", config["diffusion"]["training"]["average_length"]) if average_length is None
+                   else average_length, run.checksum())
 
     def __call__(self, classes: Sequence[str] | None = None, seeds: Sequence[int] = (1,), **settings) -> list[Image.Image]:
         """One image a seed: seed s draws classes[(s - 1) mod len], all classes by default.
@@ -80,8 +83,10 @@ class Pipeline:
         return SamplingConfig.model_validate({**self.sampling.model_dump(), **given})
 
     def generate(self, seeds: Sequence[int], labels: Sequence[int], config: SamplingConfig,
-                 on_progress: Callable[[int], None] = lambda images: None, batch_size: int = 100) -> np.ndarray:
-        """uint8 (N, H, W, 3); `on_progress(images)` is called after each batch, whose size never changes the images."""
+                 on_progress: Callable[[int], None] = lambda images: None, batch_size: int | None = None) -> np.ndarray:
+        """uint8 (N, H, W, 3); `on_progress(images)` is called after each batch, whose size never changes the images. By
+        default about 100, and as many as fill compute batches."""
+        batch_size = batch_size or whole_batch(config)
         parts = [np.empty((0, self.facts.image_size, self.facts.image_size, 3), np.uint8)]
         for start in range(0, len(seeds), batch_size):
             here = slice(start, start + batch_size)
@@ -95,7 +100,7 @@ class Pipeline:
         for image in images:
             if image.size != (size, size):
                 raise ValueError(f"an image of {image.size[0]}x{image.size[1]}: this autoencoder takes {size}x{size}")
-        pixels = np.stack([np.asarray(image.convert("RGB")) for image in images])
+        pixels = np.stack([np.asarray(to_rgb(image)) for image in images])
         return encode_images(self.autoencoder, pixels, self.sampling.compute_batch, self.precision)
 
     def decode(self, latents: Tensor) -> list[Image.Image]:
@@ -108,12 +113,12 @@ Distribution = Literal["cycle", "every", "data"]
 
 
 def sample_to_folder(pipe: Pipeline, folder: Path, seeds: Sequence[int], classes: Sequence[str] | None,
-                     distribution: Distribution, config: SamplingConfig, batch_size: int,
+                     distribution: Distribution, config: SamplingConfig, batch_size: int | None,
                      on_progress: Callable[[int], None]) -> Path:
     """Write one PNG a pair of seed and class, samples.json and a grid; returns the grid's path.
 
     "cycle": seed s draws classes[(s - 1) mod len]; "every": each seed in each class; "data": in the proportions of the
-    data set. `on_progress(images)` is called after each batch.
+    data set. `on_progress(images)` is called after each batch, which is by default one of `Pipeline.generate`.
     """
     allowed, names = list(dict.fromkeys(pipe.labels(classes))), pipe.facts.class_names
     if distribution == "every":
@@ -123,10 +128,11 @@ def sample_to_folder(pipe: Pipeline, folder: Path, seeds: Sequence[int], classes
         chosen = cycle(seeds, allowed) if distribution == "cycle" else follow(seeds, allowed, pipe.facts.histogram)
         pairs, files = list(zip(seeds, chosen)), [f"{seed:05d}.png" for seed in seeds]
     writer, shown = SamplesWriter(folder, files), {label: [] for label in allowed}
+    batch_size = batch_size or whole_batch(config)
     settings = {**config.model_dump(), "precision": pipe.precision, "ema": pipe.average_length, "run": pipe.checksum}
     for start in range(0, len(pairs), batch_size):
         batch = pairs[start:start + batch_size]
-        images = pipe.generate([seed for seed, _ in batch], [label for _, label in batch], config)
+        images = pipe.generate([seed for seed, _ in batch], [label for _, label in batch], config, batch_size=len(batch))
         for file, (seed, label), image in zip(files[start:], batch, images):
             writer.add(file, image, {"seed": seed, "class": names[label], **settings})
             if len(shown[label]) < GRID_SEEDS:
@@ -137,6 +143,10 @@ def sample_to_folder(pipe: Pipeline, folder: Path, seeds: Sequence[int], classes
     lines = (wrapped(next(iter(rows.values())), GRID_SEEDS), None) if len(rows) == 1 else (list(rows.values()), list(rows))
     grid(*lines).save(Path(folder) / GRID)
     return Path(folder) / GRID
+
+
+def whole_batch(config: SamplingConfig) -> int:
+    return -(-ABOUT // config.compute_batch) * config.compute_batch
 
 
 def file_name(names: Sequence[str], label: int) -> str:

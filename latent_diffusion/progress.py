@@ -41,7 +41,8 @@ class Progress:
         if self.quiet:
             return
         now = time.perf_counter()
-        text = "  ".join([f"{self.rate(now):.0f} images/s", *(f"{k} {v:.4g}" for k, v in figures.items())])
+        counted = "images" if self.unit == "steps" else self.unit
+        text = "  ".join([f"{self.rate(now):.{0 if self.rate(now) >= 10 else 1}f} {counted}/s", *(f"{k} {v:.4g}" for k, v in figures.items())])
         if self.bar:
             self.bar.update(self.task, completed=self.done, figures=text)
         elif now - self.last_line > SECONDS_BETWEEN_LINES or self.done >= self.total:
@@ -67,11 +68,13 @@ class LateProgress:
         self.title, self.progress = title, None
 
     def __enter__(self) -> "LateProgress":
+        self.start = time.perf_counter()
         return self
 
     def update(self, done: int, total: int) -> None:
         if self.progress is None:
             self.progress = Progress(self.title, total).__enter__()
+            self.progress.start = self.start
         self.progress.advance(done - self.progress.done)
 
     def __exit__(self, *details):

@@ -48,13 +48,16 @@ def submit(run: Run, out: Path, rubric: Rubric, favourites: Sequence[int] | None
         raise ValueError(f"{run.folder} draws {pipe.facts.image_size}x{pipe.facts.image_size}, and {rubric.title} wants {rubric.size}x{rubric.size}")
     if favourites and len(set(favourites)) != plan.favourites:
         raise ValueError(f"{rubric.title} wants {plan.favourites} favourites, and {len(set(favourites))} seeds are given")
-    target = out.with_suffix(".zip") if plan.zip else out
+    if plan.process and pipe.sampling.steps < PROCESS_PARTS:
+        raise ValueError(f"{rubric.title} wants the process in {PROCESS_PARTS} parts, and {run.folder} samples in {pipe.sampling.steps} steps")
+    judge = Judge.load(run, pipe.device) if plan.favourites and not favourites else None
+    target = out.with_name(f"{out.name.removesuffix('.zip')}.zip") if plan.zip else out
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise ValueError(f"{target} is there already: give a new place")
     seeds = list(range(1, rubric.images + 1))
     images = draw(pipe, seeds, plan.classes, BATCH, on_progress)
     files = {plan.files.format(seed=seed): image for seed, image in zip(seeds, images)}
-    chosen = list(favourites or (choose_favourites(run, pipe, rubric, on_progress) if plan.favourites else []))
+    chosen = list(favourites or (choose_favourites(judge, pipe, rubric, on_progress) if judge else []))
     for seed, image in zip(chosen, draw(pipe, chosen, plan.classes, BATCH, lambda _: None)):
         files[plan.favourite_files.format(seed=seed)] = image
     write_zip(target, files) if plan.zip else [save_png(target / name, image) for name, image in files.items()]
@@ -79,14 +82,14 @@ def labels_of(pipe: Pipeline, seeds: Sequence[int], classes: str) -> list[int]:
     return cycle(seeds, every) if classes == "cycle" else follow(seeds, every, pipe.facts.histogram)
 
 
-def choose_favourites(run: Run, pipe: Pipeline, rubric: Rubric, on_progress: Callable[[int], None]) -> list[int]:
+def choose_favourites(judge: Judge, pipe: Pipeline, rubric: Rubric, on_progress: Callable[[int], None]) -> list[int]:
     """Seeds beyond the fixed ones of which the judge is surest; each next one lies far from those taken already.
 
     A candidate's worth is its confidence times its distance, in the judge's features, to the nearest one taken.
     """
     wanted = rubric.submission.favourites
     seeds = list(range(rubric.images + 1, rubric.images + 1 + CANDIDATES * wanted))
-    features, probabilities = Judge.load(run, pipe.device)(draw(pipe, seeds, rubric.submission.classes, BATCH, on_progress))
+    features, probabilities = judge(draw(pipe, seeds, rubric.submission.classes, BATCH, on_progress))
     confidence = probabilities[np.arange(len(seeds)), labels_of(pipe, seeds, rubric.submission.classes)]
     taken = [int(confidence.argmax())]
     while len(taken) < wanted:

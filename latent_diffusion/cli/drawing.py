@@ -67,7 +67,8 @@ def sample(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder fo
            guidance: Guidance = None, class_guidance: ClassGuidance = None, steps: Steps = None, sampler: Sampler = None,
            guidance_interval: GuidanceInterval = None,
            temperature: Temperature = None, epsilon_scale: EpsilonScale = None, average: AverageLength = None,
-           batch_size: Annotated[int, typer.Option(min=1, help="Images at a time; never changes the images.")] = 100,
+           batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time, by default about 100; never changes the images.",
+                                                          show_default=False)] = None,
            device: Device = "auto", precision: PrecisionOption = Precision.auto) -> None:
     """Draw images. The run's own defaults hold for what is not given."""
     from latent_diffusion.pipeline import Pipeline, sample_to_folder
@@ -79,7 +80,7 @@ def sample(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder fo
                         temperature=temperature, epsilon_scale=epsilon_scale, guidance_interval=one_interval(guidance_interval))
     if every_class and class_distribution == Distribution.data:
         raise ValueError("--every-class draws each seed in each class, so --class-distribution data cannot hold as well")
-    total = len(chosen) * (len(pipe.labels(names)) if every_class else 1)
+    total = len(chosen) * (len(set(pipe.labels(names))) if every_class else 1)
     with Progress("sampling", total) as progress:
         grid = sample_to_folder(pipe, out, chosen, names, "every" if every_class else class_distribution.value, config,
                                 batch_size, progress.advance)
@@ -95,12 +96,12 @@ def process(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Picture 
             plain: Annotated[bool, typer.Option("--plain", help="Tiles without gaps and names, as homework wants them.")] = False,
             device: Device = "auto") -> None:
     """The denoising process: from pure noise at the left to the image at the right."""
+    from latent_diffusion.inspection.grids import writable
     from latent_diffusion.inspection.process import process_frames, tiles, write_process
     from latent_diffusion.pipeline import Pipeline
     from latent_diffusion.sampling.plan import cycle
 
-    if plain and out.suffix.lower() in (".gif", ".webp"):
-        raise ValueError("--plain writes one still picture: give a .png")
+    writable(out, moving=not plain)
     pipe = Pipeline.from_run(run, device)
     config, seeds = configured(pipe, "sampling", guidance=guidance, steps=steps, sampler=sampler), range(1, rows + 1)
     labels = cycle(seeds, pipe.labels(names_in(classes)))

@@ -29,8 +29,9 @@ def interpolate(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Pict
     The ends are what ldm sample draws; between them noise is turned along the arc, and classes are blended.
     """
     from latent_diffusion.exploration.pictures import find_pictures
-    from latent_diffusion.exploration.sheets import writable, write_frames
+    from latent_diffusion.exploration.sheets import write_frames
     from latent_diffusion.exploration.walks import image_walk, seed_walk
+    from latent_diffusion.inspection.grids import writable
     from latent_diffusion.pipeline import Pipeline
     from latent_diffusion.run import Run
     from latent_diffusion.sampling.plan import parse_seeds
@@ -73,7 +74,7 @@ def arithmetic(run: ExistingRun, out: Picture,
     Latents keep places: the mean of images that are not aligned is a blur.
     """
     from latent_diffusion.exploration.arithmetic import add, sheet
-    from latent_diffusion.exploration.sheets import writable
+    from latent_diffusion.inspection.grids import writable
     from latent_diffusion.run import Run
 
     opened = Run.open(run)
@@ -96,7 +97,7 @@ def invert(run: ExistingRun, out: Picture,
     """Real images to noise by the ODE run backwards, and back again: what is lost, and how Gaussian is the noise?"""
     from latent_diffusion.exploration.inversion import round_trip, sheet, table
     from latent_diffusion.exploration.pictures import find_pictures, held_out
-    from latent_diffusion.exploration.sheets import writable
+    from latent_diffusion.inspection.grids import writable
     from latent_diffusion.pipeline import Pipeline
     from latent_diffusion.run import Run
 
@@ -120,7 +121,7 @@ def vary(run: ExistingRun, out: Picture, images: Annotated[list[str], typer.Argu
          guidance: Guidance = None, steps: Steps = None, sampler: Sampler = None, device: Device = "auto") -> None:
     """Noise real images to a level and denoise them under another class: coarse from one, fine from the other."""
     from latent_diffusion.exploration.pictures import find_pictures
-    from latent_diffusion.exploration.sheets import writable
+    from latent_diffusion.inspection.grids import writable
     from latent_diffusion.exploration.variation import variations
     from latent_diffusion.pipeline import Pipeline
     from latent_diffusion.run import Run

@@ -108,7 +108,7 @@ def submit(run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run
     if not run or not out:
         raise ValueError("name RUN and OUT to build a submission, or --check PATH to check one")
     with Progress("drawing", to_draw(rules, bool(favourites))) as progress:
-        built = build(Run.open(run), out, rules, parse_seeds(favourites) if favourites else None, device, progress.advance)
+        built = build(Run.open(run), out, rules, parse_seeds(favourites, "--favourites") if favourites else None, device, progress.advance)
     say(f"{built.path}: valid, and proved to come out the same in another batch size")
     say(f"beside it: {', '.join(map(str, built.beside))}" + (f"; favourites: seeds {', '.join(map(str, built.favourites))}" if built.favourites else ""))
 
@@ -119,12 +119,11 @@ def audit(samples: SamplesFolder, data: DataFolder, run: Annotated[Path, typer.O
           device: Device = "auto") -> None:
     """Are samples copies of training images? Nearest training images beside what held-out images have."""
     from latent_diffusion.evaluation.audit import audit_samples, table
-    from latent_diffusion.inspection.grids import pairs_grid
+    from latent_diffusion.inspection.grids import pairs_grid, writable
     from latent_diffusion.run import Run
 
-    opened = Run.open(run)
+    opened, path = Run.open(run), writable(out or run / "memorisation.png")
     found, pairs = audit_samples(opened, data, samples, device)
-    path = out or run / "memorisation.png"
     console.print(table(found))
     pairs_grid(pairs).save(path)
     say(f"the closest pairs, sample above training image: {path}")

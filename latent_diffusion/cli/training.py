@@ -1,5 +1,6 @@
 """Commands that make things from data: prepare, the trainings, the demo."""
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a sett
 @app.command(epilog="Example: ldm demo --run runs/demo")
 def demo(run: Annotated[Path, typer.Option("--run", help="Run directory; a new one.")] = Path("runs/demo"),
          device: Device = "auto", settings: Settings = None) -> None:
-    """All of it on drawn cartoons: draw, judge, both stages, samples, scores. Ten to twelve minutes on two cores."""
+    """All of it on drawn cartoons: draw, judge, both stages, samples, scores. Ten to fifteen minutes on two cores."""
     from latent_diffusion.demo import run_demo
 
     run_demo(run, device, settings or [])
@@ -90,11 +91,10 @@ def train_diffusion(data: DataFolder, run: RunFolder, config: ConfigFile = None,
         train(where, images, chosen.diffusion, chosen.sampling, group, start, sample_preview(where, images, chosen.sampling, group.device))
 
 
+@contextmanager
 def begun(stage: str, data: Path, run: Path, config: Path | None, resume: bool, overwrite: bool, init: Path | None,
           tensorboard: bool, settings: list[str] | None, device: str, precision: Precision):
     """What every training command opens first: run, data set, config, processes, start."""
-    from contextlib import contextmanager
-
     from latent_diffusion.config import default_config, load_config, resumed_config
     from latent_diffusion.data.store import Dataset
     from latent_diffusion.device import choose_device
@@ -102,17 +102,13 @@ def begun(stage: str, data: Path, run: Path, config: Path | None, resume: bool, 
     from latent_diffusion.training.distributed import world
     from latent_diffusion.training.stage import Start
 
-    @contextmanager
-    def opened():
-        where, images, target = Run(run), Dataset.open(data), choose_device(device)
-        changes, exact = settings or [], None if precision == Precision.auto else precision.value
-        if resume and getattr(where, stage).config_path.is_file():
-            if config:
-                say(f"--resume goes on with what the run recorded, and does not read {config} again")
-            chosen = resumed_config(getattr(where, stage), changes, exact)
-        else:
-            chosen = load_config(config or default_config(target), changes, exact)
-        with world(target) as group:
-            yield where, images, chosen, group, Start(resume, overwrite, init, tensorboard)
-
-    return opened()
+    where, images, target = Run(run), Dataset.open(data), choose_device(device)
+    changes, exact = settings or [], None if precision == Precision.auto else precision.value
+    if resume and getattr(where, stage).config_path.is_file():
+        if config:
+            say(f"--resume goes on with what the run recorded, and does not read {config} again")
+        chosen = resumed_config(getattr(where, stage), changes, exact)
+    else:
+        chosen = load_config(config or default_config(target), changes, exact)
+    with world(target) as group:
+        yield where, images, chosen, group, Start(resume, overwrite, init, tensorboard)

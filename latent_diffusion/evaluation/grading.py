@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from rich.table import Table
 
 from latent_diffusion.data.reference import Reference
@@ -51,6 +51,16 @@ class SubmissionPlan(BaseModel):
     favourite_files: str = "favorite-{seed}.png"
     zip: bool = Field(False, description="one flat .zip instead of a folder")
     process: bool = Field(False, description="a picture of the diffusion process beside it")
+
+    @field_validator("files", "favourite_files")
+    @classmethod
+    def _seed(cls, pattern: str) -> str:
+        try:
+            if pattern.format(seed=1) != pattern.format(seed=2):
+                return pattern
+        except (LookupError, ValueError, AttributeError):
+            pass
+        raise ValueError(f"{pattern!r} must have {{seed}} in it and nothing else in braces, as in fixed-{{seed:03d}}.png")
 
 
 class Rubric(BaseModel):

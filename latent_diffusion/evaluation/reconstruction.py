@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 from rich.table import Table
+from rich.text import Text
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
@@ -141,5 +142,5 @@ def class_table(classes: dict[str, ClassReconstruction]) -> Table:
         cells = [name, str(scores.n), f"{scores.psnr:.2f}", f"{scores.ssim:.4f}", f"{scores.sharpness:.3f}"]
         if scores.rfid is not None:
             cells += [f"{scores.rfid:.3f}", f"{scores.rfid_floor:.3f}"]
-        shown.add_row(*cells)
+        shown.add_row(*map(Text, cells))
     return shown

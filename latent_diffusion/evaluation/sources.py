@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from latent_diffusion.data.layout import IMAGE_SUFFIXES
 from latent_diffusion.data.store import INFO, Dataset
 from latent_diffusion.data.tree import is_hidden
 from latent_diffusion.sampling.folder import GRID, LIST, read_list, read_picture
 
 BATCH = 256
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def of_files(place: Path, names: list[str], read: Callable[[str], bytes], classe
     if only and any(name in only for name in names):
         names, classes = zip(*[(name, label) for name, label in zip(names, classes) if name in only])
     if not names:
-        raise ValueError(f"{place} holds no picture to score ({', '.join(ENDINGS)})")
+        raise ValueError(f"{place} holds no picture to score ({', '.join(IMAGE_SUFFIXES)})")
 
     def picture(name: str) -> np.ndarray:
         try:
@@ -120,7 +120,7 @@ def of_files(place: Path, names: list[str], read: Callable[[str], bytes], classe
 
 
 def is_picture(name: str) -> bool:
-    return name.lower().endswith(ENDINGS) and name.rpartition("/")[2] != GRID and not any(is_hidden(part) for part in name.split("/"))
+    return name.lower().endswith(IMAGE_SUFFIXES) and name.rpartition("/")[2] != GRID and not any(is_hidden(part) for part in name.split("/"))
 
 
 def check_size(what: str, height: int, width: int, size: int | None) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rich.table import Table
+from rich.text import Text
 
 from latent_diffusion.evaluation.scores import Score, Scores
 
@@ -70,7 +71,7 @@ def table(scores: Scores) -> Table:
         lines.append("seen as: " + ", ".join(f"{name} {count}" for name, count in scores.counts.items()))
     if scores.low_classes:
         lines.append(f"LOW: {', '.join(scores.low_classes)}")
-    shown.caption = "\n".join(lines + scores.notes)
+    shown.caption = Text("\n".join(lines + scores.notes))
     return shown
 
 
@@ -80,7 +81,7 @@ def class_table(scores: Scores) -> Table:
     for column in ("class", "samples", "FID", "floor", "FID / floor", "accuracy"):
         shown.add_column(column, justify="left" if column == "class" else "right")
     for row in class_rows(scores):
-        shown.add_row(*row)
+        shown.add_row(*map(Text, row))
     return shown
 
 

@@ -6,22 +6,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from latent_diffusion.inspection.grids import INK, PAPER, grid
+from latent_diffusion.inspection.grids import INK, MOVING, PAPER, grid, play
 
 TILE = 112  # pixels a tile has at least, so that a caption of about 16 letters fits
 CAPTION = 18  # height of its line
-MOVING = (".gif", ".webp")
-STILL = (".png", ".jpg", ".jpeg")
 FRAME_MS, END_MS = 100, 800
-
-
-def writable(path: Path, moving: bool = False) -> Path:
-    """Itself, its folder made; ValueError for an ending that is no picture's, before time is spent on what goes there."""
-    endings = STILL + MOVING if moving else STILL
-    if path.suffix.lower() not in endings:
-        raise ValueError(f"{path} must end in {', '.join(endings[:-1])} or {endings[-1]}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def enlargement(size: int) -> int:
@@ -46,8 +35,6 @@ def write_frames(rows: np.ndarray, names: Sequence[str] | None, path: Path) -> N
     if path.suffix.lower() not in MOVING:
         grid(list(rows), list(names) if names else None, enlarge).save(path)
         return
-    columns = int(np.ceil(len(rows) ** 0.5))
-    starts = range(0, len(rows), columns)
-    frames = [grid([rows[start:start + columns, frame] for start in starts], enlarge=enlarge) for frame in range(rows.shape[1])]
-    durations = [END_MS, *[FRAME_MS] * (len(frames) - 2), END_MS]
-    frames[0].save(path, save_all=True, append_images=frames[1:] + frames[-2:0:-1], duration=durations + durations[-2:0:-1], loop=0)
+    last = rows.shape[1] - 1
+    there_and_back = [*range(last + 1), *range(last - 1, 0, -1)]
+    play(rows, path, there_and_back, [END_MS if frame in (0, last) else FRAME_MS for frame in there_and_back], enlarge)

@@ -1,4 +1,7 @@
-"""Pictures made of pictures: grids with labelled rows, and originals beside their reconstructions and errors."""
+"""Pictures made of pictures: grids with labelled rows, originals beside their reconstructions and errors, grids that move."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -8,7 +11,18 @@ from latent_diffusion.training.stage import spread
 GAP = 2
 LEGIBLE = 48  # pixels a side that an image needs for its caption
 INK, PAPER = (40, 40, 48), (255, 255, 255)
+MOVING = (".gif", ".webp")
+STILL = (".png", ".jpg", ".jpeg")
 ERROR_GAIN = 4  # error maps are this many times brighter than the error
+
+
+def writable(path: Path, moving: bool = False) -> Path:
+    """Itself, its folder made; ValueError for an ending that is no picture's, before time is spent on what goes there."""
+    endings = STILL + MOVING if moving else STILL
+    if path.suffix.lower() not in endings:
+        raise ValueError(f"{path} must end in {', '.join(endings[:-1])} or {endings[-1]}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def grid(rows: list[np.ndarray], names: list[str] | None = None, enlarge: int = 1, captions: list[list[str]] | None = None) -> Image.Image:
@@ -33,6 +47,16 @@ def grid(rows: list[np.ndarray], names: list[str] | None = None, enlarge: int = 
             pen.text(middle, text, fill=INK, font=small, anchor="mm")
         top += height + GAP + strips[line]
     return sheet
+
+
+def play(rows: np.ndarray, path: Path, order: Sequence[int], durations: Sequence[int], enlarge: int = 1) -> None:
+    """Write rows uint8 (R, F, H, W, 3) as a moving picture: all rows in a square, their frames in this order, each for so
+    many milliseconds."""
+    columns = int(np.ceil(len(rows) ** 0.5))
+    starts = range(0, len(rows), columns)
+    sheets = [grid([rows[start:start + columns, frame] for start in starts], enlarge=enlarge) for frame in range(rows.shape[1])]
+    first, *others = (sheets[frame] for frame in order)
+    first.save(path, save_all=True, append_images=others, duration=list(durations), loop=0)
 
 
 def wrapped(images: np.ndarray, columns: int = 10) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from autoencoder import Autoencoder
 from latent_diffusion.denoiser import Denoiser
-from latent_diffusion.inspection.grids import grid
+from latent_diffusion.inspection.grids import MOVING, grid, play
 from latent_diffusion.sampling.generate import PerSeedNoise, SamplingConfig, decode_images, generate_latents
 
 FRAME_MS, LAST_FRAME_MS = 120, 1_500
@@ -35,13 +35,11 @@ def process_frames(denoiser: Denoiser, autoencoder: Autoencoder, seeds: Sequence
 
 def write_process(frames: np.ndarray, path: Path, names: Sequence[str] | None = None) -> None:
     """A sheet, one image a row, noise at the left; a .gif or .webp shows the columns one after the other."""
-    if path.suffix.lower() not in (".gif", ".webp"):
+    if path.suffix.lower() not in MOVING:
         grid(list(frames), list(names) if names else None).save(path)
         return
-    columns = int(np.ceil(len(frames) ** 0.5))
-    sheets = [grid([frames[start:start + columns, part] for start in range(0, len(frames), columns)]) for part in range(frames.shape[1])]
-    durations = [FRAME_MS] * (len(sheets) - 1) + [LAST_FRAME_MS]
-    sheets[0].save(path, save_all=True, append_images=sheets[1:], duration=durations, loop=0)
+    last = frames.shape[1] - 1
+    play(frames, path, range(last + 1), [FRAME_MS] * last + [LAST_FRAME_MS])
 
 
 def tiles(frames: np.ndarray) -> Image.Image:

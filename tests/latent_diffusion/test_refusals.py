@@ -107,6 +107,10 @@ def test_sampling_arguments(refused, tiny_run, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("important")
     assert "thesis.txt" in refused("sample", tiny_run, tmp_path / "mine")
+    assert "must end in" in refused("process", tiny_run, tmp_path / "process")
+    assert "must end in" in refused("process", tiny_run, tmp_path / "process.gif", "--plain")
+    assert "must end in" in refused("audit", tmp_path, "--run", tiny_run, "--data", tmp_path, "--out", tmp_path / "pairs.txt")
+    assert "no snapshots" in refused("sample", tiny_run, tmp_path / "o", "--average", "0")
 
 
 def test_a_device_that_is_not_there(refused, tiny_run, tmp_path):

@@ -126,3 +126,25 @@ def test_command_line(built, rubrics, tiny_run, ldm, tmp_path):
                             ([tiny_run, tmp_path / "x"], "64x64"), ([tiny_run, tmp_path / "x", "--rubric", rubrics / "mine.toml", "--favourites", "3"], "3 favourites")):
         status, _, errors = ldm("submit", *arguments)
         assert status == 2 and hint in errors and errors.count("\n") == 1
+
+
+def test_what_cannot_be_drawn_is_refused_before_anything_is(rubrics, tiny_run, ldm, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    config = run / "diffusion" / "config.toml"
+    config.write_text(config.read_text().replace("[sampling]\nsampler = \"dpmpp_2m\"\nsteps = 8", "[sampling]\nsampler = \"dpmpp_2m\"\nsteps = 5"))
+    status, _, errors = ldm("submit", run, tmp_path / "hand.v2", "--rubric", rubrics / "zipped.toml", "--device", "cpu")
+    assert status == 2 and "wants the process in 7 parts, and" in errors and "5 steps" in errors
+    shutil.rmtree(run / "classifier")
+    status, _, errors = ldm("submit", run, tmp_path / "hand", "--rubric", rubrics / "mine.toml", "--device", "cpu")
+    assert status == 2 and "train-classifier" in errors and sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+    status, _, errors = ldm("submit", run, tmp_path / "hand", "--rubric", rubrics / "mine.toml", "--favourites", "x")
+    assert status == 2 and "--favourites 'x'" in errors
+    assert ldm("submit", tiny_run, tmp_path / "hand.v2", "--rubric", rubrics / "zipped.toml", "--device", "cpu")[0] == 0
+    assert sorted(path.name for path in tmp_path.glob("hand*")) == ["hand.v2-contact.png", "hand.v2-process.png", "hand.v2.zip"]
+
+
+@pytest.mark.parametrize("pattern", ["fixed-{number}.png", "fixed.png", "fixed-{seed:03d", "{}.png"])
+def test_file_names_of_a_rubric_need_the_seed(tmp_path, pattern):
+    (tmp_path / "r.toml").write_text(MINE.replace("fixed-{seed:03d}.png", pattern))
+    with pytest.raises(ValueError, match="must have {seed} in it"):
+        Rubric.load(tmp_path / "r.toml")

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from latent_diffusion import Pipeline
@@ -47,6 +48,13 @@ def test_samples_look_like_the_data(pipe, shapes):
         real = data.images[data.labels == label][:, 6:10, 6:10].mean(axis=(0, 1, 2))
         drawn = images[np.arange(60) % 3 == label][:, 6:10, 6:10].mean(axis=(0, 1, 2))
         assert np.abs(real - drawn).max() < 40
+
+
+def test_pictures_of_any_kind_are_encoded_as_prepare_would_take_them(pipe):
+    clear = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    grey = Image.fromarray(np.full((16, 16), 32768, np.uint16))
+    latents = pipe.encode([clear, grey, Image.new("RGB", (16, 16), (255,) * 3), Image.new("RGB", (16, 16), (128,) * 3)])
+    assert torch.equal(latents[0], latents[2]) and torch.equal(latents[1], latents[3])
 
 
 def test_the_autoencoder_reconstructs(pipe, shapes):

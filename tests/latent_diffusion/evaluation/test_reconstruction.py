@@ -119,3 +119,9 @@ def test_a_picture_of_a_single_colour_has_a_spectrum(run, tmp_path, ldm):
 def test_a_place_that_is_no_png_is_refused_before_the_work(run, tmp_path, ldm):
     status, _, errors = ldm("reconstruct", run.folder, "--out", tmp_path, "--device", "cpu")
     assert status == 2 and ".png" in errors and errors.count("\n") == 1
+
+
+def test_class_names_with_brackets_stay_whole():
+    one = ClassReconstruction(n=2, psnr=30.0, ssim=0.9, sharpness=1.0)
+    cells = next(iter(class_table({"dog [old]": one}).columns)).cells
+    assert [str(cell) for cell in cells] == ["dog [old]"]

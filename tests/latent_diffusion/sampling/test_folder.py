@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from latent_diffusion.evaluation.sources import open_images
 from latent_diffusion.sampling.folder import SamplesWriter
@@ -61,3 +62,9 @@ def test_a_damaged_list_is_named(tmp_path, text):
     (tmp_path / "s" / "samples.json").write_text(text)
     with pytest.raises(ValueError, match="samples.json is damaged"):
         open_images(tmp_path / "s", 8)
+
+
+@pytest.mark.parametrize("ending", ["gif", "jfif"])
+def test_whatever_prepare_takes_can_be_scored(tmp_path, ending):
+    Image.fromarray(picture(7)).save(tmp_path / f"a.{ending}")
+    assert open_images(tmp_path, 8).read(np.array([0])).shape == (1, 8, 8, 3)

@@ -81,3 +81,4 @@ def test_following_a_histogram():
         assert [labels.count(label) for label in range(3)] == pytest.approx([20, 60, 120], abs=3)
     assert follow([7], [0, 1, 2], histogram) == follow(range(1, 20), [0, 1, 2], histogram)[6:7]
     assert set(follow(range(1, 50), [0, 2], histogram)) == {0, 2}
+    assert set(follow(range(2**62, 2**62 + 50), [0, 1, 2], histogram)) == {0, 1, 2}
