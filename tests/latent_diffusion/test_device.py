@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from latent_diffusion.device import DeviceRows, choose_device
+from latent_diffusion.device import DeviceRows, choose_device, choose_precision
 
 
 @pytest.mark.parametrize("room", [0, 10**6])
@@ -24,3 +24,10 @@ def test_a_cpu_keeps_nothing():
 def test_unknown_devices_are_refused():
     with pytest.raises(ValueError, match="none of auto, cuda, mps and cpu"):
         choose_device("tpu")
+
+
+@pytest.mark.parametrize("capability, precision", [((9, 0), "bfloat16"), ((8, 0), "bfloat16"), ((7, 5), "float32")])
+def test_a_gpu_takes_bfloat16_where_it_has_it(monkeypatch, capability, precision):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert choose_precision("auto", torch.device("cuda")) == precision
+    assert choose_precision("float32", torch.device("cuda")) == "float32"

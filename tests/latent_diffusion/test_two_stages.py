@@ -50,6 +50,12 @@ def test_samples_look_like_the_data(pipe, shapes):
         assert np.abs(real - drawn).max() < 40
 
 
+def test_batches_fill_compute_batches(pipe):
+    sizes, config = [], pipe.configured(compute_batch=64, steps=1)
+    pipe.generate(range(1, 201), [0] * 200, config, sizes.append)
+    assert sizes == [128, 72]
+
+
 def test_pictures_of_any_kind_are_encoded_as_prepare_would_take_them(pipe):
     clear = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
     grey = Image.fromarray(np.full((16, 16), 32768, np.uint16))
