@@ -232,8 +232,14 @@ def draw(trials: list[Trial], path: Path) -> Path:
     label = {"evaluations": "passes of the network", "average_length": "average length"}.get(across, across)
     panels = [Panel(title, label, title, [
         Curve(name, [getattr(t, across) for t in group], [t.scores.value(score) for t in group]) for name, group in groups.items()],
-        log_x=across == "evaluations") for score, title in SHOWN.items()]
+        log_x=across == "evaluations", log_y=score == "fid" and far_apart(trials)) for score, title in SHOWN.items()]
     return plot(panels, path, columns=3)
+
+
+def far_apart(trials: list[Trial]) -> bool:
+    """Whether the FIDs differ so much that the best could not be told apart on a linear axis."""
+    found = [trial.scores.value("fid") for trial in trials]
+    return max(found) > 10 * max(min(found), 1e-9)
 
 
 def pareto(trials: list[Trial], best: int, path: Path) -> Path:
@@ -252,5 +258,5 @@ def pareto(trials: list[Trial], best: int, path: Path) -> Path:
                 least = trial.scores.value("fid")
         rest = [trial for trial in trials if trial not in front]
         panels.append(Panel(title, label, "FID", [points("Pareto front", front, x), *([points("others", rest, x)] if rest else []),
-                                                   points("least FID", [trials[best]], x)], scattered=True))
+                                                   points("least FID", [trials[best]], x)], scattered=True, log_y=far_apart(trials)))
     return plot(panels, path, columns=2)
