@@ -1,4 +1,4 @@
-"""Where networks run and in which precision. Training measures what pays; sampling uses what the run recorded."""
+"""Where networks run and in which precision. Training chooses what pays; sampling uses what the run recorded."""
 
 import time
 from contextlib import AbstractContextManager

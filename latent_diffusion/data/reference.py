@@ -66,7 +66,7 @@ class Reference:
             return cls(facts, images, np.load(run.reference / "labels.npy", allow_pickle=False))
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{run.reference} is missing or damaged ({str(error).splitlines()[0]}): "
-                             "any training command writes it again") from None
+                             "any training command with --resume or --overwrite writes it again") from None
 
 
 def write_reference(run: Run, data: Dataset) -> DataFacts:

@@ -26,7 +26,7 @@ class Writer:
         """Room for `capacity` images of (size, size, 3). Raises ValueError for a folder that is not ours to write."""
         self.folder, self.size, self.row_bytes = folder, size, size * size * 3
         self.work = folder / WORK
-        self.is_new = not folder.exists()
+        self.is_new, self.moving = not folder.exists(), False
         check_folder(folder)
         try:
             self.work.mkdir(parents=True, exist_ok=True)
@@ -64,10 +64,11 @@ class Writer:
         info = info.model_copy(update={"checksum": self._checksum(labels, split, info)})
         # Not model_dump_json: file names that are no valid Unicode must be escaped, not refused.
         (self.work / INFO).write_text(json.dumps(info.model_dump(), indent=1) + "\n", encoding="ascii")
+        self.moving = True
         (self.folder / INFO).unlink(missing_ok=True)
         for name in (IMAGES, LABELS, SPLIT, INFO):
             os.replace(self.work / name, self.folder / name)
-        self.is_new = False
+        self.is_new = self.moving = False
         return info
 
     def _write_header(self, rows: int) -> int:
@@ -99,6 +100,8 @@ class Writer:
 
     def _clean(self) -> None:
         os.close(self._file)
+        if self.moving:  # some of it is in place already; what is left here tells the next one so
+            return self._lock.close()
         for name in (IMAGES, LABELS, SPLIT, INFO, LOCK):
             (self.work / name).unlink(missing_ok=True)
         self._lock.close()

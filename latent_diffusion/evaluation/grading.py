@@ -52,15 +52,22 @@ class SubmissionPlan(BaseModel):
     zip: bool = Field(False, description="one flat .zip instead of a folder")
     process: bool = Field(False, description="a picture of the diffusion process beside it")
 
-    @field_validator("files", "favourite_files")
+    @field_validator("files")
     @classmethod
     def _seed(cls, pattern: str) -> str:
         try:
             if pattern.format(seed=1) != pattern.format(seed=2):
                 return pattern
-        except (LookupError, ValueError, AttributeError):
+        except (LookupError, ValueError, AttributeError, TypeError):
             pass
         raise ValueError(f"{pattern!r} must have {{seed}} in it and nothing else in braces, as in fixed-{{seed:03d}}.png")
+
+    @field_validator("favourite_files")
+    @classmethod
+    def _plain_seed(cls, pattern: str) -> str:
+        if [pattern.count(part) for part in ("{seed}", "{", "}")] != [1, 1, 1]:
+            raise ValueError(f"{pattern!r} must have {{seed}} in it, just so, and nothing else in braces, as in favorite-{{seed}}.png")
+        return pattern
 
 
 class Rubric(BaseModel):

@@ -58,7 +58,7 @@ def make_judge(run: Run, data: Dataset, stage: ClassifierStage, world: World, st
 def judge_statistics(run: Run, judge: Judge) -> ReferenceStatistics:
     """Of this run's judge over its train split; ValueError where they belong to another judge or are not there."""
     path = run.reference / "judge.npz"
-    remedy = "run ldm train-classifier --resume"
+    remedy = f"run ldm train-classifier --{'resume' if run.classifier.checkpoint_path.is_file() else 'overwrite'}"
     if run.classifier.read_config()["data"]["checksum"] != Reference.open(run).facts.checksum:
         raise ValueError(f"the judge of {run.folder} was trained on other data than the rest: run ldm train-classifier --overwrite")
     try:

@@ -24,7 +24,8 @@ def commands(found: Gathered, images: int) -> list[str]:
     """From the source of the data to the scores of the report, one command a line."""
     facts, name = found.facts, shlex.quote(found.name)
     data, run, samples = (f"{folder}/{name}" for folder in ("data", "runs", "samples"))
-    holdout = f" --holdout {facts.holdout:g}" if facts.holdout is not None else ""
+    share = facts.holdout if facts.holdout is not None or not found.info else found.info.holdout
+    holdout = f" --holdout {share:g}" if share is not None else ""
     lines = [f"ldm prepare {shlex.quote(facts.source)} {data} --size {facts.image_size} --{'' if facts.flip else 'no-'}flip{holdout}"]
     lines += [f"{training.command} config.toml --data {data} --run {run}" for training in found.trainings.values()]
     if "diffusion" in found.trainings:

@@ -27,8 +27,8 @@ from latent_diffusion.training.randomness import StepRandom, stream_seed
 from latent_diffusion.training.stage import Images, Start, begin, changes, commit, first_images, flipped, initialise_from, spread
 
 NORMALISED_ON = 10_000  # train images, at most
-NOT_FOR_SHARPENING = {"training": True, "perceptual_classifier": True, "lpips_backbone": True,
-                      "adversary": {"training": {"precision", "preview_every", "checkpoint_every"}}}  # what it need not begin anew for
+NOT_FOR_RESULTS = {"training": {"precision", "preview_every", "checkpoint_every"}}  # settings that a trained network may be kept with
+NOT_FOR_SHARPENING = {"training": True, "perceptual_classifier": True, "lpips_backbone": True, "adversary": NOT_FOR_RESULTS}
 
 
 class AutoencoderStage(BaseModel):
@@ -103,10 +103,12 @@ def perceptual_distance(run: Run, data: Dataset, stage: AutoencoderStage, world:
     if data.num_classes < 2:
         raise ValueError('perceptual = "classifier" needs a data set with at least two classes: use "none" or "lpips"')
     part = run.perceptual
-    if not (start.resume and part.trained):
+    if start.resume and part.trained:
+        before = ClassifierStage.model_validate(part.read_config()[part.name])
+        if found := changes(*(one.model_dump(exclude=NOT_FOR_RESULTS) for one in (before, stage.perceptual_classifier))):
+            raise ValueError(f"--resume cannot change the perceptual classifier, which is trained: {found[0]}")
+    else:
         train_network(run, part, data, stage.perceptual_classifier, world, replace(start, overwrite=True, init=None))
-    elif changed := changes(part.read_config()[part.name], stage.perceptual_classifier.model_dump(mode="json")):
-        raise ValueError(f"--resume cannot change the perceptual classifier, which is trained: {changed[0]}")
     network = load_classifier(part, world.device).requires_grad_(False)
     return PerceptualDistance(network.feature_maps)
 

@@ -96,11 +96,13 @@ def train_diffusion(run: Run, data: Dataset, stage: DiffusionStage, sampling: Sa
 def chosen_average(part: Part, stage: DiffusionStage, world: World) -> dict[str, float]:
     """What a sweep made the denoiser's average, for its config.toml: it holds for as many steps as it was chosen after."""
     recorded = part.read_config()
-    length, steps = recorded.get("average_length"), recorded[part.name]["training"]["steps"]
-    if length is None or steps == stage.training.steps:
-        return {} if length is None else {"average_length": length}
+    before, length = recorded[part.name]["training"], recorded.get("average_length")
+    if length in (None, before["average_length"]):  # the training's own
+        return {}
+    if before["steps"] == stage.training.steps:
+        return {"average_length": length}
     if world.first:
-        say(f"{part.caption}: the average of length {length:g} was chosen after {steps} steps, and holds no longer: ldm sweep --average chooses again")
+        say(f"{part.caption}: the average of length {length:g} was chosen after {before['steps']} steps, and holds no longer: ldm sweep --average chooses again")
     return {}
 
 

@@ -44,7 +44,7 @@ class TrainingConfig(BaseModel):
     gradient_norm: float = Field(1.0, gt=0, description="longer gradients are shortened to this")
     average_length: float = Field(0.05, gt=0, lt=0.28, description="of the moving average, as a share of the training")
     snapshots: int = Field(0, ge=0, description="times that averages are kept, so that another length can be chosen afterwards")
-    precision: Precision = Field("auto", description="auto (bfloat16 where it measures faster), bfloat16 or float32")
+    precision: Precision = Field("auto", description="auto (bfloat16 on GPUs that have it and on CPUs where it measures faster), bfloat16 or float32")
     preview_every: int = Field(1000, ge=1, description="steps between pictures, of autoencoder and denoiser")
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     compile: Literal["none", "default", "reduce-overhead"] = Field(

@@ -143,8 +143,15 @@ def test_what_cannot_be_drawn_is_refused_before_anything_is(rubrics, tiny_run, l
     assert sorted(path.name for path in tmp_path.glob("hand*")) == ["hand.v2-contact.png", "hand.v2-process.png", "hand.v2.zip"]
 
 
-@pytest.mark.parametrize("pattern", ["fixed-{number}.png", "fixed.png", "fixed-{seed:03d", "{}.png"])
+@pytest.mark.parametrize("pattern", ["fixed-{number}.png", "fixed.png", "fixed-{seed:03d", "{}.png", "{seed[0]}.png"])
 def test_file_names_of_a_rubric_need_the_seed(tmp_path, pattern):
     (tmp_path / "r.toml").write_text(MINE.replace("fixed-{seed:03d}.png", pattern))
     with pytest.raises(ValueError, match="must have {seed} in it"):
+        Rubric.load(tmp_path / "r.toml")
+
+
+@pytest.mark.parametrize("pattern", ["fav-{seed:03d}.png", "fav.png", "{seed[0]}.png", "{seed}{seed}.png"])
+def test_file_names_of_favourites_have_the_seed_as_it_is(tmp_path, pattern):
+    (tmp_path / "r.toml").write_text(MINE + f'favourite_files = "{pattern}"')
+    with pytest.raises(ValueError, match="favourite_files.* must have {seed} in it, just so"):
         Rubric.load(tmp_path / "r.toml")

@@ -45,25 +45,27 @@ def test_a_killed_prepare_leaves_the_old_data_set(tmp_path):
     assert Dataset.open(tmp_path / "out").info.image_size == 16 and not (tmp_path / "out" / ".preparing").exists()
 
 
+@pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("moved", [1, 2, 3])
-def test_a_prepare_killed_while_it_moves_what_it_made_can_be_done_again(tmp_path, monkeypatch, moved):
+def test_a_prepare_that_ended_while_it_moved_what_it_made_can_be_done_again(tmp_path, monkeypatch, moved, killed):
     fill(tmp_path / "in" / "a", range(20))
     calls, replace = [], os.replace
 
-    def dies(source, target):
+    def ends(source, target):
         calls.append(target)
         if len(calls) > moved:
             raise KeyboardInterrupt
         replace(source, target)
 
-    with monkeypatch.context() as patch:  # as if by SIGKILL: nothing is cleaned up
-        patch.setattr(writer_module.os, "replace", dies)
-        patch.setattr(writer_module.Writer, "_clean", lambda writer: writer._lock.close())
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module.os, "replace", ends)
+        if killed:  # as SIGKILL does: nothing is cleaned up
+            patch.setattr(writer_module.Writer, "_clean", lambda writer: writer._lock.close())
         with pytest.raises(KeyboardInterrupt):
             prepare(str(tmp_path / "in"), tmp_path / "out", size=SIZE, processes=1)
     assert (tmp_path / "out" / "images.npy").is_file() and not (tmp_path / "out" / "dataset.json").exists()
     prepare(str(tmp_path / "in"), tmp_path / "out", size=SIZE, processes=1)
-    assert len(Dataset.open(tmp_path / "out")) == 20
+    assert len(Dataset.open(tmp_path / "out")) == 20 and not (tmp_path / "out" / ".preparing").exists()
 
 
 def test_a_failed_prepare_leaves_the_old_data_set(tmp_path, monkeypatch):

@@ -122,6 +122,11 @@ def test_sweep_applies_the_best_average_and_settings(ldm, tiny_run, tiny_config,
     assert not all(torch.equal(own[key], wanted[key]) for key in own)
     again = ("train-diffusion", "--data", shapes, "--run", run, "--resume", "--device", "cpu")
     assert ldm(*again)[0] == 0 and Pipeline.from_run(run, device="cpu").average_length == 0.2  # there was nothing left to train
+    config = run / "diffusion/config.toml"
+    chosen = config.read_text()
+    config.write_text(chosen.replace("average_length = 0.2", "average_length = 0.05"))  # as a sweep of guidance alone records
+    assert "holds no longer" not in ldm(*again, "--set", "diffusion.training.steps=65")[1]
+    config.write_text(chosen)
     status, said, errors = ldm(*again, "--set", "diffusion.training.steps=70")
     assert status == 0 and Pipeline.from_run(run, device="cpu").average_length == 0.05, errors
     assert "length 0.2 was chosen after 60 steps, and holds no longer" in said
