@@ -48,8 +48,19 @@ def test_the_gpu_script_leaves_all_it_promises(tmp_path):
         assert (tmp_path / "out" / name).stat().st_size > 100, name
     summary = (tmp_path / "out" / "summary.md").read_text()
     assert "FID" in summary and "| all |" in summary
+    assert re.search(r"drawn by themselves, (\d+) of \1 images are the same", summary) and "20 samples by class: FID" in summary
     shares = re.findall(r"(autoencoder|classifier|diffusion) ([\d.]+)%", summary)
     assert len(shares) == 3 and all(0 < float(share) < 120 for _, share in shares)
+
+
+def test_the_gpu_script_begins_only_what_fits_into_the_minutes(script, tmp_path, monkeypatch):
+    gpu, drawn, clock = script("gpu"), [], iter(range(0, 10_000, 10))  # every look at the clock comes ten seconds after the last
+    monkeypatch.setattr(gpu.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(gpu, "sampled", lambda count, *_: drawn.append(count) or f"- {count} samples: FID 1")
+    pipe, summary = SimpleNamespace(sampling=SamplingConfig(compute_batch=64)), gpu.Summary(tmp_path / "summary.md", "a job", 300.0)
+    pace = gpu.score_samples((100, 500, 10_000), "", 0.0, pipe, None, summary, "cpu")
+    assert drawn == [100, 500] and 0 < pace < 1
+    assert "10000 samples: left out, as" in (tmp_path / "summary.md").read_text()
 
 
 def test_the_gpu_script_takes_what_is_faster_and_leaves_what_does_not_compile(shapes, script, monkeypatch):
