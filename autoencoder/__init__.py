@@ -9,5 +9,13 @@ from autoencoder.losses import AutoencoderLoss, AutoencoderLossConfig
 from autoencoder.model import Autoencoder, AutoencoderConfig
 from autoencoder.posterior import Posterior
 
-__all__ = ["AdversarialLoss", "Autoencoder", "AutoencoderConfig", "AutoencoderLoss", "AutoencoderLossConfig", "Discriminator", "GroupNorm",
-           "Posterior"]
+__all__ = [
+    "AdversarialLoss",
+    "Autoencoder",
+    "AutoencoderConfig",
+    "AutoencoderLoss",
+    "AutoencoderLossConfig",
+    "Discriminator",
+    "GroupNorm",
+    "Posterior",
+]

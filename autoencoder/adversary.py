@@ -26,10 +26,14 @@ class Discriminator(nn.Module):
         super().__init__()
         first, second, third = widths
         self.layers = nn.Sequential(
-            spectral_norm(nn.Conv2d(3, first, 4, stride=2, padding=1)), nn.LeakyReLU(0.2),
-            spectral_norm(nn.Conv2d(first, second, 4, stride=2, padding=1)), nn.LeakyReLU(0.2),
-            spectral_norm(nn.Conv2d(second, third, 3, padding=1)), nn.LeakyReLU(0.2),
-            spectral_norm(nn.Conv2d(third, 1, 3, padding=1)))
+            spectral_norm(nn.Conv2d(3, first, 4, stride=2, padding=1)),
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(first, second, 4, stride=2, padding=1)),
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(second, third, 3, padding=1)),
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(third, 1, 3, padding=1)),
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         coarse = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
@@ -44,8 +48,13 @@ class AdversarialLoss(nn.Module):
         super().__init__()
         self.loss, self.discriminator, self.weight = loss, discriminator, weight
 
-    def forward(self, autoencoder: Autoencoder, images: Tensor, noise_like: Callable[[Tensor], Tensor],
-                uniform_like: Callable[[Tensor], Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self,
+        autoencoder: Autoencoder,
+        images: Tensor,
+        noise_like: Callable[[Tensor], Tensor],
+        uniform_like: Callable[[Tensor], Tensor],
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss () and its terms for images (N, 3, H, W) in [-1, 1]. The encoder gets no gradient."""
         with torch.no_grad():
             latents = self.loss.noisy_latents(autoencoder.encode(images), noise_like, uniform_like)
@@ -55,4 +64,7 @@ class AdversarialLoss(nn.Module):
         generator = -functional_call(self.discriminator, fixed, reconstructions).mean()
         real, fake = self.discriminator(torch.cat([images, reconstructions.detach()])).chunk(2)
         discriminator = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
-        return loss + self.weight * generator + discriminator, terms | {"generator": generator, "discriminator": discriminator}
+        return loss + self.weight * generator + discriminator, terms | {
+            "generator": generator,
+            "discriminator": discriminator,
+        }

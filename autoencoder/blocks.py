@@ -4,7 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-CHANNELS_PER_GROUP = 16  # few channels a group make bf16 GroupNorm slow, and gain nothing in quality
+CHANNELS_PER_GROUP = (
+    16  # few channels a group make bf16 GroupNorm slow, and gain nothing in quality
+)
 
 
 class GroupNorm(nn.GroupNorm):
@@ -20,7 +22,9 @@ class GroupNorm(nn.GroupNorm):
         if x.device.type != "cuda" or x.dtype == torch.float32:
             return super().forward(x)
         with torch.autocast("cuda", enabled=False):
-            return F.group_norm(x, self.num_groups, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps)
+            return F.group_norm(
+                x, self.num_groups, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps
+            )
 
 
 def zero(module: nn.Module) -> nn.Module:
@@ -36,14 +40,19 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.norm1, self.conv1 = GroupNorm(channels), nn.Conv2d(channels, channels, 3, padding=1)
-        self.norm2, self.conv2 = GroupNorm(channels), zero(nn.Conv2d(channels, channels, 3, padding=1))
+        self.norm2, self.conv2 = (
+            GroupNorm(channels),
+            zero(nn.Conv2d(channels, channels, 3, padding=1)),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
         return x + self.conv2(F.silu(self.norm2(h)))
 
 
-def downward(patch: int, widths: tuple[int, ...], blocks: int, channels_in: int, channels_out: int) -> nn.Sequential:
+def downward(
+    patch: int, widths: tuple[int, ...], blocks: int, channels_in: int, channels_out: int
+) -> nn.Sequential:
     """(N, channels_in, H, W) -> (N, channels_out, H/f, W/f), f = patch * 2 ** (len(widths) - 1).
 
     The first step only rearranges pixels, so that no convolution ever runs at full resolution.
@@ -53,15 +62,25 @@ def downward(patch: int, widths: tuple[int, ...], blocks: int, channels_in: int,
         if level > 0:
             layers.append(nn.Conv2d(widths[level - 1], width, 3, stride=2, padding=1))
         layers += [ResidualBlock(width) for _ in range(blocks)]
-    return nn.Sequential(*layers, GroupNorm(widths[-1]), nn.SiLU(), zero(nn.Conv2d(widths[-1], channels_out, 3, padding=1)))
+    return nn.Sequential(
+        *layers,
+        GroupNorm(widths[-1]),
+        nn.SiLU(),
+        zero(nn.Conv2d(widths[-1], channels_out, 3, padding=1)),
+    )
 
 
-def upward(patch: int, widths: tuple[int, ...], blocks: int, channels_in: int, channels_out: int) -> nn.Sequential:
+def upward(
+    patch: int, widths: tuple[int, ...], blocks: int, channels_in: int, channels_out: int
+) -> nn.Sequential:
     """The mirror of `downward`: (N, channels_in, h, w) -> (N, channels_out, h * f, w * f)."""
     layers = [nn.Conv2d(channels_in, widths[-1], 3, padding=1)]
     for level in reversed(range(len(widths))):
         layers += [ResidualBlock(widths[level]) for _ in range(blocks)]
         if level > 0:
-            layers += [nn.Conv2d(widths[level], 4 * widths[level - 1], 3, padding=1), nn.PixelShuffle(2)]
+            layers += [
+                nn.Conv2d(widths[level], 4 * widths[level - 1], 3, padding=1),
+                nn.PixelShuffle(2),
+            ]
     head = zero(nn.Conv2d(widths[0], channels_out * patch**2, 3, padding=1))
     return nn.Sequential(*layers, GroupNorm(widths[0]), nn.SiLU(), head, nn.PixelShuffle(patch))

@@ -10,7 +10,10 @@ from torch.nn import functional as F
 from autoencoder.model import Autoencoder
 from autoencoder.posterior import Posterior
 
-PATCH, FLAT = 4, 1e-5  # pixels a side; a squared difference too small to see, where the root would be steep
+PATCH, FLAT = (
+    4,
+    1e-5,
+)  # pixels a side; a squared difference too small to see, where the root would be steep
 
 
 class AutoencoderLossConfig(BaseModel):
@@ -18,28 +21,54 @@ class AutoencoderLossConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kl_weight: float = Field(1e-6, ge=0, description="of the KL divergence, in nats per image number")
-    edge_weight: float = Field(0.0, ge=0, description="of differences in the strength of edges, patch by patch: keeps grain")
-    perceptual_weight: float = Field(0.1, ge=0, description="of the perceptual term, where there is one")
-    latent_noise: float = Field(0.1, ge=0, description="decoder sees noise of up to this many standard deviations")
+    kl_weight: float = Field(
+        1e-6, ge=0, description="of the KL divergence, in nats per image number"
+    )
+    edge_weight: float = Field(
+        0.0,
+        ge=0,
+        description="of differences in the strength of edges, patch by patch: keeps grain",
+    )
+    perceptual_weight: float = Field(
+        0.1, ge=0, description="of the perceptual term, where there is one"
+    )
+    latent_noise: float = Field(
+        0.1, ge=0, description="decoder sees noise of up to this many standard deviations"
+    )
 
 
 class AutoencoderLoss(nn.Module):
     """`perceptual(images, reconstructions) -> ()` is any differentiable distance, or None."""
 
-    def __init__(self, config: AutoencoderLossConfig, perceptual: Callable[[Tensor, Tensor], Tensor] | None = None):
+    def __init__(
+        self,
+        config: AutoencoderLossConfig,
+        perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ):
         super().__init__()
         self.config, self.perceptual = config, perceptual
 
-    def forward(self, autoencoder: Autoencoder, images: Tensor, noise_like: Callable[[Tensor], Tensor],
-                uniform_like: Callable[[Tensor], Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self,
+        autoencoder: Autoencoder,
+        images: Tensor,
+        noise_like: Callable[[Tensor], Tensor],
+        uniform_like: Callable[[Tensor], Tensor],
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss () and its terms for images (N, 3, H, W) in [-1, 1]."""
         posterior = autoencoder.encode(images)
-        loss, terms = self.distance(images, autoencoder.decode(self.noisy_latents(posterior, noise_like, uniform_like)))
+        loss, terms = self.distance(
+            images, autoencoder.decode(self.noisy_latents(posterior, noise_like, uniform_like))
+        )
         terms["kl"] = posterior.kl().mean() / images[0].numel()
         return loss + self.config.kl_weight * terms["kl"], terms
 
-    def noisy_latents(self, posterior: Posterior, noise_like: Callable[[Tensor], Tensor], uniform_like: Callable[[Tensor], Tensor]) -> Tensor:
+    def noisy_latents(
+        self,
+        posterior: Posterior,
+        noise_like: Callable[[Tensor], Tensor],
+        uniform_like: Callable[[Tensor], Tensor],
+    ) -> Tensor:
         """What the decoder is given, (N, C, h, w): latents with noise of a random level.
 
         What a denoiser hands it later is never exact, and a decoder that has only seen exact latents turns small errors
@@ -62,7 +91,9 @@ class AutoencoderLoss(nn.Module):
         if self.perceptual is not None:
             terms["perceptual"] = self.perceptual(images, reconstructions)
             loss = loss + self.config.perceptual_weight * terms["perceptual"]
-        terms["psnr"] = 10 * torch.log10(4 / (reconstructions - images).detach().square().mean().clamp(min=1e-10))
+        terms["psnr"] = 10 * torch.log10(
+            4 / (reconstructions - images).detach().square().mean().clamp(min=1e-10)
+        )
         return loss, terms
 
 

@@ -28,8 +28,12 @@ class AutoencoderConfig(BaseModel):
 
     factor: int = Field(4, ge=1, description="pixels a side that become one latent")
     latent_channels: int = Field(8, ge=1)
-    encoder_widths: tuple[Width, ...] = Field((128,), min_length=1, description="channels per resolution, image first")
-    decoder_widths: tuple[Width, ...] = Field((128,), min_length=1, description="channels per resolution, image first")
+    encoder_widths: tuple[Width, ...] = Field(
+        (128,), min_length=1, description="channels per resolution, image first"
+    )
+    decoder_widths: tuple[Width, ...] = Field(
+        (128,), min_length=1, description="channels per resolution, image first"
+    )
     encoder_blocks: int = Field(2, ge=0, description="residual blocks per resolution")
     decoder_blocks: int = Field(3, ge=0, description="residual blocks per resolution")
 
@@ -38,11 +42,15 @@ class AutoencoderConfig(BaseModel):
         for name in ("encoder_widths", "decoder_widths"):
             halvings = len(getattr(self, name)) - 1
             if self.factor % 2**halvings:
-                raise ValueError(f"{name} halves {halvings} times, which factor = {self.factor} does not allow: "
-                                 "give fewer widths or a factor that is a larger power of two")
+                raise ValueError(
+                    f"{name} halves {halvings} times, which factor = {self.factor} does not allow: "
+                    "give fewer widths or a factor that is a larger power of two"
+                )
         if self.latent_channels > CHANNELS * self.factor**2:
-            raise ValueError(f"latent_channels = {self.latent_channels} is more than the {CHANNELS * self.factor**2} "
-                             "numbers of a patch: nothing would be compressed")
+            raise ValueError(
+                f"latent_channels = {self.latent_channels} is more than the {CHANNELS * self.factor**2} "
+                "numbers of a patch: nothing would be compressed"
+            )
         return self
 
 
@@ -61,10 +69,20 @@ class Autoencoder(nn.Module):
         patch_numbers, latent_channels = CHANNELS * config.factor**2, config.latent_channels
         self.to_latents = nn.Conv2d(patch_numbers, latent_channels, 1)
         self.to_patches = nn.Conv2d(latent_channels, patch_numbers, 1)
-        self.encoder = downward(config.factor // 2 ** (len(config.encoder_widths) - 1), config.encoder_widths,
-                                config.encoder_blocks, CHANNELS, 2 * latent_channels)
-        self.decoder = upward(config.factor // 2 ** (len(config.decoder_widths) - 1), config.decoder_widths,
-                              config.decoder_blocks, latent_channels, CHANNELS)
+        self.encoder = downward(
+            config.factor // 2 ** (len(config.encoder_widths) - 1),
+            config.encoder_widths,
+            config.encoder_blocks,
+            CHANNELS,
+            2 * latent_channels,
+        )
+        self.decoder = upward(
+            config.factor // 2 ** (len(config.decoder_widths) - 1),
+            config.decoder_widths,
+            config.decoder_blocks,
+            latent_channels,
+            CHANNELS,
+        )
         self.register_buffer("shift", torch.zeros(latent_channels))
         self.register_buffer("scale", torch.ones(latent_channels))
 
@@ -72,7 +90,9 @@ class Autoencoder(nn.Module):
         margin = self.latent_size * self.config.factor - self.image_size
         images = F.pad(images, (0, margin, 0, margin), mode="replicate") if margin else images
         learnt = self.encoder(images).float()  # (N, 2C, h, w)
-        with torch.autocast(images.device.type, enabled=False):  # bf16 would cost the linear path its last bits
+        with torch.autocast(
+            images.device.type, enabled=False
+        ):  # bf16 would cost the linear path its last bits
             linear = self.to_latents(F.pixel_unshuffle(images, self.config.factor))  # (N, C, h, w)
         mean, log_variance = learnt.chunk(2, dim=1)
         shift, scale = self.shift.view(-1, 1, 1), self.scale.view(-1, 1, 1)

@@ -30,7 +30,9 @@ class PerceptualDistance(nn.Module):
         with torch.no_grad():
             wanted = [F.normalize(f.float(), dim=1) for f in self.features(images)]
         given = [F.normalize(f.float(), dim=1) for f in self.features(reconstructions)]
-        return torch.stack([(a - b).square().sum(dim=1).mean() for a, b in zip(wanted, given)]).mean()
+        return torch.stack(
+            [(a - b).square().sum(dim=1).mean() for a, b in zip(wanted, given)]
+        ).mean()
 
 
 def lpips_distance(net: str = "vgg", backbone: Path | None = None) -> nn.Module:
@@ -42,13 +44,17 @@ def lpips_distance(net: str = "vgg", backbone: Path | None = None) -> nn.Module:
     name = LPIPS_BACKBONES[net]
     path = Path(backbone) if backbone else Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
-        raise ValueError(f"perceptual = \"lpips\" needs torchvision's {name}, and {path} is not there: put that file "
-                         "there, name another place with lpips_backbone, or use perceptual = \"classifier\"")
+        raise ValueError(
+            f'perceptual = "lpips" needs torchvision\'s {name}, and {path} is not there: put that file '
+            'there, name another place with lpips_backbone, or use perceptual = "classifier"'
+        )
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     wanted = name.removesuffix(".pth").rsplit("-", 1)[-1]
     if not digest.startswith(wanted):
-        raise ValueError(f"{path} is not torchvision's {name} (its sha256 begins {digest[:8]}, not {wanted}): get it again")
+        raise ValueError(
+            f"{path} is not torchvision's {name} (its sha256 begins {digest[:8]}, not {wanted}): get it again"
+        )
     import lpips
 
     with warnings.catch_warnings():
@@ -60,4 +66,6 @@ def lpips_distance(net: str = "vgg", backbone: Path | None = None) -> nn.Module:
 
 def load_backbone(network: nn.Module, weights: dict[str, Tensor]) -> None:
     """Fill lpips's slices ("slice2.5.weight") from torchvision's features ("features.5.weight")."""
-    network.load_state_dict({key: weights["features." + key.split(".", 1)[1]] for key in network.state_dict()})
+    network.load_state_dict(
+        {key: weights["features." + key.split(".", 1)[1]] for key in network.state_dict()}
+    )

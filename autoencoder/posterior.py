@@ -23,4 +23,6 @@ class Posterior:
 
     def kl(self) -> Tensor:
         """KL(q || N(0, I)) of each image in nats, (N,); appendix B of the paper."""
-        return 0.5 * (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance).sum(dim=(1, 2, 3))
+        return 0.5 * (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance).sum(
+            dim=(1, 2, 3)
+        )

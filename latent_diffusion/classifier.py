@@ -28,7 +28,11 @@ class ClassifierConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     patch: int = Field(4, ge=1, description="pixels a side that the first layer takes together")
-    widths: tuple[Width, ...] = Field((32, 64, 128, 192), min_length=1, description="channels per resolution, the finest first; each next one has half the size")
+    widths: tuple[Width, ...] = Field(
+        (32, 64, 128, 192),
+        min_length=1,
+        description="channels per resolution, the finest first; each next one has half the size",
+    )
     blocks: int = Field(1, ge=1, description="residual blocks per resolution")
 
 
@@ -39,7 +43,11 @@ class Block(nn.Module):
         self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1)
         self.norm2 = GroupNorm(channels_out)
         self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1)
-        self.skip = nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else nn.Identity()
+        self.skip = (
+            nn.Conv2d(channels_in, channels_out, 1)
+            if channels_in != channels_out
+            else nn.Identity()
+        )
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,7 +67,9 @@ class Classifier(nn.Module):
         self.stages, channels = nn.ModuleList(), config.widths[0]
         for level, width in enumerate(config.widths):
             first = Block(channels, width, stride=1 if level == 0 else 2)
-            self.stages.append(nn.Sequential(first, *(Block(width, width, 1) for _ in range(config.blocks - 1))))
+            self.stages.append(
+                nn.Sequential(first, *(Block(width, width, 1) for _ in range(config.blocks - 1)))
+            )
             channels = width
         self.norm = GroupNorm(channels)
         self.head = nn.Linear(channels, num_classes)
@@ -69,7 +79,9 @@ class Classifier(nn.Module):
         """Fit the fixed first layer to some training images (N, 3, H, W)."""
         patch = self.config.patch
         whole = images.shape[-1] // patch * patch
-        patches = rearrange(F.pixel_unshuffle(images[..., :whole, :whole], patch), "n d h w -> (n h w) d").double()
+        patches = rearrange(
+            F.pixel_unshuffle(images[..., :whole, :whole], patch), "n d h w -> (n h w) d"
+        ).double()
         variances, directions = torch.linalg.eigh(torch.cov(patches.T))
         weights = (directions / (variances + LEAST_VARIANCE).sqrt()).T
         self.whiten.weight.copy_(weights[:, :, None, None])

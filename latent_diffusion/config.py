@@ -31,26 +31,41 @@ class Config(BaseModel):
 def load_config(path: Path, settings: list[str] = (), precision: str | None = None) -> Config:
     """Read a TOML file and apply `settings` ("a.b=value") and a precision for all stages. ValueError in one line."""
     config = build(read_toml(find(path)), settings, precision, str(path))
-    others = {"autoencoder": config.autoencoder, "autoencoder.perceptual_classifier": config.autoencoder.perceptual_classifier,
-              "classifier": config.classifier}
+    others = {
+        "autoencoder": config.autoencoder,
+        "autoencoder.perceptual_classifier": config.autoencoder.perceptual_classifier,
+        "classifier": config.classifier,
+    }
     if name := next((name for name, stage in others.items() if stage.training.snapshots), None):
-        raise ValueError(f"{path}: {name}.training.snapshots: only diffusion.training takes snapshots, from which its average is chosen "
-                         "afterwards")
+        raise ValueError(
+            f"{path}: {name}.training.snapshots: only diffusion.training takes snapshots, from which its average is chosen "
+            "afterwards"
+        )
     return config
 
 
 def resumed_config(part: Part, settings: list[str] = (), precision: str | None = None) -> Config:
     """The config that a part of a run recorded."""
     recorded = part.read_config()
-    return build({name: recorded[name] for name in Config.model_fields if name in recorded}, settings, precision,
-                 str(part.config_path))
+    return build(
+        {name: recorded[name] for name in Config.model_fields if name in recorded},
+        settings,
+        precision,
+        str(part.config_path),
+    )
 
 
 def build(tree: dict, settings: list[str], precision: str | None, source: str) -> Config:
     for setting in settings:
         assign(tree, setting)
     if precision:
-        for stage in ("autoencoder", "autoencoder.perceptual_classifier", "autoencoder.adversary", "classifier", "diffusion"):
+        for stage in (
+            "autoencoder",
+            "autoencoder.perceptual_classifier",
+            "autoencoder.adversary",
+            "classifier",
+            "diffusion",
+        ):
             assign(tree, f"{stage}.training.precision={precision}")
     try:
         return Config.model_validate(over(Config().model_dump(), tree))
@@ -60,15 +75,24 @@ def build(tree: dict, settings: list[str], precision: str | None, source: str) -
 
 def over(defaults: dict, tree: dict) -> dict:
     """The defaults of all stages with what is set, so that a setting inside of a table leaves the others as they are declared."""
-    return {**defaults, **{name: over(defaults[name], value) if isinstance(value, dict) and isinstance(defaults.get(name), dict) else value
-                           for name, value in tree.items()}}
+    return {
+        **defaults,
+        **{
+            name: over(defaults[name], value)
+            if isinstance(value, dict) and isinstance(defaults.get(name), dict)
+            else value
+            for name, value in tree.items()
+        },
+    }
 
 
 def assign(tree: dict, setting: str) -> None:
     """Put "a.b=value" into a nested dict; the value is read as TOML, or else as text."""
     path, equals, text = setting.partition("=")
     if not equals or not all(path.split(".")):
-        raise ValueError(f"--set {setting} is not of the form a.b=value, for example diffusion.training.steps=2000")
+        raise ValueError(
+            f"--set {setting} is not of the form a.b=value, for example diffusion.training.steps=2000"
+        )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -101,7 +125,14 @@ def fields(path: tuple) -> list[str]:
     model = Config
     for name in path:
         annotation = model.model_fields[name].annotation
-        model = next((a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)), model)
+        model = next(
+            (
+                a
+                for a in (annotation, *get_args(annotation))
+                if isinstance(a, type) and issubclass(a, BaseModel)
+            ),
+            model,
+        )
     return list(model.model_fields)
 
 

@@ -49,14 +49,29 @@ def everything(folder: Path, device_name: str, settings: list[str]) -> None:
     if not all(getattr(run, name).trained for name in STAGES):
         config = plan(run, data, config, world)
     train_autoencoder_if_needed(run, data, config, world)
-    if begin(run.classifier, "the judge: a classifier whose features score the samples", run.reference / "judge.npz"):
-        make_judge(run, data, stage(run.classifier, config).classifier, world, restart(run.classifier))
+    if begin(
+        run.classifier,
+        "the judge: a classifier whose features score the samples",
+        run.reference / "judge.npz",
+    ):
+        make_judge(
+            run, data, stage(run.classifier, config).classifier, world, restart(run.classifier)
+        )
     if begin(run.diffusion, "stage two: the denoiser"):
         chosen = stage(run.diffusion, config)
-        train_diffusion(run, data, chosen.diffusion, config.sampling, world, restart(run.diffusion),
-                        sample_preview(run, data, config.sampling, device))
+        train_diffusion(
+            run,
+            data,
+            chosen.diffusion,
+            config.sampling,
+            world,
+            restart(run.diffusion),
+            sample_preview(run, data, config.sampling, device),
+        )
     draw_and_score(run, device_name)
-    say(f"\nall of it took {clock(time.perf_counter() - start)} minutes. More: ldm sample {folder} samples --classes dog,cat --guidance 2")
+    say(
+        f"\nall of it took {clock(time.perf_counter() - start)} minutes. More: ldm sample {folder} samples --classes dog,cat --guidance 2"
+    )
 
 
 def begun_config(run: Run, settings: list[str]) -> Config:
@@ -65,8 +80,10 @@ def begun_config(run: Run, settings: list[str]) -> Config:
     began = path.is_file() or any(getattr(run, name).checkpoint_path.is_file() for name in STAGES)
     recorded = json.loads(path.read_text())["settings"] if path.is_file() else []
     if began and settings not in ([], recorded):
-        raise ValueError(f"the demo in {run.folder} began with {' '.join(f'--set {one}' for one in recorded) or 'no --set'}: leave out "
-                         "--set to go on, or give a new --run")
+        raise ValueError(
+            f"the demo in {run.folder} began with {' '.join(f'--set {one}' for one in recorded) or 'no --set'}: leave out "
+            "--set to go on, or give a new --run"
+        )
     config = load_config(CONFIG, recorded if began else settings)
     if not began:
         write_json(path, {"settings": settings})
@@ -88,29 +105,51 @@ def plan(run: Run, data: Dataset, config: Config, world: World) -> Config:
     for name in STAGES:
         chosen = getattr(config, name)
         precision = choose_precision(chosen.training.precision, world.device)
-        stages[name] = chosen.model_copy(update={"training": chosen.training.model_copy(update={"precision": precision})})
+        stages[name] = chosen.model_copy(
+            update={"training": chosen.training.model_copy(update={"precision": precision})}
+        )
         if not getattr(run, name).trained:
-            seconds += seconds_per_step(stages[name], config.autoencoder.model, data, world) * chosen.training.steps
+            seconds += (
+                seconds_per_step(stages[name], config.autoencoder.model, data, world)
+                * chosen.training.steps
+            )
     share = min(1.0, MOST_SECONDS / max(seconds, 1e-9))
-    say(f"on {world.device}, in {precision}: training takes about {clock(seconds * share)} minutes" +
-        (f"; this machine is slow, so every stage takes {share:.0%} of its steps, and the pictures will be poorer" if share < 1 else ""))
+    say(
+        f"on {world.device}, in {precision}: training takes about {clock(seconds * share)} minutes"
+        + (
+            f"; this machine is slow, so every stage takes {share:.0%} of its steps, and the pictures will be poorer"
+            if share < 1
+            else ""
+        )
+    )
     if share == 1:
         return config.model_copy(update=stages)
     stages = {name: shortened(chosen, share) for name, chosen in stages.items()}
-    stages["autoencoder"] = stages["autoencoder"].model_copy(update={"adversary": shortened(config.autoencoder.adversary, share)})
+    stages["autoencoder"] = stages["autoencoder"].model_copy(
+        update={"adversary": shortened(config.autoencoder.adversary, share)}
+    )
     return config.model_copy(update=stages)
 
 
 def shortened(stage: BaseModel, share: float) -> BaseModel:
     training = stage.training
-    fewer = {setting: max(10, round(share * getattr(training, setting))) for setting in ("steps", "warmup_steps", "preview_every")}
+    fewer = {
+        setting: max(10, round(share * getattr(training, setting)))
+        for setting in ("steps", "warmup_steps", "preview_every")
+    }
     return stage.model_copy(update={"training": training.model_copy(update=fewer)})
 
 
 def train_autoencoder_if_needed(run: Run, data: Dataset, config: Config, world: World) -> None:
     if begin(run.autoencoder, "stage one: the autoencoder"):
-        train_autoencoder(run, data, stage(run.autoencoder, config).autoencoder, world, restart(run.autoencoder),
-                          reconstruction_preview(run, data))
+        train_autoencoder(
+            run,
+            data,
+            stage(run.autoencoder, config).autoencoder,
+            world,
+            restart(run.autoencoder),
+            reconstruction_preview(run, data),
+        )
 
 
 def begin(part: Part, title: str, last: Path | None = None) -> bool:
@@ -136,7 +175,16 @@ def draw_and_score(run: Run, device: str) -> None:
     reconstruction_grid(originals[shown], decoded[shown]).save(run.folder / "reconstructions.png")
     pipe, samples = Pipeline.from_run(run.folder, device), run.folder / "samples"
     with Progress("sampling", SAMPLES) as progress:
-        sample_to_folder(pipe, samples, range(1, SAMPLES + 1), None, "cycle", pipe.sampling, None, progress.advance)
+        sample_to_folder(
+            pipe,
+            samples,
+            range(1, SAMPLES + 1),
+            None,
+            "cycle",
+            pipe.sampling,
+            None,
+            progress.advance,
+        )
     names, seeds = pipe.facts.class_names, list(range(1, SEEDS_SHOWN + 1))
     labels = [label for label in range(len(names)) for _ in seeds]
     images = pipe.generate(seeds * len(names), labels, pipe.sampling)

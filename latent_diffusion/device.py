@@ -16,21 +16,30 @@ WORTHWHILE = 1.2  # bf16 must be this much faster to be chosen
 def choose_device(name: str = "auto") -> torch.device:
     """cuda, then mps, then cpu for "auto"; ValueError for a device that is not there."""
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        name = (
+            "cuda"
+            if torch.cuda.is_available()
+            else "mps"
+            if torch.backends.mps.is_available()
+            else "cpu"
+        )
     if name.partition(":")[0] not in ("cpu", "cuda", "mps"):
         raise ValueError(f"--device {name} is none of auto, cuda, mps and cpu")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError):
-        raise ValueError(f"device {name!r} is not available here: use cpu" +
-                         (", cuda" if torch.cuda.is_available() else "") +
-                         (", mps" if torch.backends.mps.is_available() else "") + " or auto") from None
+        raise ValueError(
+            f"device {name!r} is not available here: use cpu"
+            + (", cuda" if torch.cuda.is_available() else "")
+            + (", mps" if torch.backends.mps.is_available() else "")
+            + " or auto"
+        ) from None
     return device
 
 
 def choose_precision(precision: str, device: torch.device) -> str:
-    """"auto" becomes bfloat16 on a GPU that has it (from compute capability 8.0 on), and on a CPU where a 3x3 convolution,
+    """ "auto" becomes bfloat16 on a GPU that has it (from compute capability 8.0 on), and on a CPU where a 3x3 convolution,
     forward and backward, measures clearly faster in it."""
     if precision != "auto":
         return precision
@@ -60,7 +69,9 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
 def is_out_of_memory(error: Exception) -> bool:
     """Whatever the device: CUDA and MPS say so in words, a CPU's allocator in others, NumPy by its type."""
     text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+    return (
+        isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+    )
 
 
 def place(network: nn.Module, device: torch.device) -> nn.Module:
@@ -77,7 +88,11 @@ class DeviceRows:
     def __init__(self, array: np.ndarray, device: torch.device, room: int | None = None):
         """room: bytes that may be taken; by default a share of the free memory of a GPU, and none elsewhere."""
         if room is None:
-            room = int(SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else 0
+            room = (
+                int(SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0])
+                if device.type == "cuda"
+                else 0
+            )
         self.array, self.device = array, device
         self.whole = torch.from_numpy(np.array(array)).to(device) if array.nbytes <= room else None
 
@@ -85,7 +100,11 @@ class DeviceRows:
         if self.whole is None:
             return torch.from_numpy(self.array[rows]).to(self.device)
         numbers = torch.from_numpy(rows)
-        return self.whole[numbers.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else numbers]
+        return self.whole[
+            numbers.pin_memory().to(self.device, non_blocking=True)
+            if self.device.type == "cuda"
+            else numbers
+        ]
 
 
 def synchronize(device: torch.device) -> None:

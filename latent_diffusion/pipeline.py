@@ -1,8 +1,8 @@
 """The Python face of a trained run.
 
-    from latent_diffusion import Pipeline
-    pipe = Pipeline.from_run("runs/x")
-    pipe(classes=["dog"], seeds=[1, 2], guidance=1.5)  # PIL images
+from latent_diffusion import Pipeline
+pipe = Pipeline.from_run("runs/x")
+pipe(classes=["dog"], seeds=[1, 2], guidance=1.5)  # PIL images
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,12 @@ from latent_diffusion.device import choose_device
 from latent_diffusion.inspection.grids import grid, wrapped
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.folder import GRID, SamplesWriter
-from latent_diffusion.sampling.generate import SamplingConfig, decode_images, encode_images, generate
+from latent_diffusion.sampling.generate import (
+    SamplingConfig,
+    decode_images,
+    encode_images,
+    generate,
+)
 from latent_diffusion.sampling.plan import cycle, follow
 from latent_diffusion.training.autoencoder import load_autoencoder
 from latent_diffusion.training.diffusion import load_denoiser
@@ -46,7 +51,13 @@ class Pipeline:
     checksum: str  # of autoencoder and denoiser
 
     @classmethod
-    def from_run(cls, folder: Path | str, device: str = "auto", precision: str = "auto", average_length: float | None = None) -> "Pipeline":
+    def from_run(
+        cls,
+        folder: Path | str,
+        device: str = "auto",
+        precision: str = "auto",
+        average_length: float | None = None,
+    ) -> "Pipeline":
         """Load a run. Precision "auto" is the one that the run was trained in; `average_length` another moving average of
         its weights, where it kept snapshots. ValueError where something is missing."""
         run, place = Run.open(folder), choose_device(device)
@@ -57,21 +68,36 @@ class Pipeline:
             raise ValueError(f"precision {precision!r} is none of auto, bfloat16 and float32")
         if precision == "auto":
             precision = config["diffusion"]["training"]["precision"]
-        return cls(autoencoder, denoiser, DataFacts.model_validate(config["data"]),
-                   SamplingConfig.model_validate(config["sampling"]), place, precision,
-                   config.get("average_length", config["diffusion"]["training"]["average_length"]) if average_length is None
-                   else average_length, run.checksum())
+        return cls(
+            autoencoder,
+            denoiser,
+            DataFacts.model_validate(config["data"]),
+            SamplingConfig.model_validate(config["sampling"]),
+            place,
+            precision,
+            config.get("average_length", config["diffusion"]["training"]["average_length"])
+            if average_length is None
+            else average_length,
+            run.checksum(),
+        )
 
-    def __call__(self, classes: Sequence[str] | None = None, seeds: Sequence[int] = (1,), **settings) -> list[Image.Image]:
+    def __call__(
+        self, classes: Sequence[str] | None = None, seeds: Sequence[int] = (1,), **settings
+    ) -> list[Image.Image]:
         """One image a seed: seed s draws classes[(s - 1) mod len], all classes by default.
 
         `settings` are those of SamplingConfig: guidance, steps, sampler, …
         """
         labels = cycle(seeds, self.labels(classes))
-        return [Image.fromarray(image) for image in self.generate(seeds, labels, self.configured(**settings))]
+        return [
+            Image.fromarray(image)
+            for image in self.generate(seeds, labels, self.configured(**settings))
+        ]
 
     def labels(self, classes: Sequence[str] | None) -> list[int]:
-        return self.facts.labels_of(list(classes)) if classes else list(range(self.facts.num_classes))
+        return (
+            self.facts.labels_of(list(classes)) if classes else list(range(self.facts.num_classes))
+        )
 
     def configured(self, **settings) -> SamplingConfig:
         """The run's sampling defaults with some of them replaced (those that are not None). A guidance holds for
@@ -79,18 +105,35 @@ class Pipeline:
         given = {name: value for name, value in settings.items() if value is not None}
         named = given.get("class_guidance", {})
         self.facts.labels_of(list(named))
-        given["class_guidance"] = named if "guidance" in given else self.sampling.class_guidance | named
+        given["class_guidance"] = (
+            named if "guidance" in given else self.sampling.class_guidance | named
+        )
         return SamplingConfig.model_validate({**self.sampling.model_dump(), **given})
 
-    def generate(self, seeds: Sequence[int], labels: Sequence[int], config: SamplingConfig,
-                 on_progress: Callable[[int], None] = lambda images: None, batch_size: int | None = None) -> np.ndarray:
+    def generate(
+        self,
+        seeds: Sequence[int],
+        labels: Sequence[int],
+        config: SamplingConfig,
+        on_progress: Callable[[int], None] = lambda images: None,
+        batch_size: int | None = None,
+    ) -> np.ndarray:
         """uint8 (N, H, W, 3); `on_progress(images)` is called after each batch, whose size never changes the images. By
         default about 100, and as many as fill compute batches."""
         batch_size = batch_size or whole_batch(config)
         parts = [np.empty((0, self.facts.image_size, self.facts.image_size, 3), np.uint8)]
         for start in range(0, len(seeds), batch_size):
             here = slice(start, start + batch_size)
-            parts.append(generate(self.denoiser, self.autoencoder, seeds[here], labels[here], config, self.precision))
+            parts.append(
+                generate(
+                    self.denoiser,
+                    self.autoencoder,
+                    seeds[here],
+                    labels[here],
+                    config,
+                    self.precision,
+                )
+            )
             on_progress(len(parts[-1]))
         return np.concatenate(parts)
 
@@ -99,22 +142,33 @@ class Pipeline:
         size = self.facts.image_size
         for image in images:
             if image.size != (size, size):
-                raise ValueError(f"an image of {image.size[0]}x{image.size[1]}: this autoencoder takes {size}x{size}")
+                raise ValueError(
+                    f"an image of {image.size[0]}x{image.size[1]}: this autoencoder takes {size}x{size}"
+                )
         pixels = np.stack([np.asarray(to_rgb(image)) for image in images])
         return encode_images(self.autoencoder, pixels, self.sampling.compute_batch, self.precision)
 
     def decode(self, latents: Tensor) -> list[Image.Image]:
         """Latents (N, C, h, w) -> PIL images."""
-        images = decode_images(self.autoencoder, latents.to(self.device), self.sampling.compute_batch, self.precision)
+        images = decode_images(
+            self.autoencoder, latents.to(self.device), self.sampling.compute_batch, self.precision
+        )
         return [Image.fromarray(image) for image in images]
 
 
 Distribution = Literal["cycle", "every", "data"]
 
 
-def sample_to_folder(pipe: Pipeline, folder: Path, seeds: Sequence[int], classes: Sequence[str] | None,
-                     distribution: Distribution, config: SamplingConfig, batch_size: int | None,
-                     on_progress: Callable[[int], None]) -> Path:
+def sample_to_folder(
+    pipe: Pipeline,
+    folder: Path,
+    seeds: Sequence[int],
+    classes: Sequence[str] | None,
+    distribution: Distribution,
+    config: SamplingConfig,
+    batch_size: int | None,
+    on_progress: Callable[[int], None],
+) -> Path:
     """Write one PNG a pair of seed and class, samples.json and a grid; returns the grid's path.
 
     "cycle": seed s draws classes[(s - 1) mod len]; "every": each seed in each class; "data": in the proportions of the
@@ -125,14 +179,28 @@ def sample_to_folder(pipe: Pipeline, folder: Path, seeds: Sequence[int], classes
         pairs = [(seed, label) for label in allowed for seed in seeds]
         files = [f"{file_name(names, label)}-{seed:05d}.png" for seed, label in pairs]
     else:
-        chosen = cycle(seeds, allowed) if distribution == "cycle" else follow(seeds, allowed, pipe.facts.histogram)
+        chosen = (
+            cycle(seeds, allowed)
+            if distribution == "cycle"
+            else follow(seeds, allowed, pipe.facts.histogram)
+        )
         pairs, files = list(zip(seeds, chosen)), [f"{seed:05d}.png" for seed in seeds]
     writer, shown = SamplesWriter(folder, files), {label: [] for label in allowed}
     batch_size = batch_size or whole_batch(config)
-    settings = {**config.model_dump(), "precision": pipe.precision, "ema": pipe.average_length, "run": pipe.checksum}
+    settings = {
+        **config.model_dump(),
+        "precision": pipe.precision,
+        "ema": pipe.average_length,
+        "run": pipe.checksum,
+    }
     for start in range(0, len(pairs), batch_size):
-        batch = pairs[start:start + batch_size]
-        images = pipe.generate([seed for seed, _ in batch], [label for _, label in batch], config, batch_size=len(batch))
+        batch = pairs[start : start + batch_size]
+        images = pipe.generate(
+            [seed for seed, _ in batch],
+            [label for _, label in batch],
+            config,
+            batch_size=len(batch),
+        )
         for file, (seed, label), image in zip(files[start:], batch, images):
             writer.add(file, image, {"seed": seed, "class": names[label], **settings})
             if len(shown[label]) < GRID_SEEDS:
@@ -140,7 +208,11 @@ def sample_to_folder(pipe: Pipeline, folder: Path, seeds: Sequence[int], classes
         on_progress(len(batch))
     writer.close()
     rows = {names[label]: np.stack(images) for label, images in shown.items() if images}
-    lines = (wrapped(next(iter(rows.values())), GRID_SEEDS), None) if len(rows) == 1 else (list(rows.values()), list(rows))
+    lines = (
+        (wrapped(next(iter(rows.values())), GRID_SEEDS), None)
+        if len(rows) == 1
+        else (list(rows.values()), list(rows))
+    )
     grid(*lines).save(Path(folder) / GRID)
     return Path(folder) / GRID
 
@@ -151,6 +223,9 @@ def whole_batch(config: SamplingConfig) -> int:
 
 def file_name(names: Sequence[str], label: int) -> str:
     """A class may be called anything, a file may not; two classes never share one."""
-    safe = ["".join(c if c.isalnum() or c in "-_. " else "_" for c in name).strip(". ") for name in names]
+    safe = [
+        "".join(c if c.isalnum() or c in "-_. " else "_" for c in name).strip(". ")
+        for name in names
+    ]
     alike = [name.casefold() for name in safe].count(safe[label].casefold()) > 1
     return f"{safe[label]}-{label}" if alike or not safe[label] else safe[label]

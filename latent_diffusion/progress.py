@@ -3,7 +3,13 @@
 import time
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as RichProgress
 
 console = Console(highlight=False, soft_wrap=True)
@@ -20,20 +26,41 @@ class Progress:
     `images_per_unit` says how many images one unit is worth, for trainings that count steps.
     """
 
-    def __init__(self, title: str, total: int, unit: str = "images", images_per_unit: int = 1, quiet: bool = False,
-                 done: int = 0):
-        self.title, self.total, self.unit, self.images_per_unit, self.quiet = title, total, unit, images_per_unit, quiet
+    def __init__(
+        self,
+        title: str,
+        total: int,
+        unit: str = "images",
+        images_per_unit: int = 1,
+        quiet: bool = False,
+        done: int = 0,
+    ):
+        self.title, self.total, self.unit, self.images_per_unit, self.quiet = (
+            title,
+            total,
+            unit,
+            images_per_unit,
+            quiet,
+        )
         self.done = self.first = done
         self.bar = None
 
     def __enter__(self) -> "Progress":
         self.start = self.last_line = time.perf_counter()
         if console.is_terminal and not self.quiet:
-            self.bar = RichProgress(TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(),
-                                    TextColumn("{task.fields[figures]}"), TimeElapsedColumn(), TimeRemainingColumn(),
-                                    console=console)
+            self.bar = RichProgress(
+                TextColumn("{task.description:<14}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[figures]}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=console,
+            )
             self.bar.start()
-            self.task = self.bar.add_task(self.title, total=self.total, completed=self.done, figures="")
+            self.task = self.bar.add_task(
+                self.title, total=self.total, completed=self.done, figures=""
+            )
         return self
 
     def advance(self, count: int = 1, **figures: float) -> None:
@@ -42,14 +69,21 @@ class Progress:
             return
         now = time.perf_counter()
         counted = "images" if self.unit == "steps" else self.unit
-        text = "  ".join([f"{self.rate(now):.{0 if self.rate(now) >= 10 else 1}f} {counted}/s", *(f"{k} {v:.4g}" for k, v in figures.items())])
+        text = "  ".join(
+            [
+                f"{self.rate(now):.{0 if self.rate(now) >= 10 else 1}f} {counted}/s",
+                *(f"{k} {v:.4g}" for k, v in figures.items()),
+            ]
+        )
         if self.bar:
             self.bar.update(self.task, completed=self.done, figures=text)
         elif now - self.last_line > SECONDS_BETWEEN_LINES or self.done >= self.total:
             self.last_line = now
             left = (self.total - self.done) * (now - self.start) / max(1, self.done - self.first)
-            say(f"{self.title}: {self.done} of {self.total} {self.unit}  {text}  {clock(now - self.start)} elapsed, "
-                f"{clock(left)} left")
+            say(
+                f"{self.title}: {self.done} of {self.total} {self.unit}  {text}  {clock(now - self.start)} elapsed, "
+                f"{clock(left)} left"
+            )
 
     def rate(self, now: float | None = None) -> float:
         """Images a second since the start."""

@@ -17,7 +17,11 @@ CAPTIONS = {  # of each part: what it is called, what trains it, where its setti
     "autoencoder": ("autoencoder", "ldm train-autoencoder", "autoencoder"),
     "classifier": ("judge", "ldm train-classifier", "classifier"),
     "diffusion": ("denoiser", "ldm train-diffusion", "diffusion"),
-    "perceptual": ("perceptual classifier", "ldm train-autoencoder", "autoencoder.perceptual_classifier"),
+    "perceptual": (
+        "perceptual classifier",
+        "ldm train-autoencoder",
+        "autoencoder.perceptual_classifier",
+    ),
     "adversary": ("sharpening", "ldm train-autoencoder", "autoencoder.adversary"),
 }
 
@@ -56,9 +60,15 @@ class Part:
     def require(self) -> "Part":
         """Itself, or ValueError with the command that makes it."""
         if not self.trained:
-            unfinished = " (its training was interrupted: add --resume)" if self.checkpoint_path.is_file() else ""
-            raise ValueError(f"{self.folder.parent} has no trained {self.caption} yet: "
-                             f"run {self.command} first{unfinished}")
+            unfinished = (
+                " (its training was interrupted: add --resume)"
+                if self.checkpoint_path.is_file()
+                else ""
+            )
+            raise ValueError(
+                f"{self.folder.parent} has no trained {self.caption} yet: "
+                f"run {self.command} first{unfinished}"
+            )
         return self
 
     def read_config(self) -> dict:
@@ -78,8 +88,14 @@ class Run:
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
-        self.autoencoder, self.classifier = Part(self.folder / "autoencoder"), Part(self.folder / "classifier")
-        self.diffusion, self.perceptual = Part(self.folder / "diffusion"), Part(self.folder / "perceptual")
+        self.autoencoder, self.classifier = (
+            Part(self.folder / "autoencoder"),
+            Part(self.folder / "classifier"),
+        )
+        self.diffusion, self.perceptual = (
+            Part(self.folder / "diffusion"),
+            Part(self.folder / "perceptual"),
+        )
         self.adversary, self.reference = Part(self.folder / "adversary"), self.folder / "reference"
         self.scores_path = self.folder / "scores.json"
 
@@ -87,9 +103,15 @@ class Run:
     def open(cls, folder: Path | str) -> "Run":
         run = cls(folder)
         if not run.folder.is_dir():
-            raise ValueError(f"there is no run at {folder}: train one with ldm train-autoencoder, or try ldm demo")
-        if not any(part.config_path.is_file() for part in (run.autoencoder, run.classifier, run.diffusion)):
-            raise ValueError(f"{folder} is not a run: it holds none of autoencoder/, classifier/, diffusion/")
+            raise ValueError(
+                f"there is no run at {folder}: train one with ldm train-autoencoder, or try ldm demo"
+            )
+        if not any(
+            part.config_path.is_file() for part in (run.autoencoder, run.classifier, run.diffusion)
+        ):
+            raise ValueError(
+                f"{folder} is not a run: it holds none of autoencoder/, classifier/, diffusion/"
+            )
         return run
 
     def checksum(self) -> str:
@@ -162,7 +184,9 @@ def opened_tensors(path: Path):
         with safe_open(path, framework="pt") as file:
             yield file
     except SafetensorError as error:
-        raise ValueError(f"{path} is damaged or no safetensors file ({error}): copy or train it again") from None
+        raise ValueError(
+            f"{path} is damaged or no safetensors file ({error}): copy or train it again"
+        ) from None
 
 
 def load_weights(network, tensors: Mapping, path: Path) -> None:

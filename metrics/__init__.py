@@ -8,14 +8,30 @@ from metrics.class_coverage import ClassCoverage, class_coverage
 from metrics.conditional_accuracy import class_counts, conditional_accuracy, confusion_matrix
 from metrics.extrapolation import Extrapolation, TrendPoint, frechet_extrapolation
 from metrics.frechet import frechet_distance
-from metrics.inception_score import InceptionScore, SplitScore, inception_score, inception_score_over_splits
+from metrics.inception_score import (
+    InceptionScore,
+    SplitScore,
+    inception_score,
+    inception_score_over_splits,
+)
 from metrics.kernel import KernelDistance, kernel_distance
 from metrics.memorization import NearCopies, Neighbours, near_copies, nearest_neighbours
-from metrics.precision_recall import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
+from metrics.precision_recall import (
+    DensityCoverage,
+    PrecisionRecall,
+    density_coverage,
+    precision_recall,
+)
 from metrics.reconstruction import psnr, ssim
 from metrics.rubrics import DiversityPoints, diversity_points, linear_points
 from metrics.sharpness import edge_energies, edge_energy, energy_ratio, sharpness
-from metrics.spectrum import Spectrum, channel_covariance, correlation, effective_rank, radial_spectrum
+from metrics.spectrum import (
+    Spectrum,
+    channel_covariance,
+    correlation,
+    effective_rank,
+    radial_spectrum,
+)
 from metrics.statistics import Statistics, StatisticsAccumulator, mixture, statistics
 from metrics.uncertainty import Interval, binomial_interval, interval, intervals
 

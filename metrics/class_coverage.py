@@ -40,8 +40,12 @@ def class_coverage(probabilities, threshold: float | None = None) -> ClassCovera
     num_classes = len(mean)
     threshold = SHARE_OF_EVEN / num_classes if threshold is None else threshold
     if not 0 < threshold <= 1 / num_classes:
-        raise ValueError(f"threshold must lie in (0, 1 / K], here K = {num_classes} classes, got {threshold:.4g}")
-    low = np.flatnonzero(mean < threshold * (1 - 1e-6))  # exactly the threshold is not LOW, float32 rounding aside
+        raise ValueError(
+            f"threshold must lie in (0, 1 / K], here K = {num_classes} classes, got {threshold:.4g}"
+        )
+    low = np.flatnonzero(
+        mean < threshold * (1 - 1e-6)
+    )  # exactly the threshold is not LOW, float32 rounding aside
     return ClassCoverage(
         score=float(np.minimum(mean, threshold).sum() / (num_classes * threshold)),
         share_of_classes=1 - len(low) / num_classes,

@@ -21,7 +21,9 @@ def confusion_matrix(asked, predicted, num_classes: int) -> np.ndarray:
     asked = checks.labels(asked, num_classes, "asked")
     predicted = checks.labels(predicted, num_classes, "predicted")
     if len(asked) != len(predicted):
-        raise ValueError(f"asked and predicted must pair up, got {len(asked)} and {len(predicted)} labels")
+        raise ValueError(
+            f"asked and predicted must pair up, got {len(asked)} and {len(predicted)} labels"
+        )
     pairs = np.bincount(asked * num_classes + predicted, minlength=num_classes**2)
     return pairs.reshape(num_classes, num_classes)
 

@@ -66,23 +66,32 @@ def frechet_extrapolation(
 
     smallest = total // 2**HALVINGS
     sizes = np.array([total] + [smallest << i for i in reversed(range(HALVINGS))])
-    scores = [[] for _ in sizes[1:]]  # by size, (draws, 2), (draws, 4), (draws, 8): parts in the order of the shuffle
+    scores = [
+        [] for _ in sizes[1:]
+    ]  # by size, (draws, 2), (draws, 4), (draws, 8): parts in the order of the shuffle
     for _ in range(checks.count(draws, "draws", 1)):
         shuffled = features[random.permutation(total)[: 2 * sizes[1]]]
         for size, rows in zip(sizes[1:], scores, strict=True):
             rows.append([distance(part) for part in shuffled.reshape(-1, size, features.shape[1])])
     scores = [np.array(rows) for rows in scores]
     means = np.array([distance(features)] + [rows.mean() for rows in scores])
-    variances = [rows.var(axis=1, ddof=1).mean() for rows in scores]  # parts of one shuffle are independent sets
+    variances = [
+        rows.var(axis=1, ddof=1).mean() for rows in scores
+    ]  # parts of one shuffle are independent sets
     deviations = np.sqrt([variances[0] / 2, *variances])
-    points = [TrendPoint(int(n), float(m), float(d)) for n, m, d in zip(sizes, means, deviations, strict=True)]
+    points = [
+        TrendPoint(int(n), float(m), float(d))
+        for n, m, d in zip(sizes, means, deviations, strict=True)
+    ]
 
     def fit(sizes: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """Coefficients of 1, total / n and, for a parabola, its square."""
         return np.polynomial.polynomial.polyfit(total / sizes, scores, degree)
 
     limit, slope, bend = np.append(fit(sizes[:-1], means[:-1]), 0)[:3]
-    halves = np.stack([rows.reshape(draws, 2, -1).mean(axis=2) for rows in scores])  # (sizes, draws, 2)
+    halves = np.stack(
+        [rows.reshape(draws, 2, -1).mean(axis=2) for rows in scores]
+    )  # (sizes, draws, 2)
     limits = fit(sizes[1:], halves.reshape(HALVINGS, -1))[0].reshape(draws, 2)
     deviation = np.sqrt(np.square((limits[:, 0] - limits[:, 1]) / 2).mean())
     interval = Interval.of(limit, deviation, draws, level)

@@ -21,7 +21,9 @@ def frechet_distance(a: Statistics, b: Statistics) -> float:
     Raises ValueError if the dimensions differ.
     """
     if a.mean.shape != b.mean.shape:
-        raise ValueError(f"statistics must share their dimension, got {len(a.mean)} and {len(b.mean)} features")
+        raise ValueError(
+            f"statistics must share their dimension, got {len(a.mean)} and {len(b.mean)} features"
+        )
     product = _factor(a.covariance).T @ _factor(b.covariance)  # (rank a, rank b)
     if product.shape[0] > product.shape[1]:
         product = product.T

@@ -22,7 +22,9 @@ class KernelDistance:
     subset_size: int
 
 
-def kernel_distance(samples, reference, random, subsets: int = 100, subset_size: int = 1000) -> KernelDistance:
+def kernel_distance(
+    samples, reference, random, subsets: int = 100, subset_size: int = 1000
+) -> KernelDistance:
     """Squared maximum mean discrepancy with the kernel (x.y / D + 1)^3 (Binkowski et al. 2018).
 
     samples (N, D), reference (M, D), N and M >= 2; subsets are drawn without replacement by `random` (a Generator or
@@ -33,7 +35,9 @@ def kernel_distance(samples, reference, random, subsets: int = 100, subset_size:
     samples, reference = checks.feature_pair(samples, reference, ("samples", "reference"))
     size = min(checks.count(subset_size, "subset_size", 2), len(samples), len(reference))
     if size < 2:
-        raise ValueError(f"a kernel distance needs at least 2 rows a set, got {len(samples)} and {len(reference)}")
+        raise ValueError(
+            f"a kernel distance needs at least 2 rows a set, got {len(samples)} and {len(reference)}"
+        )
     values = []
     for _ in range(checks.count(subsets, "subsets", 1)):
         x = samples[random.choice(len(samples), size, replace=False)]

@@ -49,7 +49,9 @@ def nearest_neighbours(samples, training) -> Neighbours:
     """
     samples, training = _rows(samples, "samples"), _rows(training, "training")
     if samples.shape[1] != training.shape[1]:
-        raise ValueError(f"rows must have one size, got {samples.shape[1]} values a sample and {training.shape[1]}")
+        raise ValueError(
+            f"rows must have one size, got {samples.shape[1]} values a sample and {training.shape[1]}"
+        )
     origin = centre(training)
     least, index = np.full(len(samples), np.inf), np.zeros(len(samples), np.int64)
     for block in checks.blocks(training, BLOCK):
@@ -67,7 +69,9 @@ def nearest_neighbours(samples, training) -> Neighbours:
     return Neighbours(index, checks.finite(np.concatenate(distance), "distances"))
 
 
-def near_copies(sample_distances, held_out_distances, rate: float = 0.01, level: float = 0.95) -> NearCopies:
+def near_copies(
+    sample_distances, held_out_distances, rate: float = 0.01, level: float = 0.95
+) -> NearCopies:
     """The share of samples nearer to the training set than all but `rate` of held-out real images are.
 
     Both arguments: distances (N,) and (M,) of `nearest_neighbours` to the same training set; equal ones count as near.
@@ -86,13 +90,17 @@ def near_copies(sample_distances, held_out_distances, rate: float = 0.01, level:
     # The chance of a distance up to the k-th of M is distributed as Beta(k, M + 1 - k).
     rate_low, rate_high = beta.ppf([(1 - level) / 2, (1 + level) / 2], k, len(held_out) + 1 - k)
     share = near / len(samples)
-    return NearCopies(float(threshold), share, low, high, rate, float(rate_low), float(rate_high), share - rate)
+    return NearCopies(
+        float(threshold), share, low, high, rate, float(rate_low), float(rate_high), share - rate
+    )
 
 
 def _rows(values, name: str) -> np.ndarray:
     array = np.asanyarray(values)
     if array.ndim < 2 or array.size == 0 or array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} must be real numbers of shape (N, ...), N >= 1, got {array.dtype} of {array.shape}")
+        raise ValueError(
+            f"{name} must be real numbers of shape (N, ...), N >= 1, got {array.dtype} of {array.shape}"
+        )
     array = array.reshape(len(array), -1)
     if array.dtype.kind == "f":
         for block in checks.blocks(array, BLOCK):

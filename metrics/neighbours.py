@@ -18,7 +18,9 @@ def centre(rows: np.ndarray) -> np.ndarray:
     return np.median(rows[:: 1 + len(rows) // 256].astype(np.float64), axis=0)
 
 
-def squared_distances(x: np.ndarray, y: np.ndarray, origin: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+def squared_distances(
+    x: np.ndarray, y: np.ndarray, origin: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
     """Blocks of rows of x (N, D) with their squared distances to all y (M, D), float64 (rows, M), >= 0.
 
     Both are taken relative to `origin` (D,); x may be of any real type. Exact for 8-bit integers.

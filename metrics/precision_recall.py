@@ -67,10 +67,14 @@ def _prepared(samples, reference) -> tuple[np.ndarray, np.ndarray]:
 def _hits(points: np.ndarray, rows: np.ndarray, k: int, name: str) -> tuple[np.ndarray, np.ndarray]:
     """How many balls of `rows` hold each point (N,), and how many points each ball holds (M,)."""
     if len(rows) <= checks.count(k, "k", 1):
-        raise ValueError(f"a {k}-th nearest neighbour needs more than {k} rows in {name}, got {len(rows)}")
+        raise ValueError(
+            f"a {k}-th nearest neighbour needs more than {k} rows in {name}, got {len(rows)}"
+        )
     origin = centre(rows)
     own = squared_distances(rows, rows, origin)
-    radii = np.concatenate([np.partition(d, k, axis=1)[:, k].copy() for _, d in own])  # [:, 0] is the row itself
+    radii = np.concatenate(
+        [np.partition(d, k, axis=1)[:, k].copy() for _, d in own]
+    )  # [:, 0] is the row itself
     radii += ROUNDING * (radii + np.square(rows - origin).sum(axis=1))
     of_points, of_balls = np.zeros(len(points), np.int64), np.zeros(len(rows), np.int64)
     for block, distances in squared_distances(points, rows, origin):

@@ -22,7 +22,9 @@ def psnr(originals, reconstructions) -> np.ndarray:
     originals, reconstructions: uint8 (N, H, W, 3). At most 100 dB, which identical images get: an infinity would
     swallow every mean and is no JSON. Raises ValueError for other arrays and for shapes that differ.
     """
-    error = _per_image(lambda x, y: np.square(x - y).mean(axis=(1, 2, 3)), originals, reconstructions)
+    error = _per_image(
+        lambda x, y: np.square(x - y).mean(axis=(1, 2, 3)), originals, reconstructions
+    )
     return 10 * np.log10(DATA_RANGE**2 / np.maximum(error, DATA_RANGE**2 / 10 ** (PSNR_CAP / 10)))
 
 
@@ -61,11 +63,17 @@ def _window(size: int, radius: int) -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def _per_image(score: Callable[[np.ndarray, np.ndarray], np.ndarray], originals, reconstructions) -> np.ndarray:
+def _per_image(
+    score: Callable[[np.ndarray, np.ndarray], np.ndarray], originals, reconstructions
+) -> np.ndarray:
     """`score` (n,) of float64 blocks (n, H, W, 3), 0 .. 255, put together to (N,)."""
     originals = checks.images(originals, "originals")
     reconstructions = checks.images(reconstructions, "reconstructions")
     if originals.shape != reconstructions.shape:
-        raise ValueError(f"images must pair up, got shapes {originals.shape} and {reconstructions.shape}")
+        raise ValueError(
+            f"images must pair up, got shapes {originals.shape} and {reconstructions.shape}"
+        )
     blocks = checks.blocks(originals, BLOCK)
-    return np.concatenate([score(originals[b].astype(float), reconstructions[b].astype(float)) for b in blocks])
+    return np.concatenate(
+        [score(originals[b].astype(float), reconstructions[b].astype(float)) for b in blocks]
+    )

@@ -36,4 +36,6 @@ def linear_points(value: float, zero_at: float, full_at: float, points: float) -
 
 def diversity_points(coverage: ClassCoverage, points: float) -> DiversityPoints:
     """Points for the class coverage in a course's two wordings: `class_coverage(probabilities, threshold)` has both."""
-    return DiversityPoints(points * coverage.score, points * coverage.share_of_classes, coverage.low)
+    return DiversityPoints(
+        points * coverage.score, points * coverage.share_of_classes, coverage.low
+    )

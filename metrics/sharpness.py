@@ -22,7 +22,9 @@ def edge_energies(images) -> np.ndarray:
     images = checks.images(images)
     count, height, width, _ = images.shape
     if min(height, width) < 2:
-        raise ValueError(f"edge energy needs images of at least 2 x 2 pixels, got {height} x {width}")
+        raise ValueError(
+            f"edge energy needs images of at least 2 x 2 pixels, got {height} x {width}"
+        )
     energies = np.empty(count)
     for block in checks.blocks(images, BLOCK):
         luminance = images[block] @ LUMINANCE  # (n, H, W)
@@ -43,7 +45,9 @@ def sharpness(samples, reals) -> float:
     """
     samples, reals = checks.images(samples, "samples"), checks.images(reals, "reals")
     if samples.shape[1:] != reals.shape[1:]:
-        raise ValueError(f"samples and reals must have one size, got {samples.shape[1:3]} and {reals.shape[1:3]}")
+        raise ValueError(
+            f"samples and reals must have one size, got {samples.shape[1:3]} and {reals.shape[1:3]}"
+        )
     return energy_ratio(edge_energies(samples), edge_energies(reals))
 
 

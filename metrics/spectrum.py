@@ -39,10 +39,16 @@ def radial_spectrum(fields) -> Spectrum:
     if fields.size == 0:
         raise ValueError(f"fields must hold at least one value, got shape {fields.shape}")
     count, _, height, width = fields.shape
-    squares = sum(np.square(dctn(checks.finite(fields[block], "fields"), axes=(2, 3), norm="ortho")).sum(axis=0)
-                  for block in checks.blocks(fields, BLOCK))  # (C, H, W)
+    squares = sum(
+        np.square(dctn(checks.finite(fields[block], "fields"), axes=(2, 3), norm="ortho")).sum(
+            axis=0
+        )
+        for block in checks.blocks(fields, BLOCK)
+    )  # (C, H, W)
     side = min(height, width)
-    ring = np.rint(np.hypot(np.arange(height)[:, None] / height, np.arange(width) / width) * side).astype(np.int64)  # (H, W)
+    ring = np.rint(
+        np.hypot(np.arange(height)[:, None] / height, np.arange(width) / width) * side
+    ).astype(np.int64)  # (H, W)
     held = np.bincount(ring.ravel())
     sums = np.stack([np.bincount(ring.ravel(), channel.ravel()) for channel in squares / count])
     there = held > 0
@@ -57,7 +63,9 @@ def channel_covariance(fields) -> np.ndarray:
     fields = checks.real(fields, "fields", "(N, C, H, W)")
     if fields.size == 0:
         raise ValueError(f"fields must hold at least one value, got shape {fields.shape}")
-    rows = np.moveaxis(checks.finite(fields, "fields"), 1, 0).reshape(fields.shape[1], -1)  # (C, N H W)
+    rows = np.moveaxis(checks.finite(fields, "fields"), 1, 0).reshape(
+        fields.shape[1], -1
+    )  # (C, N H W)
     rows = rows - rows.mean(axis=1, keepdims=True)
     return rows @ rows.T / rows.shape[1]
 
@@ -76,7 +84,9 @@ def effective_rank(eigenvalues) -> float:
     Roy & Vetterli 2007, section 2. Equal eigenvalues give C, a single one 1. Negative ones, which rounding makes, count as
     0; ValueError where none is above it.
     """
-    values = np.maximum(checks.finite(checks.real(eigenvalues, "eigenvalues", "(C,)"), "eigenvalues"), 0)
+    values = np.maximum(
+        checks.finite(checks.real(eigenvalues, "eigenvalues", "(C,)"), "eigenvalues"), 0
+    )
     if not values.any():
         raise ValueError("eigenvalues must have one above 0, got none")
     shares = values[values > 0] / values.sum()

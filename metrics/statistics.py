@@ -30,9 +30,13 @@ class Statistics:
         if self.n < 2:
             raise ValueError(f"statistics need at least 2 feature vectors, got {self.n}")
         mean = checks.finite(checks.real(self.mean, "mean", "(D,)"), "mean")
-        covariance = checks.finite(checks.real(self.covariance, "covariance", "(D, D)"), "covariance")
+        covariance = checks.finite(
+            checks.real(self.covariance, "covariance", "(D, D)"), "covariance"
+        )
         if mean.size == 0 or covariance.shape != 2 * mean.shape:
-            raise ValueError(f"mean (D,) and covariance (D, D) must agree, got {mean.shape} and {covariance.shape}")
+            raise ValueError(
+                f"mean (D,) and covariance (D, D) must agree, got {mean.shape} and {covariance.shape}"
+            )
         object.__setattr__(self, "mean", mean)
         object.__setattr__(self, "covariance", covariance)
 
@@ -47,7 +51,9 @@ class StatisticsAccumulator:
     def __init__(self):
         self._n = 0
         self._mean = np.zeros(0)  # (D,)
-        self._scatter = np.zeros((0, 0))  # (D, D): sum of the outer products of deviations from the mean
+        self._scatter = np.zeros(
+            (0, 0)
+        )  # (D, D): sum of the outer products of deviations from the mean
 
     def update(self, features) -> None:
         """Adds features (N, D), any real type, N >= 0. A call costs a pass over D x D: prefer many rows at a time.
@@ -59,7 +65,9 @@ class StatisticsAccumulator:
             dim = features.shape[1]
             self._mean, self._scatter = np.zeros(dim), np.zeros((dim, dim))
         if features.shape[1] != len(self._mean):
-            raise ValueError(f"features must keep their dimension {len(self._mean)}, got shape {features.shape}")
+            raise ValueError(
+                f"features must keep their dimension {len(self._mean)}, got shape {features.shape}"
+            )
         for block in checks.blocks(features, BLOCK):
             self._merge(checks.finite(features[block], "features"))
 
@@ -97,9 +105,13 @@ def mixture(parts: Sequence[Statistics], weights) -> Statistics:
     """
     weights = checks.finite(checks.real(weights, "weights", "(C,)"), "weights")
     if len(weights) != len(parts) or not weights.any() or weights.min() < 0:
-        raise ValueError(f"weights must be >= 0, one above it, and one for each of {len(parts)} parts, got {weights}")
+        raise ValueError(
+            f"weights must be >= 0, one above it, and one for each of {len(parts)} parts, got {weights}"
+        )
     if len({part.mean.shape for part in parts}) > 1:
-        raise ValueError(f"parts must share their dimension, got {sorted({len(part.mean) for part in parts})} features")
+        raise ValueError(
+            f"parts must share their dimension, got {sorted({len(part.mean) for part in parts})} features"
+        )
     weights = weights / weights.max()  # first, so that neither a sum nor a square overflows
     weights = weights / weights.sum()
     mean = sum(w * part.mean for w, part in zip(weights, parts, strict=True))
@@ -107,5 +119,7 @@ def mixture(parts: Sequence[Statistics], weights) -> Statistics:
     for w, part in zip(weights, parts, strict=True):
         shift = part.mean - mean
         covariance += w * ((part.n - 1) / part.n * part.covariance + np.outer(shift, shift))
-    squares = sum(w * w / part.n for w, part in zip(weights, parts, strict=True))  # 1 / the effective number of rows
+    squares = sum(
+        w * w / part.n for w, part in zip(weights, parts, strict=True)
+    )  # 1 / the effective number of rows
     return Statistics(mean, covariance / (1 - squares), round(1 / squares))

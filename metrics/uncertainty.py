@@ -31,7 +31,12 @@ class Interval:
 
 
 def interval(
-    score: Callable[[np.ndarray], float], n: int, random, draws: int = 100, level: float = 0.95, strata=None
+    score: Callable[[np.ndarray], float],
+    n: int,
+    random,
+    draws: int = 100,
+    level: float = 0.95,
+    strata=None,
 ) -> Interval:
     """Interval for the expected score of n images, by half-sampling without replacement.
 

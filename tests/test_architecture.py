@@ -8,8 +8,29 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("autoencoder", "metrics", "latent_diffusion")
 # From the top down; a room may import those after it. Files and folders of latent_diffusion.
-ROOMS = ["__main__", "cli", "demo", "report", "app", "studies", "exploration", "submission", "pipeline", "config", "inspection",
-         "evaluation", "training", "sampling", "denoiser", "classifier", "data", "images", "device", "run", "progress"]
+ROOMS = [
+    "__main__",
+    "cli",
+    "demo",
+    "report",
+    "app",
+    "studies",
+    "exploration",
+    "submission",
+    "pipeline",
+    "config",
+    "inspection",
+    "evaluation",
+    "training",
+    "sampling",
+    "denoiser",
+    "classifier",
+    "data",
+    "images",
+    "device",
+    "run",
+    "progress",
+]
 
 
 def imports(path: Path) -> set[str]:
@@ -34,7 +55,13 @@ def test_libraries_import_no_other_package(package):
 
 def test_metrics_know_no_networks_and_no_files():
     for path in (ROOT / "metrics").rglob("*.py"):
-        assert not {name.partition(".")[0] for name in imports(path)} & {"torch", "torchvision", "pathlib", "os", "io"}, path
+        assert not {name.partition(".")[0] for name in imports(path)} & {
+            "torch",
+            "torchvision",
+            "pathlib",
+            "os",
+            "io",
+        }, path
 
 
 def test_each_room_imports_only_rooms_below_it():
@@ -48,7 +75,9 @@ def test_each_room_imports_only_rooms_below_it():
             package, _, rest = name.partition(".")
             target = rest.partition(".")[0]
             if package == "latent_diffusion" and target in ROOMS and target != room:
-                assert ROOMS.index(target) > ROOMS.index(room), f"{path} ({room}) imports {name}: that is a room above it"
+                assert ROOMS.index(target) > ROOMS.index(room), (
+                    f"{path} ({room}) imports {name}: that is a room above it"
+                )
 
 
 def test_nothing_at_the_top_level_beyond_the_plan():
@@ -57,5 +86,7 @@ def test_nothing_at_the_top_level_beyond_the_plan():
         pytest.skip("not a checkout")
     import subprocess
 
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     assert {name.split("/")[0] for name in listed if not name.startswith(".")} <= allowed

@@ -8,7 +8,7 @@ taken for generated and a generated one taken for real.
 import json
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,16 +50,30 @@ class ErrorRate(BaseModel):
 def plan(reference: Reference, rounds: int, seed: int | None = None) -> Plan:
     """Half of the rounds real and half generated; a new seed unless one is given. ValueError for too few held-out images."""
     if not FEWEST_ROUNDS <= rounds <= MOST_ROUNDS or rounds % 2:
-        raise ValueError(f"the number of rounds must be an even number from {FEWEST_ROUNDS} to {MOST_ROUNDS}")
+        raise ValueError(
+            f"the number of rounds must be an even number from {FEWEST_ROUNDS} to {MOST_ROUNDS}"
+        )
     half, there = rounds // 2, len(reference.labels)
     if half > there:
-        raise ValueError(f"{rounds} rounds need {half} held-out images, and this run has {there}: " +
-                         ("choose fewer rounds" if 2 * there >= FEWEST_ROUNDS else "prepare its data with a larger --holdout"))
+        raise ValueError(
+            f"{rounds} rounds need {half} held-out images, and this run has {there}: "
+            + (
+                "choose fewer rounds"
+                if 2 * there >= FEWEST_ROUNDS
+                else "prepare its data with a larger --holdout"
+            )
+        )
     seed = secrets.randbits(32) if seed is None else seed
     random = np.random.default_rng(seed)
     rows = random.choice(there, half, replace=False)
     labels = reference.labels[random.choice(there, half)]
-    return Plan(seed, rows.tolist(), random.integers(1, 2**31, half).tolist(), labels.tolist(), random.permutation(rounds).tolist())
+    return Plan(
+        seed,
+        rows.tolist(),
+        random.integers(1, 2**31, half).tolist(),
+        labels.tolist(),
+        random.permutation(rounds).tolist(),
+    )
 
 
 @dataclass
@@ -99,26 +113,51 @@ class HumanTest:
         row = self.plan.rows[place] if real else None
         label = self.reference_labels[row] if real else self.plan.labels[place - half]
         source = {"held_out": row} if real else {"seed": self.plan.seeds[place - half]}
-        self.answers.append({"round": round_number, "real": real, "said_real": said_real, "class": self.class_names[label],
-                             **source, "milliseconds": round(milliseconds), "time": now()})
+        self.answers.append(
+            {
+                "round": round_number,
+                "real": real,
+                "said_real": said_real,
+                "class": self.class_names[label],
+                **source,
+                "milliseconds": round(milliseconds),
+                "time": now(),
+            }
+        )
         self.save()
 
     def result(self) -> dict[str, ErrorRate]:
         """Error rates overall, on real and on generated pictures, once all rounds are answered."""
         kinds = {"overall": (True, False), "real": (True,), "generated": (False,)}
-        asked = {name: [a for a in self.answers if a["real"] in which] for name, which in kinds.items()}
-        return {name: ErrorRate.of(sum(a["real"] != a["said_real"] for a in of), len(of)) for name, of in asked.items()}
+        asked = {
+            name: [a for a in self.answers if a["real"] in which] for name, which in kinds.items()
+        }
+        return {
+            name: ErrorRate.of(sum(a["real"] != a["said_real"] for a in of), len(of))
+            for name, of in asked.items()
+        }
 
     def mistakes(self) -> list[dict]:
         return [a for a in self.answers if a["real"] != a["said_real"]]
 
     def save(self) -> None:
-        head = {"session": self.session, "started": self.started, "seed": self.plan.seed, "rounds": self.rounds,
-                "milliseconds": self.milliseconds, **self.facts}
+        head = {
+            "session": self.session,
+            "started": self.started,
+            "seed": self.plan.seed,
+            "rounds": self.rounds,
+            "milliseconds": self.milliseconds,
+            **self.facts,
+        }
         lines = [head, *self.answers]
         if self.done:
-            lines.append({"result": {name: rate.model_dump() for name, rate in self.result().items()}})
-        write_atomic(self.folder / f"{self.session}.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
+            lines.append(
+                {"result": {name: rate.model_dump() for name, rate in self.result().items()}}
+            )
+        write_atomic(
+            self.folder / f"{self.session}.jsonl",
+            "".join(json.dumps(line) + "\n" for line in lines).encode(),
+        )
 
 
 def shown_images(chosen: Plan, reference: Reference, generated: np.ndarray) -> np.ndarray:
@@ -128,4 +167,4 @@ def shown_images(chosen: Plan, reference: Reference, generated: np.ndarray) -> n
 
 
 def now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -47,22 +47,40 @@ class Jobs:
     def __init__(self, run: Run, pipe: Pipeline):
         self.run, self.pipe = run, pipe
         kept = any(run.diffusion.averages.glob("*.safetensors"))
-        self.average_lengths = sorted({pipe.average_length, *AVERAGE_LENGTHS}) if kept else [pipe.average_length]
+        self.average_lengths = (
+            sorted({pipe.average_length, *AVERAGE_LENGTHS}) if kept else [pipe.average_length]
+        )
         self.network = ThreadPoolExecutor(1, "network")  # one thread is the queue of turns
 
-    def order(self, label: int | None, count: float | None, seed: float | None, guidance: float | None, steps: float | None,
-              sampler: str | None, average_length: float | None = None) -> Order:
+    def order(
+        self,
+        label: int | None,
+        count: float | None,
+        seed: float | None,
+        guidance: float | None,
+        steps: float | None,
+        sampler: str | None,
+        average_length: float | None = None,
+    ) -> Order:
         """Seeds `seed`, `seed` + 1, … in one class, or (None) in all classes in turn, as `ldm sample` draws them.
 
         ValueError for what cannot be drawn or would keep the machine to one person.
         """
-        count, seed = whole(count, "number of images", 1, MOST_IMAGES), whole(seed, "seed", 0, MOST_SEED)
+        count, seed = (
+            whole(count, "number of images", 1, MOST_IMAGES),
+            whole(seed, "seed", 0, MOST_SEED),
+        )
         config = self.settings(guidance, steps, sampler)
         classes = range(self.pipe.facts.num_classes)
         if label is not None and label not in classes:
             raise ValueError("this run has no such class: choose one from the list")
         seeds = list(range(seed, seed + count))
-        return Order(self.averaged(average_length), seeds, cycle(seeds, classes if label is None else [label]), config)
+        return Order(
+            self.averaged(average_length),
+            seeds,
+            cycle(seeds, classes if label is None else [label]),
+            config,
+        )
 
     @cache
     def averaged(self, length: float | None) -> Pipeline:
@@ -70,26 +88,50 @@ class Jobs:
         if length in (None, self.pipe.average_length):
             return self.pipe
         if length not in self.average_lengths:
-            raise ValueError(f"this run offers averages of the lengths {', '.join(f'{one:g}' for one in self.average_lengths)}")
-        return Pipeline.from_run(self.run.folder, str(self.pipe.device), self.pipe.precision, length)
+            raise ValueError(
+                f"this run offers averages of the lengths {', '.join(f'{one:g}' for one in self.average_lengths)}"
+            )
+        return Pipeline.from_run(
+            self.run.folder, str(self.pipe.device), self.pipe.precision, length
+        )
 
-    def settings(self, guidance: float | None, steps: float | None, sampler: str | None) -> SamplingConfig:
+    def settings(
+        self, guidance: float | None, steps: float | None, sampler: str | None
+    ) -> SamplingConfig:
         """The run's sampling settings with these; ValueError outside the limits."""
         if guidance is None or not 0 <= guidance <= MOST_GUIDANCE:
-            raise ValueError(f"guidance must be a number from 0 to {MOST_GUIDANCE:g}, where 1 is none")
+            raise ValueError(
+                f"guidance must be a number from 0 to {MOST_GUIDANCE:g}, where 1 is none"
+            )
         if sampler not in SAMPLERS:
             raise ValueError(f"no sampler {sampler!r}: there are {', '.join(SAMPLERS)}")
-        own = guidance == self.pipe.sampling.guidance  # then each class keeps the guidance that the run gives it
-        return self.pipe.configured(guidance=None if own else float(guidance), steps=whole(steps, "number of steps", 1, MOST_STEPS), sampler=sampler)
+        own = (
+            guidance == self.pipe.sampling.guidance
+        )  # then each class keeps the guidance that the run gives it
+        return self.pipe.configured(
+            guidance=None if own else float(guidance),
+            steps=whole(steps, "number of steps", 1, MOST_STEPS),
+            sampler=sampler,
+        )
 
     def draw(self, order: Order) -> Iterator[Drawing]:
         """The job after each of its steps; the last images are those that `ldm sample` writes."""
         pipe, config = order.pipe, order.config
         shape = pipe.autoencoder.latent_shape
-        return self.follow(generate_latents(pipe.denoiser, shape, order.seeds, order.labels, config, pipe.precision), config)
+        return self.follow(
+            generate_latents(
+                pipe.denoiser, shape, order.seeds, order.labels, config, pipe.precision
+            ),
+            config,
+        )
 
-    def walk(self, seeds: tuple[float | None, float | None], labels: tuple[int, int], frames: float | None, config: SamplingConfig
-             ) -> Iterator[Drawing]:
+    def walk(
+        self,
+        seeds: tuple[float | None, float | None],
+        labels: tuple[int, int],
+        frames: float | None,
+        config: SamplingConfig,
+    ) -> Iterator[Drawing]:
         """A walk from (seed, label) to (seed, label), the same as `ldm interpolate` writes. ValueError outside the limits."""
         ends = tuple(whole(seed, "seed", 0, MOST_SEED) for seed in seeds)
         count = whole(frames, "number of frames", 2, MOST_FRAMES)
@@ -100,11 +142,19 @@ class Jobs:
         shown = {round(part * config.steps / PREVIEWS) for part in range(1, PREVIEWS + 1)}
         for step in range(1, config.steps + 1):
             state = self.turn(next, states)
-            yield Drawing(step, self.decode(state, config.levels[step], config) if step in shown else None)
+            yield Drawing(
+                step, self.decode(state, config.levels[step], config) if step in shown else None
+            )
 
     def decode(self, state: Tensor, sigma: float, config: SamplingConfig) -> np.ndarray:
         """uint8 (N, H, W, 3) of a state, made as large as clean latents."""
-        return self.turn(decode_images, self.pipe.autoencoder, state / (1 + sigma**2) ** 0.5, config.compute_batch, self.pipe.precision)
+        return self.turn(
+            decode_images,
+            self.pipe.autoencoder,
+            state / (1 + sigma**2) ** 0.5,
+            config.compute_batch,
+            self.pipe.precision,
+        )
 
     def turn(self, work: Callable, *arguments):
         return self.network.submit(work, *arguments).result()

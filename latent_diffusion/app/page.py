@@ -80,8 +80,12 @@ def address(content: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(content).decode()
 
 
-def pictures(images: Sequence[np.ndarray], captions: Sequence[str], files: Sequence[str] | None = None,
-             sheet: tuple[str, Image.Image] | None = None) -> str:
+def pictures(
+    images: Sequence[np.ndarray],
+    captions: Sequence[str],
+    files: Sequence[str] | None = None,
+    sheet: tuple[str, Image.Image] | None = None,
+) -> str:
     """Images side by side; with the names of `files` a click saves one. `sheet` is all of them as one picture to save."""
     figures = []
     for number, (image, caption) in enumerate(zip(images, captions)):
@@ -90,7 +94,9 @@ def pictures(images: Sequence[np.ndarray], captions: Sequence[str], files: Seque
         if files:
             shown = f'<a href="{held}" download="{escape(files[number])}" title="Save {escape(files[number])}">{shown}</a>'
         figures.append(f"<figure>{shown}<figcaption>{escape(caption)}</figcaption></figure>")
-    side, columns = (256, 2) if len(images) <= 2 else (176, 2) if len(images) <= 6 else (112, 3)  # columns on a phone
+    side, columns = (
+        (256, 2) if len(images) <= 2 else (176, 2) if len(images) <= 6 else (112, 3)
+    )  # columns on a phone
     links = ""
     if sheet:
         links = f'<p><a style="padding: 0" href="{address(png(sheet[1]))}" download="{escape(sheet[0])}">Save all as one PNG</a></p>'
@@ -104,10 +110,16 @@ def empty(text: str) -> str:
 def human_test_round(image: np.ndarray, number: int, rounds: int, milliseconds: int | None) -> str:
     """One round. Real and generated pictures come alike: no name, one size, PNGs without compression and so of one length."""
     noise = np.random.default_rng(0).integers(0, 256, image.shape, dtype=np.uint8)
-    waiting = '<button class="waiting">Show the first picture</button>' if number == 1 else '<span class="waiting">+</span>'
-    return (f'<div class="human-test" data-round="{number}" data-milliseconds="{milliseconds or 0}">'
-            f'<div>Round {number} of {rounds}</div><div class="frame">{waiting}'
-            f'<img class="picture" hidden alt="Real or generated?" src="{address(png(image, compress_level=0))}">'
-            f'<img class="mask" hidden alt="The time is over" src="{address(png(noise, compress_level=0))}"></div>'
-            '<div class="answers"><button data-said="real" disabled>Real</button>'
-            '<button data-said="generated" disabled>Generated</button></div></div>')
+    waiting = (
+        '<button class="waiting">Show the first picture</button>'
+        if number == 1
+        else '<span class="waiting">+</span>'
+    )
+    return (
+        f'<div class="human-test" data-round="{number}" data-milliseconds="{milliseconds or 0}">'
+        f'<div>Round {number} of {rounds}</div><div class="frame">{waiting}'
+        f'<img class="picture" hidden alt="Real or generated?" src="{address(png(image, compress_level=0))}">'
+        f'<img class="mask" hidden alt="The time is over" src="{address(png(noise, compress_level=0))}"></div>'
+        '<div class="answers"><button data-said="real" disabled>Real</button>'
+        '<button data-said="generated" disabled>Generated</button></div></div>'
+    )

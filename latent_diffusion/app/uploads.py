@@ -31,7 +31,14 @@ def reconstruct_upload(pipe: Pipeline, precision: str, path: Path) -> Reconstruc
     try:
         original = decode(path.read_bytes(), pipe.facts.image_size)[0][None]
     except Unreadable as reason:
-        raise ValueError(f"this file cannot be used ({reason}): give a PNG, JPEG, WebP, GIF or BMP picture") from None
+        raise ValueError(
+            f"this file cannot be used ({reason}): give a PNG, JPEG, WebP, GIF or BMP picture"
+        ) from None
     decoded = reconstruct(pipe.autoencoder, original, precision)
-    return Reconstruction(original[0], decoded[0], error_maps(original, decoded)[0], float(psnr(original, decoded)[0]),
-                          float(ssim(original, decoded)[0]))
+    return Reconstruction(
+        original[0],
+        decoded[0],
+        error_maps(original, decoded)[0],
+        float(psnr(original, decoded)[0]),
+        float(ssim(original, decoded)[0]),
+    )

@@ -12,30 +12,82 @@ import typer
 
 from latent_diffusion.run import Interrupted
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
-                  help="Latent diffusion that anyone can train from scratch on their own images.\n\n"
-                       "Try it: [bold]ldm demo[/bold]. Your own pictures: prepare, train-autoencoder, train-classifier, "
-                       "train-diffusion, sample, evaluate.\n\nWith --debug any command shows where an error arose.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Latent diffusion that anyone can train from scratch on their own images.\n\n"
+    "Try it: [bold]ldm demo[/bold]. Your own pictures: prepare, train-autoencoder, train-classifier, "
+    "train-diffusion, sample, evaluate.\n\nWith --debug any command shows where an error arose.",
+)
 
 DataFolder = Annotated[Path, typer.Option("--data", help="Prepared data set (ldm prepare).")]
 RunFolder = Annotated[Path, typer.Option("--run", help="Run directory; made if it is not there.")]
 ExistingRun = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory of a training.")]
-Classes = Annotated[str | None, typer.Option("--classes", help="Class names, separated by commas; all by default.", show_default=False)]
-Guidance = Annotated[float | None, typer.Option("--guidance", help="Classifier-free guidance, for all classes; 1 is none.", show_default=False)]
-ClassGuidance = Annotated[list[str] | None, typer.Option("--class-guidance", metavar="NAME=VALUE", show_default=False,
-                                                         help="Guidance of a class that needs another than the rest; repeatable.")]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        "--classes", help="Class names, separated by commas; all by default.", show_default=False
+    ),
+]
+Guidance = Annotated[
+    float | None,
+    typer.Option(
+        "--guidance",
+        help="Classifier-free guidance, for all classes; 1 is none.",
+        show_default=False,
+    ),
+]
+ClassGuidance = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class-guidance",
+        metavar="NAME=VALUE",
+        show_default=False,
+        help="Guidance of a class that needs another than the rest; repeatable.",
+    ),
+]
 Steps = Annotated[int | None, typer.Option("--steps", help="Sampler steps.", show_default=False)]
-GuidanceInterval = Annotated[str | None, typer.Option("--guidance-interval", help="Noise levels where guidance acts, such as 0.2-5; or all.",
-                                                      show_default=False)]
-Temperature = Annotated[float | None, typer.Option("--temperature", help="Size of the noise; below 1 more typical, less varied.",
-                                                   show_default=False)]
-EpsilonScale = Annotated[float | None, typer.Option("--epsilon-scale", help="The predicted noise is divided by this; 1.003 is a little sharper.",
-                                                    show_default=False)]
-AverageLength = Annotated[float | None, typer.Option("--average", help="Length of the weights' average, in a run that kept snapshots.",
-                                                     show_default=False)]
-Sampler = Annotated[str | None, typer.Option("--sampler", help="dpmpp_2m, heun, ddim or ddpm.", show_default=False)]
+GuidanceInterval = Annotated[
+    str | None,
+    typer.Option(
+        "--guidance-interval",
+        help="Noise levels where guidance acts, such as 0.2-5; or all.",
+        show_default=False,
+    ),
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option(
+        "--temperature",
+        help="Size of the noise; below 1 more typical, less varied.",
+        show_default=False,
+    ),
+]
+EpsilonScale = Annotated[
+    float | None,
+    typer.Option(
+        "--epsilon-scale",
+        help="The predicted noise is divided by this; 1.003 is a little sharper.",
+        show_default=False,
+    ),
+]
+AverageLength = Annotated[
+    float | None,
+    typer.Option(
+        "--average",
+        help="Length of the weights' average, in a run that kept snapshots.",
+        show_default=False,
+    ),
+]
+Sampler = Annotated[
+    str | None, typer.Option("--sampler", help="dpmpp_2m, heun, ddim or ddpm.", show_default=False)
+]
 PICTURES = "a file, a folder, class:NAME (the run's held-out images of it) or class:NAME/3 (number 3 of them)"
-SamplesFolder = Annotated[Path, typer.Argument(help="Folder of samples, .zip of pictures, or prepared data set.")]
+SamplesFolder = Annotated[
+    Path, typer.Argument(help="Folder of samples, .zip of pictures, or prepared data set.")
+]
 
 
 class Precision(StrEnum):
@@ -45,7 +97,13 @@ class Precision(StrEnum):
 
 
 Device = Annotated[str, typer.Option("--device", help="auto, cuda, mps or cpu.")]
-PrecisionOption = Annotated[Precision, typer.Option("--precision", help="auto: in trainings bfloat16 where it is faster, in samples the training's.")]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        "--precision",
+        help="auto: in trainings bfloat16 where it is faster, in samples the training's.",
+    ),
+]
 
 
 def configured(pipe, command: str, **settings):
@@ -64,11 +122,14 @@ def values(text: str, kind: Callable[[str], Any], option: str, example: str = "1
     try:
         return [kind(part.strip()) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"{option} {text!r} must be values separated by commas, such as {example}") from None
+        raise ValueError(
+            f"{option} {text!r} must be values separated by commas, such as {example}"
+        ) from None
 
 
 def intervals(text: str) -> list[tuple[float, float] | str]:
     """Of --guidance-interval: "all,0.2-5" -> ["all", (0.2, 5.0)]. ValueError for anything else."""
+
     def one(part: str) -> tuple[float, float] | str:
         low, _, high = part.partition("-")
         return part if part == "all" else (float(low), float(high))
@@ -86,19 +147,25 @@ def by_name(settings: list[str] | None) -> dict[str, float] | None:
         except ValueError:
             equals = ""
         if not equals:
-            raise ValueError(f"--class-guidance {setting!r} must be a class and a number, such as cat=2")
+            raise ValueError(
+                f"--class-guidance {setting!r} must be a class and a number, such as cat=2"
+            )
     return found or None
 
 
 def one_interval(text: str | None) -> tuple[float, float] | str | None:
     if text and len(intervals(text)) > 1:
-        raise ValueError(f"--guidance-interval {text!r} must be one interval here, such as 0.2-5 or all")
+        raise ValueError(
+            f"--guidance-interval {text!r} must be one interval here, such as 0.2-5 or all"
+        )
     return intervals(text)[0] if text else None
 
 
 def names_in(text: str | None) -> list[str] | None:
     """Class names of --classes, or None for all; a name with a comma stands in double quotes."""
-    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))] if text else None
+    return (
+        [name.strip() for name in next(csv.reader([text], skipinitialspace=True))] if text else None
+    )
 
 
 def main() -> None:
@@ -115,11 +182,16 @@ def main() -> None:
         fail("interrupted", 130)
     except Interrupted as stop:
         fail(str(stop), 130)
-    except Exception as error:  # a defect of ours keeps its traceback; what a user can put right gets one line
+    except (
+        Exception
+    ) as error:  # a defect of ours keeps its traceback; what a user can put right gets one line
         if hasattr(error, "format_message"):  # typer's own refusals of options and arguments
             fail(error.format_message() or "name a command", 2)
         if "out of memory" in str(error).lower() and not debug:
-            fail("out of memory: try a smaller batch_size for a training, a smaller sampling.compute_batch for samples", 2)
+            fail(
+                "out of memory: try a smaller batch_size for a training, a smaller sampling.compute_batch for samples",
+                2,
+            )
         if debug or not isinstance(error, (ValueError, OSError)):
             raise
         fail(f"{error} (--debug shows where)", 2)
@@ -127,5 +199,7 @@ def main() -> None:
 
 def fail(text: str, status: int) -> None:
     rank = os.environ.get("RANK", "0")
-    print(f"ldm: {'' if rank == '0' else f'[rank {rank}] '}{' '.join(text.split())}", file=sys.stderr)
+    print(
+        f"ldm: {'' if rank == '0' else f'[rank {rank}] '}{' '.join(text.split())}", file=sys.stderr
+    )
     sys.exit(status)

@@ -6,9 +6,27 @@ from typing import Annotated
 
 import typer
 
-from latent_diffusion.cli.common import (PICTURES, AverageLength, Classes, ClassGuidance, Device, EpsilonScale, ExistingRun, Guidance,
-                                         GuidanceInterval, Precision, PrecisionOption, Sampler, Steps, Temperature, app, by_name, configured,
-                                         names_in, one_interval)
+from latent_diffusion.cli.common import (
+    PICTURES,
+    AverageLength,
+    Classes,
+    ClassGuidance,
+    Device,
+    EpsilonScale,
+    ExistingRun,
+    Guidance,
+    GuidanceInterval,
+    Precision,
+    PrecisionOption,
+    Sampler,
+    Steps,
+    Temperature,
+    app,
+    by_name,
+    configured,
+    names_in,
+    one_interval,
+)
 from latent_diffusion.progress import Progress, console, say
 
 
@@ -18,14 +36,28 @@ class Distribution(StrEnum):
 
 
 @app.command(epilog="Example: ldm reconstruct runs/eurosat --cases 20")
-def reconstruct(run: ExistingRun,
-                images: Annotated[list[str] | None, typer.Argument(help=f"Images, each {PICTURES}; all held-out images by default.",
-                                                                   show_default=False)] = None,
-                out: Annotated[Path | None, typer.Option(help="PNG of reconstructions; NAME-latents.png and NAME-spectrum.png go beside "
-                                                              "it. By default RUN/reconstructions.png, latents.png and latent_spectrum.png, "
-                                                              "and RUN/own.png for your own images.", show_default=False)] = None,
-                cases: Annotated[int, typer.Option(min=1, max=100, help="How many worst and best images to show, by PSNR.")] = 10,
-                device: Device = "auto") -> None:
+def reconstruct(
+    run: ExistingRun,
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help=f"Images, each {PICTURES}; all held-out images by default.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="PNG of reconstructions; NAME-latents.png and NAME-spectrum.png go beside "
+            "it. By default RUN/reconstructions.png, latents.png and latent_spectrum.png, "
+            "and RUN/own.png for your own images.",
+            show_default=False,
+        ),
+    ] = None,
+    cases: Annotated[
+        int, typer.Option(min=1, max=100, help="How many worst and best images to show, by PSNR.")
+    ] = 10,
+    device: Device = "auto",
+) -> None:
     """Encode and decode images: originals, reconstructions and errors, worst and best, scores by class; latents and their spectrum."""
     from latent_diffusion.evaluation.reconstruction import class_table, reconstruct_images, table
     from latent_diffusion.exploration.pictures import find_pictures
@@ -43,58 +75,118 @@ def reconstruct(run: ExistingRun,
     console.print(table(scores))
     if scores.classes and len(scores.classes) > 1:
         console.print(class_table(scores.classes))
-    say(f"{view.summary()}\nreconstructions: {picture}\nlatent channels: {channels}\nspectrum of the latents: {spectrum}")
+    say(
+        f"{view.summary()}\nreconstructions: {picture}\nlatent channels: {channels}\nspectrum of the latents: {spectrum}"
+    )
 
 
 def reconstruction_paths(run: Path, own: bool, out: Path | None) -> tuple[Path, Path, Path]:
     """Where the pictures of reconstructions, of latent channels and of their spectrum go; one's own images never replace those
     of the held-out ones."""
     if out and out.suffix.lower() != ".png":
-        raise ValueError(f"--out {out} must be the name of a .png: the pictures of the latents go beside it")
+        raise ValueError(
+            f"--out {out} must be the name of a .png: the pictures of the latents go beside it"
+        )
     if not (own or out):
         return run / "reconstructions.png", run / "latents.png", run / "latent_spectrum.png"
     path = out or run / "own.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path, path.with_name(f"{path.stem}-latents.png"), path.with_name(f"{path.stem}-spectrum.png")
+    return (
+        path,
+        path.with_name(f"{path.stem}-latents.png"),
+        path.with_name(f"{path.stem}-spectrum.png"),
+    )
 
 
 @app.command(epilog="Example: ldm sample runs/eurosat samples/eurosat --seeds 1-100 --guidance 1.5")
-def sample(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Folder for the PNGs.")],
-           classes: Classes = None,
-           seeds: Annotated[str, typer.Option(help="For example 1-100 or 3,7,20-29. One image a seed.")] = "1-100",
-           every_class: Annotated[bool, typer.Option("--every-class", help="Draw each seed in each class.")] = False,
-           class_distribution: Annotated[Distribution, typer.Option(help="cycle: evenly; data: as in the data set.")] = Distribution.cycle,
-           guidance: Guidance = None, class_guidance: ClassGuidance = None, steps: Steps = None, sampler: Sampler = None,
-           guidance_interval: GuidanceInterval = None,
-           temperature: Temperature = None, epsilon_scale: EpsilonScale = None, average: AverageLength = None,
-           batch_size: Annotated[int | None, typer.Option(min=1, help="Images at a time, by default about 100; never changes the images.",
-                                                          show_default=False)] = None,
-           device: Device = "auto", precision: PrecisionOption = Precision.auto) -> None:
+def sample(
+    run: ExistingRun,
+    out: Annotated[Path, typer.Argument(help="Folder for the PNGs.")],
+    classes: Classes = None,
+    seeds: Annotated[
+        str, typer.Option(help="For example 1-100 or 3,7,20-29. One image a seed.")
+    ] = "1-100",
+    every_class: Annotated[
+        bool, typer.Option("--every-class", help="Draw each seed in each class.")
+    ] = False,
+    class_distribution: Annotated[
+        Distribution, typer.Option(help="cycle: evenly; data: as in the data set.")
+    ] = Distribution.cycle,
+    guidance: Guidance = None,
+    class_guidance: ClassGuidance = None,
+    steps: Steps = None,
+    sampler: Sampler = None,
+    guidance_interval: GuidanceInterval = None,
+    temperature: Temperature = None,
+    epsilon_scale: EpsilonScale = None,
+    average: AverageLength = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Images at a time, by default about 100; never changes the images.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Device = "auto",
+    precision: PrecisionOption = Precision.auto,
+) -> None:
     """Draw images. The run's own defaults hold for what is not given."""
     from latent_diffusion.pipeline import Pipeline, sample_to_folder
     from latent_diffusion.sampling.plan import parse_seeds
 
     pipe, chosen = Pipeline.from_run(run, device, precision.value, average), parse_seeds(seeds)
     names = names_in(classes)
-    config = configured(pipe, "sampling", guidance=guidance, class_guidance=by_name(class_guidance), steps=steps, sampler=sampler,
-                        temperature=temperature, epsilon_scale=epsilon_scale, guidance_interval=one_interval(guidance_interval))
+    config = configured(
+        pipe,
+        "sampling",
+        guidance=guidance,
+        class_guidance=by_name(class_guidance),
+        steps=steps,
+        sampler=sampler,
+        temperature=temperature,
+        epsilon_scale=epsilon_scale,
+        guidance_interval=one_interval(guidance_interval),
+    )
     if every_class and class_distribution == Distribution.data:
-        raise ValueError("--every-class draws each seed in each class, so --class-distribution data cannot hold as well")
+        raise ValueError(
+            "--every-class draws each seed in each class, so --class-distribution data cannot hold as well"
+        )
     total = len(chosen) * (len(set(pipe.labels(names))) if every_class else 1)
     with Progress("sampling", total) as progress:
-        grid = sample_to_folder(pipe, out, chosen, names, "every" if every_class else class_distribution.value, config,
-                                batch_size, progress.advance)
+        grid = sample_to_folder(
+            pipe,
+            out,
+            chosen,
+            names,
+            "every" if every_class else class_distribution.value,
+            config,
+            batch_size,
+            progress.advance,
+        )
     say(f"{total} images in {out}, grid: {grid}")
 
 
 @app.command(epilog="Example: ldm process runs/eurosat process.png --rows 8 --parts 7")
-def process(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Picture to write; a .gif or .webp moves.")],
-            rows: Annotated[int, typer.Option(min=1, max=100, help="Images, with seeds 1, 2, …")] = 8,
-            parts: Annotated[int, typer.Option(min=1, help="Parts of the steps, as equal as whole steps allow; one frame more.")] = 7,
-            classes: Classes = None,
-            guidance: Guidance = None, steps: Steps = None, sampler: Sampler = None,
-            plain: Annotated[bool, typer.Option("--plain", help="Tiles without gaps and names, as homework wants them.")] = False,
-            device: Device = "auto") -> None:
+def process(
+    run: ExistingRun,
+    out: Annotated[Path, typer.Argument(help="Picture to write; a .gif or .webp moves.")],
+    rows: Annotated[int, typer.Option(min=1, max=100, help="Images, with seeds 1, 2, …")] = 8,
+    parts: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Parts of the steps, as equal as whole steps allow; one frame more."
+        ),
+    ] = 7,
+    classes: Classes = None,
+    guidance: Guidance = None,
+    steps: Steps = None,
+    sampler: Sampler = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Tiles without gaps and names, as homework wants them.")
+    ] = False,
+    device: Device = "auto",
+) -> None:
     """The denoising process: from pure noise at the left to the image at the right."""
     from latent_diffusion.inspection.grids import writable
     from latent_diffusion.inspection.process import process_frames, tiles, write_process
@@ -103,9 +195,14 @@ def process(run: ExistingRun, out: Annotated[Path, typer.Argument(help="Picture 
 
     writable(out, moving=not plain)
     pipe = Pipeline.from_run(run, device)
-    config, seeds = configured(pipe, "sampling", guidance=guidance, steps=steps, sampler=sampler), range(1, rows + 1)
+    config, seeds = (
+        configured(pipe, "sampling", guidance=guidance, steps=steps, sampler=sampler),
+        range(1, rows + 1),
+    )
     labels = cycle(seeds, pipe.labels(names_in(classes)))
-    frames = process_frames(pipe.denoiser, pipe.autoencoder, seeds, labels, config, pipe.precision, parts)
+    frames = process_frames(
+        pipe.denoiser, pipe.autoencoder, seeds, labels, config, pipe.precision, parts
+    )
     if plain:
         tiles(frames).save(out)
     else:

@@ -48,9 +48,13 @@ class Cifar:
         for file, (labels, _) in zip(self.files, self.parts, strict=True):
             split = TEST if NAME.search(file.path)[1] == "test_batch" else TRAIN
             if labels.max(initial=0) >= len(self.names):
-                raise ValueError(f"{file.path} has the label {labels.max()}, but there are {len(self.names)} classes")
+                raise ValueError(
+                    f"{file.path} has the label {labels.max()}, but there are {len(self.names)} classes"
+                )
             names = [self.names[label] for label in labels]
-            items += [Item(f"{file.path} image {i}", i, name, split) for i, name in enumerate(names)]
+            items += [
+                Item(f"{file.path} image {i}", i, name, split) for i, name in enumerate(names)
+            ]
         return items
 
     def side(self) -> int:
@@ -66,13 +70,17 @@ class Cifar:
         data = self._bytes(file)
         if file.path.endswith(".bin"):
             if not data or len(data) % (1 + PIXELS):
-                raise ValueError(f"{file.path} is truncated: {len(data)} bytes are not a multiple of {1 + PIXELS}")
+                raise ValueError(
+                    f"{file.path} is truncated: {len(data)} bytes are not a multiple of {1 + PIXELS}"
+                )
             rows = np.frombuffer(data, np.uint8).reshape(-1, 1 + PIXELS)
             return rows[:, 0], rows[:, 1:]
         batch = load_pickle(data, file.path)
         labels, pixels = (batch.get(key, batch.get(key.encode())) for key in ("labels", "data"))
         pixels = pixels.array(file.path) if isinstance(pixels, PickledArray) else None
-        are_labels = isinstance(labels, list) and all(type(label) is int and 0 <= label < 256 for label in labels)
+        are_labels = isinstance(labels, list) and all(
+            type(label) is int and 0 <= label < 256 for label in labels
+        )
         if not are_labels or pixels is None or pixels.shape != (len(labels), PIXELS):
             raise ValueError(f"{file.path} is not a CIFAR-10 batch")
         return np.array(labels, np.uint8), pixels
@@ -85,8 +93,14 @@ class Cifar:
         else:
             record = load_pickle(self._bytes(meta), meta.path)
             names = record.get("label_names", record.get(b"label_names"))
-            names = [n.decode("utf-8", "replace") if isinstance(n, bytes) else n for n in names or []]
-        if not names or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
+            names = [
+                n.decode("utf-8", "replace") if isinstance(n, bytes) else n for n in names or []
+            ]
+        if (
+            not names
+            or not all(isinstance(name, str) for name in names)
+            or len(set(names)) != len(names)
+        ):
             raise ValueError(f"{meta.path} does not list the class names")
         return names
 
@@ -102,7 +116,9 @@ def load_pickle(data: bytes, path: str) -> dict:
     try:
         record = Unpickler(BytesIO(data), encoding="bytes").load()
     except Exception as error:
-        raise ValueError(f"{path} is not a plain CIFAR-10 pickle and was not loaded: {error}") from None
+        raise ValueError(
+            f"{path} is not a plain CIFAR-10 pickle and was not loaded: {error}"
+        ) from None
     if not isinstance(record, dict):
         raise ValueError(f"{path} is not a CIFAR-10 batch")
     return record

@@ -23,7 +23,16 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)  # "BM" alone would take any text that starts so
+BMP_HEADER_SIZES = (
+    12,
+    16,
+    40,
+    52,
+    56,
+    64,
+    108,
+    124,
+)  # "BM" alone would take any text that starts so
 UNSUPPORTED = {
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
@@ -34,7 +43,12 @@ UNSUPPORTED = {
     b"\0\0\0\x0cJXL ": "JPEG XL",
     b"\0\0\0\x0cjP  ": "JPEG 2000",
 }
-BRANDS = {b"avif": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC"}  # ISO media files, after "ftyp"
+BRANDS = {
+    b"avif": "AVIF",
+    b"heic": "HEIC",
+    b"heix": "HEIC",
+    b"mif1": "HEIC",
+}  # ISO media files, after "ftyp"
 
 
 class Unreadable(Exception):
@@ -74,7 +88,9 @@ def decode(data: bytes, size: int) -> tuple[np.ndarray, bool]:
                 raise Unreadable(f"over {MAX_PIXELS // 10**6} megapixels")
             if side < MIN_SIDE:
                 raise Unreadable(f"smaller than {MIN_SIDE} pixels")
-            if form == "JPEG":  # decode at 1/2, 1/4 or 1/8, as long as two pixels remain for each wanted one
+            if (
+                form == "JPEG"
+            ):  # decode at 1/2, 1/4 or 1/8, as long as two pixels remain for each wanted one
                 image.draft(image.mode, (2 * size, 2 * size))
             image.load()
             pixels = np.asarray(fit(to_rgb(upright(image)), size))
@@ -84,9 +100,13 @@ def decode(data: bytes, size: int) -> tuple[np.ndarray, bool]:
         raise Unreadable("not enough memory to decode it") from None
     except Image.DecompressionBombError:
         raise Unreadable(f"over {MAX_PIXELS // 10**6} megapixels") from None
-    except Exception as error:  # decoders fail with anything: OSError, SyntaxError, struct.error, IndexError
+    except (
+        Exception
+    ) as error:  # decoders fail with anything: OSError, SyntaxError, struct.error, IndexError
         text = str(error).lower()
-        raise Unreadable("truncated" if isinstance(error, EOFError) or "truncated" in text else "damaged") from None
+        raise Unreadable(
+            "truncated" if isinstance(error, EOFError) or "truncated" in text else "damaged"
+        ) from None
     return pixels, side < size
 
 

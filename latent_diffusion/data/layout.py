@@ -44,9 +44,16 @@ def recognise(tree: Tree, files: list[File], name: str) -> Layout:
     prefix = ""
     while True:
         inside = [file for file in files if file.path.startswith(prefix)]
-        outside = [Skip(file.path, "outside the picture folders") for file in files if not file.path.startswith(prefix)]
+        outside = [
+            Skip(file.path, "outside the picture folders")
+            for file in files
+            if not file.path.startswith(prefix)
+        ]
         loose, folders = census(inside, prefix)
-        if any(SYNTH_CUTE.fullmatch(file.path, len(prefix)) and file.path.endswith(".json") for file in inside):
+        if any(
+            SYNTH_CUTE.fullmatch(file.path, len(prefix)) and file.path.endswith(".json")
+            for file in inside
+        ):
             kind, items, skipped = synth_cute(tree, inside, prefix)
         elif is_split(folders):
             kind, items, skipped = split_folders(inside, prefix, name)
@@ -110,7 +117,9 @@ def split_folders(files: list[File], prefix: str, name: str) -> Layout:
     for file in files:
         folder, slash, _ = file.path[len(prefix) :].partition("/")
         parts.setdefault(folder if slash else "", []).append(file)
-    in_train = [file for folder, part in parts.items() if folder.lower() in TRAIN_NAMES for file in part]
+    in_train = [
+        file for folder, part in parts.items() if folder.lower() in TRAIN_NAMES for file in part
+    ]
     in_classes = sum("/" in file.path[len(prefix) :].split("/", 1)[1] for file in in_train)
     classes = 2 * in_classes > len(in_train)
     items, skipped = [], []
@@ -145,7 +154,11 @@ def synth_cute(tree: Tree, files: list[File], prefix: str) -> Layout:
             items.append(Item(file.path, file.place, prompt_class(tree, prompts[stem]), UNDECIDED))
         except Unreadable as error:
             skipped.append(Skip(file.path, str(error)))
-    skipped += [Skip(file.path, "JSON without a picture") for stem, file in prompts.items() if stem not in pictures]
+    skipped += [
+        Skip(file.path, "JSON without a picture")
+        for stem, file in prompts.items()
+        if stem not in pictures
+    ]
     return Layout("synth-cute", items, skipped)
 
 

@@ -17,7 +17,9 @@ from latent_diffusion.data.decode import Unreadable
 from latent_diffusion.data.layout import TEST, TRAIN, Item
 from latent_diffusion.data.tree import File, Tree
 
-NAME = re.compile(r"(train|t10k|test)[-_.](images|labels)[-_.]idx[13][-_.]ubyte(\.gz)?$", re.IGNORECASE)
+NAME = re.compile(
+    r"(train|t10k|test)[-_.](images|labels)[-_.]idx[13][-_.]ubyte(\.gz)?$", re.IGNORECASE
+)
 MAX_IDX_BYTES = 2**31
 BATCH = 4096
 
@@ -36,8 +38,16 @@ class Mnist:
             if match := NAME.search(file.path):
                 split = TRAIN if match[1].lower() == "train" else TEST
                 found.setdefault((split, match[2].lower()), file)
-        splits = [split for split in (TRAIN, TEST) if (split, "images") in found and (split, "labels") in found]
-        return cls(tree, {key: file for key, file in found.items() if key[0] in splits}) if splits else None
+        splits = [
+            split
+            for split in (TRAIN, TEST)
+            if (split, "images") in found and (split, "labels") in found
+        ]
+        return (
+            cls(tree, {key: file for key, file in found.items() if key[0] in splits})
+            if splits
+            else None
+        )
 
     def items(self) -> list[Item]:
         """One item an image, training ones first; class names are the digits, padded to sort as numbers do."""
@@ -51,7 +61,11 @@ class Mnist:
 
     def side(self) -> int:
         """Native image side, in pixels (the shorter one)."""
-        return min(min(self._open(split, "images", 3)[1][1:]) for split, part in self.files if part == "images")
+        return min(
+            min(self._open(split, "images", 3)[1][1:])
+            for split, part in self.files
+            if part == "images"
+        )
 
     def batches(self) -> Iterator[np.ndarray]:
         """uint8 (n, h, w, 3). Raises ValueError for truncated files."""
@@ -62,7 +76,9 @@ class Mnist:
                 raise ValueError(f"{path} holds {count} images, but its labels are another number")
             for start in range(0, count, BATCH):
                 n = min(BATCH, count - start)
-                grey = np.frombuffer(self._take(stream, n * height * width, split, "images"), np.uint8)
+                grey = np.frombuffer(
+                    self._take(stream, n * height * width, split, "images"), np.uint8
+                )
                 yield np.repeat(grey.reshape(n, height, width, 1), 3, axis=3)
 
     def _labels(self, split: int) -> np.ndarray:
@@ -78,9 +94,13 @@ class Mnist:
             raise ValueError(f"{file.path}: {error}") from None
         if file.path.lower().endswith(".gz"):
             stream = gzip.GzipFile(fileobj=stream)
-        magic, *sizes = struct.unpack(f">{1 + axes}I", self._take(stream, 4 * (1 + axes), split, part))
+        magic, *sizes = struct.unpack(
+            f">{1 + axes}I", self._take(stream, 4 * (1 + axes), split, part)
+        )
         if magic != 0x0800 | axes:
-            raise ValueError(f"{file.path} is not an idx file of {part} (it begins with {magic:#010x})")
+            raise ValueError(
+                f"{file.path} is not an idx file of {part} (it begins with {magic:#010x})"
+            )
         if np.prod(sizes, dtype=np.float64) > MAX_IDX_BYTES or min(sizes) == 0:
             raise ValueError(f"{file.path} declares the size {tuple(sizes)}; it is damaged")
         return stream, tuple(sizes)
@@ -91,5 +111,7 @@ class Mnist:
         except (OSError, EOFError, zlib.error):
             data = b""
         if len(data) != count:
-            raise ValueError(f"{self.files[split, part].path} is truncated or damaged; fetch it again")
+            raise ValueError(
+                f"{self.files[split, part].path} is truncated or damaged; fetch it again"
+            )
         return data

@@ -104,16 +104,22 @@ def run(
                     else:
                         if isinstance(answer, BaseException):
                             raise answer
-                        yield from ((row, result) for (row, _), result in zip(chunk, answer, strict=True))
+                        yield from (
+                            (row, result) for (row, _), result in zip(chunk, answer, strict=True)
+                        )
                         failed_starts = 0
                         continue
-                elif time.monotonic() - worker.since > (patience_s if worker.is_ready else PATIENCE_S):
+                elif time.monotonic() - worker.since > (
+                    patience_s if worker.is_ready else PATIENCE_S
+                ):
                     reason = f"not decoded within {patience_s:g} s"
                 else:
                     continue
                 failed_starts += not worker.is_ready
                 if failed_starts > MAX_FAILED_STARTS:
-                    raise RuntimeError("the worker processes cannot start; their messages are above")
+                    raise RuntimeError(
+                        "the worker processes cannot start; their messages are above"
+                    )
                 yield from requeue(worker, waiting, reason)
                 worker.end()
                 workers[workers.index(worker)] = Worker(job)

@@ -56,12 +56,16 @@ def prepare(
         except OSError as error:
             raise ValueError(f"cannot write to {folder}: {error.strerror or error}") from None
         keep, class_names, left_out = usable(found, outcome.reasons)
-        skips = found.skipped + [Skip(found.items[row].path, reason) for row, reason in outcome.reasons.items()]
+        skips = found.skipped + [
+            Skip(found.items[row].path, reason) for row, reason in outcome.reasons.items()
+        ]
         by_reason = dict(Counter(skip.reason for skip in skips).most_common())
         if not class_names:
             what = [f"class {name}: {why}" for name, why in left_out.items()]
             what += [f"{count} x {reason}" for reason, count in by_reason.items()]
-            raise ValueError(f"nothing usable in {source} ({found.kind}): {'; '.join(what[:MAX_TOLD])}")
+            raise ValueError(
+                f"nothing usable in {source} ({found.kind}): {'; '.join(what[:MAX_TOLD])}"
+            )
         label_of = {name: label for label, name in enumerate(class_names)}
         labels = np.array([label_of[found.items[row].class_name] for row in keep], np.int64)
         own = np.array([found.items[row].split for row in keep], np.int8)
@@ -108,7 +112,9 @@ def collect(found: Source, writer: Writer, processes: int, on_progress: Progress
     return outcome
 
 
-def fill(found: Source, writer: Writer, processes: int) -> Iterator[tuple[int, tuple[int, bool] | str]]:
+def fill(
+    found: Source, writer: Writer, processes: int
+) -> Iterator[tuple[int, tuple[int, bool] | str]]:
     """Writes all images; yields (row, (fingerprint, enlarged) or the reason why it has none), in any order."""
     if isinstance(found.loader, Files | Cartoons):
         job = Job(found.loader, writer.size, str(writer.images), writer.offset)
@@ -119,7 +125,9 @@ def fill(found: Source, writer: Writer, processes: int) -> Iterator[tuple[int, t
         if images.shape[1:3] == (writer.size, writer.size):
             writer.write(row, images)
         else:
-            writer.write(row, np.stack([fit(Image.fromarray(image), writer.size) for image in images]))
+            writer.write(
+                row, np.stack([fit(Image.fromarray(image), writer.size) for image in images])
+            )
         for image in images:
             yield row, (fingerprint(image.tobytes()), min(image.shape[:2]) < writer.size)
             row += 1
@@ -141,7 +149,10 @@ def usable(found: Source, reasons: dict[int, str]) -> tuple[np.ndarray, list[str
 
 
 def count(class_names: list[str], labels: np.ndarray, split: np.ndarray) -> dict[str, Counts]:
-    train, test = (np.bincount(labels[split == part], minlength=len(class_names)).tolist() for part in (TRAIN, TEST))
+    train, test = (
+        np.bincount(labels[split == part], minlength=len(class_names)).tolist()
+        for part in (TRAIN, TEST)
+    )
     return {name: Counts(train=train[i], test=test[i]) for i, name in enumerate(class_names)}
 
 
@@ -149,7 +160,9 @@ def check_arguments(source: str, folder: Path, size: int | None, holdout: float)
     if size is not None and not MIN_SIDE <= size <= MAX_SIZE:
         raise ValueError(f"size is {size} pixels; it must be from {MIN_SIDE} to {MAX_SIZE}")
     if not 0 < holdout < 1:
-        raise ValueError(f"holdout is {holdout}; it is a share of each class, above 0 and below 1, as in 0.1")
+        raise ValueError(
+            f"holdout is {holdout}; it is a share of each class, above 0 and below 1, as in 0.1"
+        )
     root = Path(source).expanduser().resolve()
     if root.is_dir() and folder.resolve().is_relative_to(root):
         raise ValueError(f"{folder} lies inside the source {source}; choose a folder outside it")
@@ -157,7 +170,9 @@ def check_arguments(source: str, folder: Path, size: int | None, holdout: float)
 
 def cores() -> int:
     """Worker processes to use: the cores this process may run on, within the pool's limit."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    available = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return min(available, pool.MAX_WORKERS)
 
 

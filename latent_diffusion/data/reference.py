@@ -28,15 +28,26 @@ class DataFacts(BaseModel):
     class_names: list[str]
     histogram: list[int]  # train images per class
     images: int  # train and test together
-    holdout: float | None = None  # None where the source's own split was kept, and in runs that did not record it
-    skipped: dict[str, int] | None = None  # files that were not taken, by reason; None in runs that did not record it
+    holdout: float | None = (
+        None  # None where the source's own split was kept, and in runs that did not record it
+    )
+    skipped: dict[str, int] | None = (
+        None  # files that were not taken, by reason; None in runs that did not record it
+    )
 
     @classmethod
     def of(cls, data: Dataset) -> "DataFacts":
-        return cls(source=data.info.source, checksum=data.info.checksum, image_size=data.info.image_size,
-                   flip=data.info.flip, class_names=data.info.class_names,
-                   histogram=[int(count) for count in data.histogram], images=len(data.labels),
-                   holdout=data.info.holdout, skipped=data.info.skipped_by_reason)
+        return cls(
+            source=data.info.source,
+            checksum=data.info.checksum,
+            image_size=data.info.image_size,
+            flip=data.info.flip,
+            class_names=data.info.class_names,
+            histogram=[int(count) for count in data.histogram],
+            images=len(data.labels),
+            holdout=data.info.holdout,
+            skipped=data.info.skipped_by_reason,
+        )
 
     @property
     def num_classes(self) -> int:
@@ -46,7 +57,9 @@ class DataFacts(BaseModel):
         """Labels for class names, or ValueError that lists the classes there are."""
         unknown = [name for name in names if name not in self.class_names]
         if unknown:
-            raise ValueError(f"no class {unknown[0]!r} in this run: its classes are {', '.join(self.class_names)}")
+            raise ValueError(
+                f"no class {unknown[0]!r} in this run: its classes are {', '.join(self.class_names)}"
+            )
         return [self.class_names.index(name) for name in names]
 
 
@@ -65,8 +78,10 @@ class Reference:
             images = np.load(run.reference / "images.npy", mmap_mode="r", allow_pickle=False)
             return cls(facts, images, np.load(run.reference / "labels.npy", allow_pickle=False))
         except (OSError, ValueError, EOFError) as error:
-            raise ValueError(f"{run.reference} is missing or damaged ({str(error).splitlines()[0]}): "
-                             "any training command with --resume or --overwrite writes it again") from None
+            raise ValueError(
+                f"{run.reference} is missing or damaged ({str(error).splitlines()[0]}): "
+                "any training command with --resume or --overwrite writes it again"
+            ) from None
 
 
 def write_reference(run: Run, data: Dataset) -> DataFacts:
@@ -75,12 +90,16 @@ def write_reference(run: Run, data: Dataset) -> DataFacts:
     if path.is_file():
         known = Reference.open(run).facts
         if (known.image_size, known.class_names) != (facts.image_size, facts.class_names):
-            raise ValueError(f"{run.folder} was made from other data ({describe(known)}) than this ({describe(facts)}): "
-                             "give the same data set, or another --run")
+            raise ValueError(
+                f"{run.folder} was made from other data ({describe(known)}) than this ({describe(facts)}): "
+                "give the same data set, or another --run"
+            )
         if known == facts:
             return facts
         if known.checksum != facts.checksum:
-            say(f"{run.folder}: the data set has changed; its held-out images replace those that the run kept")
+            say(
+                f"{run.folder}: the data set has changed; its held-out images replace those that the run kept"
+            )
     kept = data.test[:: -(-len(data.test) // MOST_HELD_OUT)] if len(data.test) else data.test
     for name, array in (("images", data.images[kept]), ("labels", data.labels[kept])):
         buffer = io.BytesIO()

@@ -84,10 +84,16 @@ def open_source(text: str) -> Source:
         kind = "CIFAR-10" if is_cifar else "MNIST idx files"
         return Source(kind, arrays.items(), arrays, native_size=arrays.side(), flip=is_cifar)
     if isinstance(tree, Tar):
-        raise ValueError(f"{text} holds no CIFAR-10 batches; unpack other .tar files into a folder first")
-    layout = recognise(tree, listing.files, path.resolve().stem if path.is_file() else path.resolve().name)
+        raise ValueError(
+            f"{text} holds no CIFAR-10 batches; unpack other .tar files into a folder first"
+        )
+    layout = recognise(
+        tree, listing.files, path.resolve().stem if path.is_file() else path.resolve().name
+    )
     if not layout.items:
-        raise ValueError(f"no pictures in {text}: {what_is_there(listing, layout.skipped)}. SOURCE is {ACCEPTED}")
+        raise ValueError(
+            f"no pictures in {text}: {what_is_there(listing, layout.skipped)}. SOURCE is {ACCEPTED}"
+        )
     return Source(layout.kind, layout.items, Files(tree), sorted(listing.skipped + layout.skipped))
 
 
@@ -114,13 +120,19 @@ def cartoon_count(text: str) -> int:
     """The COUNT of "cartoons[:COUNT]"; ValueError for anything else."""
     name, colon, count = text.partition(":")
     if name != "cartoons":
-        raise ValueError(f"--files is for cartoons:COUNT, whose pictures it writes, and the source is {text}")
+        raise ValueError(
+            f"--files is for cartoons:COUNT, whose pictures it writes, and the source is {text}"
+        )
     if colon and not (count.isdecimal() and int(count) > 0):
-        raise ValueError(f"{text}: COUNT must be a whole number above 0, as in cartoons:{DEFAULT_CARTOONS}")
+        raise ValueError(
+            f"{text}: COUNT must be a whole number above 0, as in cartoons:{DEFAULT_CARTOONS}"
+        )
     return int(count) if colon else DEFAULT_CARTOONS
 
 
-def write_cartoons(text: str, folder: Path, size: int, on_progress: Callable[[int, int], None]) -> None:
+def write_cartoons(
+    text: str, folder: Path, size: int, on_progress: Callable[[int, int], None]
+) -> None:
     """Write the pictures of "cartoons[:COUNT]" as synth-cute's own files, so that `folder` is itself a source."""
     from latent_diffusion.data.cartoons import write_files
 

@@ -5,7 +5,9 @@ import numpy as np
 from latent_diffusion.data.layout import TEST, TRAIN, UNDECIDED
 
 
-def hold_out(labels: np.ndarray, splits: np.ndarray, fingerprints: np.ndarray, share: float) -> np.ndarray:
+def hold_out(
+    labels: np.ndarray, splits: np.ndarray, fingerprints: np.ndarray, share: float
+) -> np.ndarray:
     """uint8 (N,): TRAIN or TEST for each image.
 
     labels: int64 (N,). splits: int8 (N,), the source's own split. fingerprints: uint64 (N,), uniform hashes of content.

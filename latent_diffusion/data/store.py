@@ -36,7 +36,9 @@ class DatasetInfo(BaseModel):
     flip: bool  # whether training may mirror images
     class_names: list[str]  # sorted; the label is the position
     counts: dict[str, Counts]  # by class name
-    holdout: float | None  # share held out by content hash; None where the source's own split was kept
+    holdout: (
+        float | None
+    )  # share held out by content hash; None where the source's own split was kept
     leaks: int  # test images that are also, byte for byte, training images
     enlarged: int  # images that were smaller than image_size
     left_out: dict[str, str]  # class name: why the whole class is missing
@@ -79,7 +81,9 @@ class Dataset:
             split = np.load(folder / SPLIT, allow_pickle=False)
         except ValidationError as error:
             field = ".".join(map(str, error.errors()[0]["loc"])) or "the file"
-            raise ValueError(f"{folder / INFO} is damaged or of another version (at {field}); {remedy}") from None
+            raise ValueError(
+                f"{folder / INFO} is damaged or of another version (at {field}); {remedy}"
+            ) from None
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{folder} is damaged ({error}); {remedy}") from None
         total, size = info.train + info.test, info.image_size
@@ -92,7 +96,9 @@ class Dataset:
             and int((split == TEST).sum()) == info.test
         )
         if not fits:
-            raise ValueError(f"{folder} is inconsistent: its arrays do not agree with {INFO}; {remedy}")
+            raise ValueError(
+                f"{folder} is inconsistent: its arrays do not agree with {INFO}; {remedy}"
+            )
         return cls(folder, info, images, labels, split)
 
     def __len__(self) -> int:

@@ -9,8 +9,16 @@ EXAMPLES = 3  # of the files skipped for one reason
 
 def summary(info: DatasetInfo) -> list[str]:
     """What was prepared, by class and split, then all that was not and why. Lines without markup or line ends."""
-    split = "the source's own split" if info.holdout is None else f"{info.holdout:.0%} held out by content"
-    classes = "1 class (unconditional)" if len(info.class_names) == 1 else f"{len(info.class_names)} classes"
+    split = (
+        "the source's own split"
+        if info.holdout is None
+        else f"{info.holdout:.0%} held out by content"
+    )
+    classes = (
+        "1 class (unconditional)"
+        if len(info.class_names) == 1
+        else f"{len(info.class_names)} classes"
+    )
     lines = [
         f"{printable(info.source)}: {info.kind}",
         f"{info.train + info.test:,} images of {info.image_size}x{info.image_size} in {classes}: "
@@ -23,15 +31,23 @@ def summary(info: DatasetInfo) -> list[str]:
         for name in listed
     ]
     if len(info.class_names) > len(listed):
-        lines.append(f"  ... and {len(info.class_names) - len(listed)} more classes (all in dataset.json)")
+        lines.append(
+            f"  ... and {len(info.class_names) - len(listed)} more classes (all in dataset.json)"
+        )
     if info.enlarged:
-        lines.append(f"{info.enlarged:,} images were smaller than {info.image_size} pixels and had to be enlarged")
+        lines.append(
+            f"{info.enlarged:,} images were smaller than {info.image_size} pixels and had to be enlarged"
+        )
     if info.leaks:
-        lines.append(f"{info.leaks:,} test images are also training images, byte for byte: scores will flatter")
+        lines.append(
+            f"{info.leaks:,} test images are also training images, byte for byte: scores will flatter"
+        )
     left_out = list(info.left_out.items())
     lines += [f"class {printable(name)} left out: {why}" for name, why in left_out[:MAX_CLASSES]]
     if len(left_out) > MAX_CLASSES:
-        lines.append(f"... and {len(left_out) - MAX_CLASSES} more classes left out (all in dataset.json)")
+        lines.append(
+            f"... and {len(left_out) - MAX_CLASSES} more classes left out (all in dataset.json)"
+        )
     return lines + skipped_lines(info)
 
 

@@ -18,7 +18,9 @@ from latent_diffusion.data.decode import Unreadable
 
 MAX_FILE_BYTES = 256 * 2**20  # of one picture file; larger ones are videos, archives or bombs
 SYSTEM_FILES = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information"}
-LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip member: signature, then the lengths of its name and extra field
+LOCAL_HEADER = struct.Struct(
+    "<4s22xHH"
+)  # of a zip member: signature, then the lengths of its name and extra field
 
 
 class File(NamedTuple):
@@ -57,7 +59,10 @@ class Folder:
         while pending:
             prefix = pending.pop()
             try:
-                entries = sorted(os.scandir(os.path.join(self.root, prefix)), key=lambda e: (e.is_symlink(), e.name))
+                entries = sorted(
+                    os.scandir(os.path.join(self.root, prefix)),
+                    key=lambda e: (e.is_symlink(), e.name),
+                )
                 status = os.stat(os.path.join(self.root, prefix))
             except OSError as error:
                 skipped.append(Skip(prefix.rstrip("/"), f"cannot be read ({error.strerror})"))
@@ -77,13 +82,20 @@ class Folder:
                     elif entry.is_file():
                         files.append(File(path, path))
                     else:
-                        skipped.append(Skip(path, "a broken link" if entry.is_symlink() else "not a regular file"))
+                        skipped.append(
+                            Skip(
+                                path,
+                                "a broken link" if entry.is_symlink() else "not a regular file",
+                            )
+                        )
                 except OSError:  # a link to itself
                     skipped.append(Skip(path, "a broken link"))
             pending += reversed(folders)
         return Listing(sorted(files), sorted(skipped))
 
-    def read(self, place: str, limit: int = MAX_FILE_BYTES, check: Callable[[bytes], Any] | None = None) -> bytes:
+    def read(
+        self, place: str, limit: int = MAX_FILE_BYTES, check: Callable[[bytes], Any] | None = None
+    ) -> bytes:
         """All bytes of a file; `check` sees the first 32 before the rest is read and may raise. Raises Unreadable."""
         try:
             with open(os.path.join(self.root, place), "rb", buffering=0) as file:
@@ -113,7 +125,13 @@ class Zip:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 members = archive.infolist()
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
+        except (
+            zipfile.BadZipFile,
+            OSError,
+            ValueError,
+            NotImplementedError,
+            struct.error,
+        ) as error:
             raise ValueError(f"{self.path} cannot be read as a zip file: {error}") from None
         files, skipped = [], []
         for member in members:
@@ -123,14 +141,18 @@ class Zip:
             if member.flag_bits & 1:
                 skipped.append(Skip(path, "encrypted"))
             elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                skipped.append(Skip(path, f"unsupported zip compression (method {member.compress_type})"))
+                skipped.append(
+                    Skip(path, f"unsupported zip compression (method {member.compress_type})")
+                )
             else:
                 sizes = member.compress_size, member.file_size
                 place = (member.header_offset, *sizes, member.compress_type, member.CRC)
                 files.append(File(path, place))
         return Listing(sorted(files), sorted(skipped))
 
-    def read(self, place: tuple, limit: int = MAX_FILE_BYTES, check: Callable[[bytes], Any] | None = None) -> bytes:
+    def read(
+        self, place: tuple, limit: int = MAX_FILE_BYTES, check: Callable[[bytes], Any] | None = None
+    ) -> bytes:
         """All bytes of a member, never more than its declared size. Raises Unreadable."""
         offset, compressed, size, method, checksum = place
         if max(size, compressed) > limit:
@@ -170,7 +192,9 @@ class Tar:
         """The first members only. Raises ValueError when it is not a tar file or is damaged."""
         try:
             with tarfile.open(self.path) as archive:
-                names = [member.name for member in islice(archive, self.MAX_MEMBERS) if member.isreg()]
+                names = [
+                    member.name for member in islice(archive, self.MAX_MEMBERS) if member.isreg()
+                ]
         except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
             raise ValueError(f"{self.path} cannot be read as a tar file: {error}") from None
         return Listing(sorted(File(path, name) for name in names if (path := safe_path(name))), [])

@@ -45,14 +45,20 @@ def serve(pipe: Connection) -> None:
         chunk = pipe.recv()
         try:
             answer = [job.do(file, row, place) for row, place in chunk]
-        except Exception as error:  # not the picture's fault (disk full, a mistake of ours): the parent raises it
+        except (
+            Exception
+        ) as error:  # not the picture's fault (disk full, a mistake of ours): the parent raises it
             answer = error
         pipe.send(answer)
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    warnings.simplefilter("ignore")  # Pillow warns of odd EXIF blocks and the like; it would tear the progress bar
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole group; the parent decides
+    warnings.simplefilter(
+        "ignore"
+    )  # Pillow warns of odd EXIF blocks and the like; it would tear the progress bar
     try:
         serve(Connection(int(sys.argv[1])))
     except (EOFError, BrokenPipeError, ConnectionResetError):

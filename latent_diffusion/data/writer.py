@@ -33,7 +33,9 @@ class Writer:
             self._lock = open(self.work / LOCK, "w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"another `ldm prepare` is writing to {folder}; wait for it, or choose another") from None
+            raise ValueError(
+                f"another `ldm prepare` is writing to {folder}; wait for it, or choose another"
+            ) from None
         except OSError as error:
             raise ValueError(f"cannot write to {folder}: {error.strerror}") from None
         self.images = self.work / IMAGES
@@ -42,7 +44,9 @@ class Writer:
         needed, free = capacity * self.row_bytes, shutil.disk_usage(folder).free
         if needed > free:
             self._clean()
-            raise ValueError(f"{folder} needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB free")
+            raise ValueError(
+                f"{folder} needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB free"
+            )
 
     def __enter__(self) -> "Writer":
         return self
@@ -54,7 +58,9 @@ class Writer:
         """pixels: uint8 (size, size, 3) or (n, size, size, 3), the images from `row` on."""
         os.pwrite(self._file, pixels.tobytes(), self.offset + row * self.row_bytes)
 
-    def commit(self, keep: np.ndarray, labels: np.ndarray, split: np.ndarray, info: DatasetInfo) -> DatasetInfo:
+    def commit(
+        self, keep: np.ndarray, labels: np.ndarray, split: np.ndarray, info: DatasetInfo
+    ) -> DatasetInfo:
         """Replaces what DATA held by the rows `keep` (ascending) with their labels and split. Sets the checksum."""
         self._compact(keep)
         assert self._write_header(len(keep)) == self.offset
@@ -63,7 +69,9 @@ class Writer:
         np.save(self.work / SPLIT, split.astype(np.uint8))
         info = info.model_copy(update={"checksum": self._checksum(labels, split, info)})
         # Not model_dump_json: file names that are no valid Unicode must be escaped, not refused.
-        (self.work / INFO).write_text(json.dumps(info.model_dump(), indent=1) + "\n", encoding="ascii")
+        (self.work / INFO).write_text(
+            json.dumps(info.model_dump(), indent=1) + "\n", encoding="ascii"
+        )
         self.moving = True
         (self.folder / INFO).unlink(missing_ok=True)
         for name in (IMAGES, LABELS, SPLIT, INFO):
@@ -85,7 +93,9 @@ class Writer:
         for run in np.split(keep, breaks):
             source, length = int(run[0]) * self.row_bytes, len(run) * self.row_bytes
             for start in range(0, length if source != target else 0, BLOCK):
-                block = os.pread(self._file, min(BLOCK, length - start), self.offset + source + start)
+                block = os.pread(
+                    self._file, min(BLOCK, length - start), self.offset + source + start
+                )
                 os.pwrite(self._file, block, self.offset + target + start)
             target += length
 
@@ -116,8 +126,12 @@ def check_folder(folder: Path) -> None:
     """Raises ValueError unless `folder` is absent, empty, a prepared data set, or what a killed prepare left."""
     if folder.is_dir():
         names = set(os.listdir(folder))
-        killed = {WORK, IMAGES, LABELS, SPLIT, *DERIVED} if WORK in names else set()  # perhaps while it moved what it had made
+        killed = (
+            {WORK, IMAGES, LABELS, SPLIT, *DERIVED} if WORK in names else set()
+        )  # perhaps while it moved what it had made
         if names - killed and INFO not in names:
-            raise ValueError(f"{folder} is not empty and not a prepared data set; choose a new folder for DATA")
+            raise ValueError(
+                f"{folder} is not empty and not a prepared data set; choose a new folder for DATA"
+            )
     elif folder.exists():
         raise ValueError(f"{folder} is a file; choose a folder for DATA")

@@ -34,10 +34,12 @@ def xformers_attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     try:
         from xformers.ops import memory_efficient_attention
     except ImportError:
-        raise ValueError("attention = \"xformers\" needs the xformers package, which is not installed here: "
-                         "use \"sdpa\" or \"auto\"") from None
+        raise ValueError(
+            'attention = "xformers" needs the xformers package, which is not installed here: '
+            'use "sdpa" or "auto"'
+        ) from None
     if q.device.type != "cuda":
-        raise ValueError("attention = \"xformers\" runs on cuda only: use \"auto\"")
+        raise ValueError('attention = "xformers" runs on cuda only: use "auto"')
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))  # (N, positions, heads, d)
     return memory_efficient_attention(q, k, v).transpose(1, 2)
 
@@ -55,7 +57,13 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height = x.shape[2]
-        q, k, v = rearrange(self.qkv(self.norm(x)), "n (three heads d) h w -> three n heads (h w) d", three=3,
-                            heads=self.heads).contiguous()
-        out = rearrange(attend(q, k, v, self.backend), "n heads (h w) d -> n (heads d) h w", h=height)
+        q, k, v = rearrange(
+            self.qkv(self.norm(x)),
+            "n (three heads d) h w -> three n heads (h w) d",
+            three=3,
+            heads=self.heads,
+        ).contiguous()
+        out = rearrange(
+            attend(q, k, v, self.backend), "n heads (h w) d -> n (heads d) h w", h=height
+        )
         return x + self.out(out)

@@ -19,21 +19,35 @@ class UNetConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    widths: tuple[Width, ...] = Field((64, 128, 128), min_length=1, description="channels per resolution, the finest first; each next one has half the size")
-    blocks: int = Field(1, ge=1, description="residual blocks per resolution, on the way down and on the way up")
-    attention_levels: tuple[int, ...] = Field((1, 2), description="resolutions with self-attention; 0 is the finest")
-    embedding_width: int = Field(256, ge=16, description="numbers that carry the noise level and the label")
+    widths: tuple[Width, ...] = Field(
+        (64, 128, 128),
+        min_length=1,
+        description="channels per resolution, the finest first; each next one has half the size",
+    )
+    blocks: int = Field(
+        1, ge=1, description="residual blocks per resolution, on the way down and on the way up"
+    )
+    attention_levels: tuple[int, ...] = Field(
+        (1, 2), description="resolutions with self-attention; 0 is the finest"
+    )
+    embedding_width: int = Field(
+        256, ge=16, description="numbers that carry the noise level and the label"
+    )
     attention: AttentionBackend = Field("auto", description="auto, sdpa, xformers or math")
 
     @model_validator(mode="after")
     def _levels(self):
         for level in self.attention_levels:
             if not 0 <= level < len(self.widths):
-                raise ValueError(f"attention_levels names level {level}, but widths has levels 0 to {len(self.widths) - 1}")
+                raise ValueError(
+                    f"attention_levels names level {level}, but widths has levels 0 to {len(self.widths) - 1}"
+                )
             heads = max(1, self.widths[level] // HEAD_DIMENSION)
             if self.widths[level] % heads:
-                raise ValueError(f"width {self.widths[level]} of an attention level does not divide into {heads} heads: "
-                                 f"use a multiple of {HEAD_DIMENSION}")
+                raise ValueError(
+                    f"width {self.widths[level]} of an attention level does not divide into {heads} heads: "
+                    f"use a multiple of {HEAD_DIMENSION}"
+                )
         return self
 
 
@@ -42,7 +56,11 @@ class FourierFeatures(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.register_buffer("frequencies", torch.exp(torch.linspace(0, math.log(1000), width // 2)), persistent=False)
+        self.register_buffer(
+            "frequencies",
+            torch.exp(torch.linspace(0, math.log(1000), width // 2)),
+            persistent=False,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         angles = x.float()[:, None] * self.frequencies  # (N, width / 2)
@@ -52,19 +70,31 @@ class FourierFeatures(nn.Module):
 class Block(nn.Module):
     """A residual block whose second normalisation is scaled and shifted by the embedding."""
 
-    def __init__(self, channels_in: int, channels_out: int, embedding: int, attention: AttentionBackend | None):
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        embedding: int,
+        attention: AttentionBackend | None,
+    ):
         super().__init__()
         self.norm1 = GroupNorm(channels_in)
         self.conv1 = nn.Conv2d(channels_in, channels_out, 3, padding=1)
         self.modulation = nn.Linear(embedding, 2 * channels_out)
         self.norm2 = GroupNorm(channels_out)
         self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1)
-        self.skip = nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else nn.Identity()
+        self.skip = (
+            nn.Conv2d(channels_in, channels_out, 1)
+            if channels_in != channels_out
+            else nn.Identity()
+        )
         self.attention = SelfAttention(channels_out, attention) if attention else nn.Identity()
         nn.init.zeros_(self.conv2.weight), nn.init.zeros_(self.conv2.bias)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, dim=1)  # (N, C, 1, 1) each
+        scale, shift = self.modulation(embedding)[:, :, None, None].chunk(
+            2, dim=1
+        )  # (N, C, 1, 1) each
         h = self.conv1(F.silu(self.norm1(x)))
         h = self.conv2(F.silu(torch.addcmul(shift, self.norm2(h), 1 + scale)))
         return self.attention(self.skip(x) + h)
@@ -82,7 +112,9 @@ class UNet(nn.Module):
         self.config, self.num_classes = config, num_classes
         widths, embedding = config.widths, config.embedding_width
         self.fourier = FourierFeatures(widths[0])
-        self.noise_embedding = nn.Sequential(nn.Linear(2 * (widths[0] // 2), embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.noise_embedding = nn.Sequential(
+            nn.Linear(2 * (widths[0] // 2), embedding), nn.SiLU(), nn.Linear(embedding, embedding)
+        )
         self.label_embedding = nn.Embedding(num_classes + 1, embedding)
         self.conv_in = nn.Conv2d(latent_channels, widths[0], 3, padding=1)
 
@@ -95,11 +127,15 @@ class UNet(nn.Module):
             if level > 0:
                 self.downsamples.append(nn.Conv2d(channels, width, 3, stride=2, padding=1))
                 channels = width
-            self.down_blocks.append(nn.ModuleList(block(channels, level) for _ in range(config.blocks)))
+            self.down_blocks.append(
+                nn.ModuleList(block(channels, level) for _ in range(config.blocks))
+            )
         self.middle = block(channels, len(widths) - 1)
         self.up_blocks, self.upsamples = nn.ModuleList(), nn.ModuleList()
         for level in reversed(range(len(widths))):
-            self.up_blocks.append(nn.ModuleList(block(2 * widths[level], level) for _ in range(config.blocks)))
+            self.up_blocks.append(
+                nn.ModuleList(block(2 * widths[level], level) for _ in range(config.blocks))
+            )
             if level > 0:
                 self.upsamples.append(nn.Conv2d(widths[level], widths[level - 1], 3, padding=1))
         self.norm_out = GroupNorm(widths[0])
@@ -107,7 +143,9 @@ class UNet(nn.Module):
         nn.init.zeros_(self.conv_out.weight), nn.init.zeros_(self.conv_out.bias)
 
     def forward(self, x: Tensor, noise_condition: Tensor, labels: Tensor) -> Tensor:
-        embedding = F.silu(self.noise_embedding(self.fourier(noise_condition)) + self.label_embedding(labels))
+        embedding = F.silu(
+            self.noise_embedding(self.fourier(noise_condition)) + self.label_embedding(labels)
+        )
         height, width, multiple = *x.shape[2:], 2 ** (len(self.config.widths) - 1)
         margins = (0, -width % multiple, 0, -height % multiple)
         x = self.conv_in(F.pad(x, margins, mode="replicate") if any(margins) else x)
@@ -123,5 +161,7 @@ class UNet(nn.Module):
             for block in blocks:
                 x = block(torch.cat([x, skips.pop()], dim=1), embedding)
             if step < len(self.upsamples):
-                x = F.interpolate(self.upsamples[step](x), scale_factor=2.0, mode="nearest")  # twice the size
+                x = F.interpolate(
+                    self.upsamples[step](x), scale_factor=2.0, mode="nearest"
+                )  # twice the size
         return self.conv_out(F.silu(self.norm_out(x))).float()[..., :height, :width]

@@ -32,7 +32,10 @@ class Pixels:
     name, identity = "pixels", f"thumbnail-{THUMBNAIL}"
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, None]:
-        small = [np.asarray(Image.fromarray(i).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)) for i in images]
+        small = [
+            np.asarray(Image.fromarray(i).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
+            for i in images
+        ]
         return np.stack(small).reshape(len(images), -1).astype(np.float32) / 255, None
 
 
@@ -48,10 +51,14 @@ class Seen:
     edge_energies: np.ndarray  # (n,)
 
 
-def finite_features(network: FeatureNetwork, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+def finite_features(
+    network: FeatureNetwork, images: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
     features, probabilities = network(images)
     if not np.isfinite(features).all():
-        raise ValueError(f"the {network.name} gives features that are not finite: its weights are damaged")
+        raise ValueError(
+            f"the {network.name} gives features that are not finite: its weights are damaged"
+        )
     return features, probabilities
 
 
@@ -63,8 +70,13 @@ def some(count: int, most: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).permutation(count)[:most])
 
 
-def look(network: FeatureNetwork, batches: Iterable[np.ndarray], count: int, most_kept: int = MOST_KEPT,
-         title: str | None = None) -> Seen:
+def look(
+    network: FeatureNetwork,
+    batches: Iterable[np.ndarray],
+    count: int,
+    most_kept: int = MOST_KEPT,
+    title: str | None = None,
+) -> Seen:
     """One pass over `count` images. Raises ValueError for features that are not finite, as those of broken weights.
 
     title: what the progress is called; none is shown without.
@@ -75,12 +87,22 @@ def look(network: FeatureNetwork, batches: Iterable[np.ndarray], count: int, mos
         for images in batches:
             features, seen = finite_features(network, images)
             accumulator.update(features)
-            kept.append(features[rows[(rows >= done) & (rows < done + len(images))] - done].astype(np.float32))
+            kept.append(
+                features[rows[(rows >= done) & (rows < done + len(images))] - done].astype(
+                    np.float32
+                )
+            )
             energies.append(edge_energies(images))
             if seen is not None:
                 probabilities.append(seen.astype(np.float32))
             done += len(images)
             progress.advance(len(images))
     assert done == count
-    return Seen(count, accumulator.result() if count > 1 else None, np.concatenate(kept), rows,
-                np.concatenate(probabilities) if probabilities else None, np.concatenate(energies))
+    return Seen(
+        count,
+        accumulator.result() if count > 1 else None,
+        np.concatenate(kept),
+        rows,
+        np.concatenate(probabilities) if probabilities else None,
+        np.concatenate(energies),
+    )

@@ -24,7 +24,9 @@ class Inception:
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         features, probabilities = [], []
         for start in range(0, len(images), AT_ONCE):
-            pixels = torch.from_numpy(np.ascontiguousarray(images[start:start + AT_ONCE])).permute(0, 3, 1, 2)
+            pixels = torch.from_numpy(
+                np.ascontiguousarray(images[start : start + AT_ONCE])
+            ).permute(0, 3, 1, 2)
             pooled, logits = self.network(pixels.to(self.device))
             features.append(pooled.cpu().numpy())
             probabilities.append(logits.cpu().double().softmax(dim=1).numpy())
@@ -36,17 +38,23 @@ def load_inception(weights: Path | None, device: torch.device) -> Inception:
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except ImportError:
-        raise ValueError('--features inception needs torch-fidelity: pip install "latent-diffusion[inception]"') from None
+        raise ValueError(
+            '--features inception needs torch-fidelity: pip install "latent-diffusion[inception]"'
+        ) from None
     path = find_weights(weights)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if not digest.startswith(SHA256):
-        raise ValueError(f"{path} is not {NAMES[0]} (its sha256 begins {digest[:8]}, not {SHA256}): get it again")
+        raise ValueError(
+            f"{path} is not {NAMES[0]} (its sha256 begins {digest[:8]}, not {SHA256}): get it again"
+        )
     try:  # torch-fidelity unpickles without restraint, so first see that the file holds nothing but tensors
         torch.load(path, map_location="cpu", weights_only=True)
     except Exception:
         raise ValueError(f"{path} holds more than weights, or is damaged: get it again") from None
-    network = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(path))
+    network = FeatureExtractorInceptionV3(
+        "inception", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(path)
+    )
     return Inception(network.to(device), digest, device)
 
 
@@ -56,5 +64,7 @@ def find_weights(given: Path | None) -> Path:
     for path in candidates:
         if path.is_file():
             return path
-    raise ValueError(f"--features inception needs {NAMES[0]} (releases of torch-fidelity), and {candidates[0]} is not "
-                     "there: put it there, or name another place with --weights")
+    raise ValueError(
+        f"--features inception needs {NAMES[0]} (releases of torch-fidelity), and {candidates[0]} is not "
+        "there: put it there, or name another place with --weights"
+    )

@@ -24,7 +24,12 @@ class Judge:
     name = "judge"
 
     def __init__(self, network: Classifier, identity: str, device: torch.device, precision: str):
-        self.network, self.identity, self.device, self.precision = network, identity, device, precision
+        self.network, self.identity, self.device, self.precision = (
+            network,
+            identity,
+            device,
+            precision,
+        )
 
     @torch.inference_mode()
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -36,17 +41,25 @@ class Judge:
     @classmethod
     def load(cls, run: Run, device: torch.device) -> "Judge":
         part = run.classifier.require()
-        return cls(load_classifier(part, device), part.checksum(), device,
-                   part.read_config()["classifier"]["training"]["precision"])
+        return cls(
+            load_classifier(part, device),
+            part.checksum(),
+            device,
+            part.read_config()["classifier"]["training"]["precision"],
+        )
 
 
-def make_judge(run: Run, data: Dataset, stage: ClassifierStage, world: World, start: Start = Start()) -> None:
+def make_judge(
+    run: Run, data: Dataset, stage: ClassifierStage, world: World, start: Start = Start()
+) -> None:
     """Train the judge, store its statistics of the train split, and measure its accuracy on the held-out images."""
     train_classifier(run, data, stage, world, start)
     if not world.first:
         return
     judge = Judge.load(run, world.device)
-    measure(judge, of_dataset(data, data.train), data.info.class_names).save(run.reference / "judge.npz")
+    measure(judge, of_dataset(data, data.train), data.info.class_names).save(
+        run.reference / "judge.npz"
+    )
     if len(data.test):
         held_out = of_dataset(data, data.test)
         seen = look(judge, held_out.batches(), held_out.count, title="judge sees held-out images")
@@ -60,7 +73,9 @@ def judge_statistics(run: Run, judge: Judge) -> ReferenceStatistics:
     path = run.reference / "judge.npz"
     remedy = f"run ldm train-classifier --{'resume' if run.classifier.checkpoint_path.is_file() else 'overwrite'}"
     if run.classifier.read_config()["data"]["checksum"] != Reference.open(run).facts.checksum:
-        raise ValueError(f"the judge of {run.folder} was trained on other data than the rest: run ldm train-classifier --overwrite")
+        raise ValueError(
+            f"the judge of {run.folder} was trained on other data than the rest: run ldm train-classifier --overwrite"
+        )
     try:
         found = ReferenceStatistics.load(path).require(judge, path)
     except ValueError as error:

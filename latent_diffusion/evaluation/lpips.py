@@ -26,20 +26,29 @@ def find_lpips(backbone: Path | None, device: torch.device) -> Distance | None:
 
     @torch.inference_mode()
     def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        parts = [network(from_uint8(a[i:i + AT_ONCE], device), from_uint8(b[i:i + AT_ONCE], device)).flatten().cpu().numpy()
-                 for i in range(0, len(a), AT_ONCE)]
+        parts = [
+            network(from_uint8(a[i : i + AT_ONCE], device), from_uint8(b[i : i + AT_ONCE], device))
+            .flatten()
+            .cpu()
+            .numpy()
+            for i in range(0, len(a), AT_ONCE)
+        ]
         return np.concatenate(parts)
 
     return distance
 
 
-def mean_lpips(a: np.ndarray, b: np.ndarray, backbone: Path | None, device: torch.device) -> float | None:
+def mean_lpips(
+    a: np.ndarray, b: np.ndarray, backbone: Path | None, device: torch.device
+) -> float | None:
     """Of at most MOST pairs, evenly spread; None without weights."""
     distance, step = find_lpips(backbone, device), -(-len(a) // MOST)
     return float(distance(a[::step], b[::step]).mean()) if distance else None
 
 
-def diversity(distance: Distance, read: Callable[[np.ndarray], np.ndarray], labels: np.ndarray) -> tuple[float, float] | None:
+def diversity(
+    distance: Distance, read: Callable[[np.ndarray], np.ndarray], labels: np.ndarray
+) -> tuple[float, float] | None:
     """Mean LPIPS of random pairs of one class, and its standard error: low where a class is always the same picture."""
     random, pairs = np.random.default_rng(0), []
     rich = [rows for label in np.unique(labels) if len(rows := np.flatnonzero(labels == label)) > 1]

@@ -10,7 +10,9 @@ from latent_diffusion.data.reference import DataFacts, Reference
 from latent_diffusion.data.sources import cartoon_count
 
 DRAWS = 3  # scores of real images are means over so many
-NEARLY = 0.1  # share of a matching draw that may be of other classes, where held-out images are short
+NEARLY = (
+    0.1  # share of a matching draw that may be of other classes, where held-out images are short
+)
 ALIKE = 0.05  # class histograms count as one when no more than this share of the images would have to change class
 
 
@@ -20,15 +22,26 @@ def real_images(reference: Reference, wanted: int) -> tuple[np.ndarray, np.ndarr
     if not is_cartoons(reference.facts) or len(reference.images) >= wanted:
         return np.asarray(reference.images), reference.labels
     facts = reference.facts
-    images, labels = drawn_beyond(cartoon_count(facts.source), tuple(facts.class_names), facts.image_size, wanted - len(reference.images))
+    images, labels = drawn_beyond(
+        cartoon_count(facts.source),
+        tuple(facts.class_names),
+        facts.image_size,
+        wanted - len(reference.images),
+    )
     return np.concatenate([reference.images, images]), np.concatenate([reference.labels, labels])
 
 
 @lru_cache(maxsize=1)  # a sweep asks for the same ones at every trial
-def drawn_beyond(first: int, names: tuple[str, ...], size: int, most: int) -> tuple[np.ndarray, np.ndarray]:
+def drawn_beyond(
+    first: int, names: tuple[str, ...], size: int, most: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The next `most` cartoons of these species from number `first` on, and their labels."""
-    chosen = list(islice((one for one in map(species_and_seed, count(first)) if one[0] in names), most))
-    return np.stack([draw(*one, size=size) for one in chosen]), np.array([names.index(species) for species, _ in chosen], np.int64)
+    chosen = list(
+        islice((one for one in map(species_and_seed, count(first)) if one[0] in names), most)
+    )
+    return np.stack([draw(*one, size=size) for one in chosen]), np.array(
+        [names.index(species) for species, _ in chosen], np.int64
+    )
 
 
 def is_cartoons(facts: DataFacts) -> bool:
@@ -41,13 +54,20 @@ def draws(labels: np.ndarray, shares: np.ndarray, n: int) -> list[np.ndarray]:
     random = np.random.default_rng(0)
     if alike(np.bincount(labels, minlength=len(shares)), shares):
         order = random.permutation(len(labels))
-        sets = [order[i * n:(i + 1) * n] if DRAWS * n <= len(labels) else random.permutation(len(labels))[:n] for i in range(DRAWS)]
+        sets = [
+            order[i * n : (i + 1) * n]
+            if DRAWS * n <= len(labels)
+            else random.permutation(len(labels))[:n]
+            for i in range(DRAWS)
+        ]
         return [np.sort(rows) for rows in sets] if n <= len(labels) else []
     wanted, there = np.asarray(shares) / np.sum(shares), np.bincount(labels, minlength=len(shares))
     if (wanted * n > there + 1e-9).any():  # rounding must not ask for more than there is
         return []
     sets = []
-    while len(sets) < DRAWS:  # class counts as chance gives them; where they ask for more than there is, as near as can be
+    while (
+        len(sets) < DRAWS
+    ):  # class counts as chance gives them; where they ask for more than there is, as near as can be
         sets.append(with_counts(labels, random.multinomial(n, wanted), random, wanted))
     return sets
 
@@ -60,14 +80,21 @@ def matching_draws(labels: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
     return [with_counts(labels, counts, random, there / there.sum()) for _ in range(DRAWS)]
 
 
-def with_counts(labels: np.ndarray, counts: np.ndarray, random: np.random.Generator, shares: np.ndarray) -> np.ndarray:
+def with_counts(
+    labels: np.ndarray, counts: np.ndarray, random: np.random.Generator, shares: np.ndarray
+) -> np.ndarray:
     """Rows with counts[c] of class c, at random and without repetition; what a class lacks, the others make up by `shares`."""
     there, n = np.bincount(labels, minlength=len(counts)), counts.sum()
     counts = np.minimum(counts, there)
     while counts.sum() < n:
         free = np.where(counts < there, shares, 0)
-        counts += np.minimum(random.multinomial(n - counts.sum(), free / free.sum()), there - counts)
-    rows = [random.permutation(np.flatnonzero(labels == label))[:count] for label, count in enumerate(counts)]
+        counts += np.minimum(
+            random.multinomial(n - counts.sum(), free / free.sum()), there - counts
+        )
+    rows = [
+        random.permutation(np.flatnonzero(labels == label))[:count]
+        for label, count in enumerate(counts)
+    ]
     return np.sort(np.concatenate(rows))
 
 
@@ -93,4 +120,8 @@ def matched(labels: np.ndarray, shares: np.ndarray, most: int) -> np.ndarray:
     limit = min([most] + [int(available[c] / wanted[c]) for c in np.flatnonzero(wanted > 0)])
     rows = [np.flatnonzero(labels == c) for c in range(len(shares))]
     counts = np.minimum(apportion(wanted, limit), available)
-    return np.sort(np.concatenate([r[np.linspace(0, len(r) - 1, n).astype(np.int64)] for r, n in zip(rows, counts)]))
+    return np.sort(
+        np.concatenate(
+            [r[np.linspace(0, len(r) - 1, n).astype(np.int64)] for r, n in zip(rows, counts)]
+        )
+    )

@@ -18,7 +18,15 @@ from latent_diffusion.evaluation.sources import of_array
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.generate import reconstruct
 from latent_diffusion.training.autoencoder import load_autoencoder
-from metrics import Statistics, edge_energies, energy_ratio, frechet_distance, psnr, ssim, statistics
+from metrics import (
+    Statistics,
+    edge_energies,
+    energy_ratio,
+    frechet_distance,
+    psnr,
+    ssim,
+    statistics,
+)
 
 MOST_CLASSES = 40  # lines of the table by class; scores.json has all
 
@@ -44,8 +52,12 @@ class ReconstructionScores(ClassReconstruction):
     classes: dict[str, ClassReconstruction] | None = None
 
 
-def reconstruct_images(run: Run, originals: np.ndarray | None = None, device: str = "auto",
-                       lpips_backbone: Path | None = None) -> tuple[np.ndarray, np.ndarray, ReconstructionScores]:
+def reconstruct_images(
+    run: Run,
+    originals: np.ndarray | None = None,
+    device: str = "auto",
+    lpips_backbone: Path | None = None,
+) -> tuple[np.ndarray, np.ndarray, ReconstructionScores]:
     """Originals and reconstructions, uint8 (N, H, W, 3), and their scores: the held-out images by default.
 
     rFID is for the held-out images only: others are not what the train split is a reference for.
@@ -57,16 +69,30 @@ def reconstruct_images(run: Run, originals: np.ndarray | None = None, device: st
         originals = np.asarray(held_out.images)
         if not len(originals):
             raise ValueError(f"{run.folder} has no held-out images: name some image files")
-    reconstructions = reconstruct(autoencoder, originals, run.autoencoder.read_config()["autoencoder"]["training"]["precision"])
+    reconstructions = reconstruct(
+        autoencoder,
+        originals,
+        run.autoencoder.read_config()["autoencoder"]["training"]["precision"],
+    )
     each = Each.of(originals, reconstructions)
-    scores = ReconstructionScores(**each.means(slice(None)), lpips=mean_lpips(originals, reconstructions, lpips_backbone, target))
+    scores = ReconstructionScores(
+        **each.means(slice(None)),
+        lpips=mean_lpips(originals, reconstructions, lpips_backbone, target),
+    )
     if held_out:
         judged = None
         if run.classifier.trained and len(originals) > 1:
             judge = Judge.load(run, target)
-            judged = Judged(judge_statistics(run, judge), *(
-                look(judge, of_array(images).batches(), len(images), len(images)).features for images in (reconstructions, originals)))
-            scores.rfid, scores.rfid_floor = judged.distances(slice(None), judged.reference.statistics)
+            judged = Judged(
+                judge_statistics(run, judge),
+                *(
+                    look(judge, of_array(images).batches(), len(images), len(images)).features
+                    for images in (reconstructions, originals)
+                ),
+            )
+            scores.rfid, scores.rfid_floor = judged.distances(
+                slice(None), judged.reference.statistics
+            )
         scores.classes = by_class(each, judged, held_out.labels, held_out.facts.class_names)
         run.add_scores("reconstruction", scores.model_dump())
     return originals, reconstructions, scores
@@ -83,12 +109,20 @@ class Each:
 
     @classmethod
     def of(cls, originals: np.ndarray, reconstructions: np.ndarray) -> "Each":
-        return cls(psnr(originals, reconstructions), ssim(originals, reconstructions), edge_energies(reconstructions),
-                   edge_energies(originals))
+        return cls(
+            psnr(originals, reconstructions),
+            ssim(originals, reconstructions),
+            edge_energies(reconstructions),
+            edge_energies(originals),
+        )
 
     def means(self, rows: np.ndarray | slice) -> dict:
-        return {"n": len(self.psnr[rows]), "psnr": float(self.psnr[rows].mean()), "ssim": float(self.ssim[rows].mean()),
-                "sharpness": energy_ratio(self.energies[rows], self.original_energies[rows])}
+        return {
+            "n": len(self.psnr[rows]),
+            "psnr": float(self.psnr[rows].mean()),
+            "ssim": float(self.ssim[rows].mean()),
+            "sharpness": energy_ratio(self.energies[rows], self.original_energies[rows]),
+        }
 
 
 @dataclass(frozen=True)
@@ -101,10 +135,15 @@ class Judged:
 
     def distances(self, rows: np.ndarray | slice, reference: Statistics) -> tuple[float, float]:
         """rFID of some images, and its floor."""
-        return tuple(frechet_distance(statistics(features[rows]), reference) for features in (self.features, self.original_features))
+        return tuple(
+            frechet_distance(statistics(features[rows]), reference)
+            for features in (self.features, self.original_features)
+        )
 
 
-def by_class(each: Each, judged: Judged | None, labels: np.ndarray, names: list[str]) -> dict[str, ClassReconstruction]:
+def by_class(
+    each: Each, judged: Judged | None, labels: np.ndarray, names: list[str]
+) -> dict[str, ClassReconstruction]:
     """The lowest PSNR first; classes without held-out images are left out."""
     found = {}
     for label in np.unique(labels):
@@ -123,10 +162,14 @@ def table(scores: ReconstructionScores) -> Table:
     shown.add_row("PSNR, dB", f"{scores.psnr:.2f}", "high")
     shown.add_row("SSIM", f"{scores.ssim:.4f}", "1")
     shown.add_row("sharpness", f"{scores.sharpness:.3f}", "1")
-    shown.add_row("LPIPS (VGG)", "no weights here" if scores.lpips is None else f"{scores.lpips:.4f}", "0")
+    shown.add_row(
+        "LPIPS (VGG)", "no weights here" if scores.lpips is None else f"{scores.lpips:.4f}", "0"
+    )
     if scores.rfid is not None:
         ratio = f" ({scores.rfid / scores.rfid_floor:.2f} x floor)" if scores.rfid_floor else ""
-        shown.add_row("rFID (judge)", f"{scores.rfid:.3f}{ratio}", f"{scores.rfid_floor:.3f} (floor)")
+        shown.add_row(
+            "rFID (judge)", f"{scores.rfid:.3f}{ratio}", f"{scores.rfid_floor:.3f} (floor)"
+        )
     return shown
 
 
@@ -134,12 +177,21 @@ def class_table(classes: dict[str, ClassReconstruction]) -> Table:
     """One line a class, in the order given; rFID only where there is one."""
     judged = any(scores.rfid is not None for scores in classes.values())
     hidden = len(classes) - MOST_CLASSES
-    shown = Table(title="by class, lowest PSNR first", caption=f"{hidden} more in scores.json" if hidden > 0 else None)
+    shown = Table(
+        title="by class, lowest PSNR first",
+        caption=f"{hidden} more in scores.json" if hidden > 0 else None,
+    )
     shown.add_column("class", no_wrap=True)
     for column in ("n", "PSNR, dB", "SSIM", "sharpness", *(("rFID", "floor") if judged else ())):
         shown.add_column(column, justify="right")
     for name, scores in list(classes.items())[:MOST_CLASSES]:
-        cells = [name, str(scores.n), f"{scores.psnr:.2f}", f"{scores.ssim:.4f}", f"{scores.sharpness:.3f}"]
+        cells = [
+            name,
+            str(scores.n),
+            f"{scores.psnr:.2f}",
+            f"{scores.ssim:.4f}",
+            f"{scores.sharpness:.3f}",
+        ]
         if scores.rfid is not None:
             cells += [f"{scores.rfid:.3f}", f"{scores.rfid_floor:.3f}"]
         shown.add_row(*map(Text, cells))

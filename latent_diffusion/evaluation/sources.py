@@ -42,7 +42,9 @@ class ImageSource:
         return np.array([label_of[name] for name in self.classes], np.int64)
 
 
-def open_images(place: Path | str | np.ndarray, size: int | None = None, only: Container[str] | None = None) -> ImageSource:
+def open_images(
+    place: Path | str | np.ndarray, size: int | None = None, only: Container[str] | None = None
+) -> ImageSource:
     """A folder (the files of samples.json, or else every picture in it), a .zip of pictures, a prepared data set (its
     held-out images, or all where none are held out), or an array uint8 (N, H, W, 3).
 
@@ -58,10 +60,19 @@ def open_images(place: Path | str | np.ndarray, size: int | None = None, only: C
     if place.is_dir():
         listed = read_list(place) if (place / LIST).is_file() else {}
         if listed.get("pending"):
-            raise ValueError(f"the sampling into {place} was interrupted: run the same ldm sample command again")
+            raise ValueError(
+                f"the sampling into {place} was interrupted: run the same ldm sample command again"
+            )
         facts = listed.get("files")
-        names = list(facts) if facts is not None else \
-            [name for path in sorted(place.rglob("*")) if is_picture(name := path.relative_to(place).as_posix())]
+        names = (
+            list(facts)
+            if facts is not None
+            else [
+                name
+                for path in sorted(place.rglob("*"))
+                if is_picture(name := path.relative_to(place).as_posix())
+            ]
+        )
         classes = [facts[name].get("class") if facts else None for name in names]
         return of_files(place, names, lambda name: (place / name).read_bytes(), classes, size, only)
     if zipfile.is_zipfile(place):
@@ -71,36 +82,66 @@ def open_images(place: Path | str | np.ndarray, size: int | None = None, only: C
             raise ValueError(f"{place} is a damaged .zip ({error})") from None
         names = sorted(name for name in archive.namelist() if is_picture(name))
         return of_files(place, names, archive.read, [None] * len(names), size, only)
-    raise ValueError(f"there are no images at {place}: give a folder of samples (ldm sample RUN {place}), a .zip of "
-                     "pictures or a prepared data set")
+    raise ValueError(
+        f"there are no images at {place}: give a folder of samples (ldm sample RUN {place}), a .zip of "
+        "pictures or a prepared data set"
+    )
 
 
 def of_array(images: np.ndarray, size: int | None = None) -> ImageSource:
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != images.shape[2] or images.shape[3] != 3 or not len(images):
-        raise ValueError(f"images must be uint8 of shape (N, S, S, 3), got {images.dtype} of shape {images.shape}")
+    if (
+        images.dtype != np.uint8
+        or images.ndim != 4
+        or images.shape[1] != images.shape[2]
+        or images.shape[3] != 3
+        or not len(images)
+    ):
+        raise ValueError(
+            f"images must be uint8 of shape (N, S, S, 3), got {images.dtype} of shape {images.shape}"
+        )
     check_size("the array", images.shape[1], images.shape[2], size)
-    return ImageSource("an array", len(images), images.shape[1], lambda rows: images[rows], [None] * len(images))
+    return ImageSource(
+        "an array", len(images), images.shape[1], lambda rows: images[rows], [None] * len(images)
+    )
 
 
 def of_dataset(data: Dataset, rows: np.ndarray, size: int | None = None) -> ImageSource:
     """Some rows of a prepared data set."""
     check_size(str(data.folder), data.info.image_size, data.info.image_size, size)
     names = data.info.class_names
-    return ImageSource(str(data.folder), len(rows), data.info.image_size, lambda places: data.images[rows[places]],
-                       [names[label] for label in data.labels[rows]])
+    return ImageSource(
+        str(data.folder),
+        len(rows),
+        data.info.image_size,
+        lambda places: data.images[rows[places]],
+        [names[label] for label in data.labels[rows]],
+    )
 
 
-def of_files(place: Path, names: list[str], read: Callable[[str], bytes], classes: list[str | None],
-             size: int | None, only: Container[str] | None = None) -> ImageSource:
+def of_files(
+    place: Path,
+    names: list[str],
+    read: Callable[[str], bytes],
+    classes: list[str | None],
+    size: int | None,
+    only: Container[str] | None = None,
+) -> ImageSource:
     if only and any(name in only for name in names):
-        names, classes = zip(*[(name, label) for name, label in zip(names, classes) if name in only])
+        names, classes = zip(
+            *[(name, label) for name, label in zip(names, classes) if name in only]
+        )
     if not names:
         raise ValueError(f"{place} holds no picture to score ({', '.join(IMAGE_SUFFIXES)})")
 
     def picture(name: str) -> np.ndarray:
         try:
             content = BytesIO(read(name))
-        except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:  # RuntimeError: a zip with a password
+        except (
+            OSError,
+            RuntimeError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:  # RuntimeError: a zip with a password
             raise ValueError(f"{place}: {name} cannot be read ({error})") from None
         return read_picture(content, f"{place}: {name}")
 
@@ -120,10 +161,16 @@ def of_files(place: Path, names: list[str], read: Callable[[str], bytes], classe
 
 
 def is_picture(name: str) -> bool:
-    return name.lower().endswith(IMAGE_SUFFIXES) and name.rpartition("/")[2] != GRID and not any(is_hidden(part) for part in name.split("/"))
+    return (
+        name.lower().endswith(IMAGE_SUFFIXES)
+        and name.rpartition("/")[2] != GRID
+        and not any(is_hidden(part) for part in name.split("/"))
+    )
 
 
 def check_size(what: str, height: int, width: int, size: int | None) -> None:
     wanted = size or height
     if (height, width) != (wanted, wanted):
-        raise ValueError(f"{what} is {width}x{height}, and the images to compare are {wanted}x{wanted}")
+        raise ValueError(
+            f"{what} is {width}x{height}, and the images to compare are {wanted}x{wanted}"
+        )

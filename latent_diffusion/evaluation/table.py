@@ -46,29 +46,66 @@ def score_rows(scores: Scores) -> list[Row]:
         if not (score := scores.scores.get(name)):
             continue
         gain = 1000 if name == "kid" else 1
-        real = number(score.real, gain) + (" (floor)" if name == "fid" and score.real is not None else "")
-        rows.append(Row(name, title.strip(), number(score.value, gain), ends(score, gain), real, best, title.startswith(" ")))
+        real = number(score.real, gain) + (
+            " (floor)" if name == "fid" and score.real is not None else ""
+        )
+        rows.append(
+            Row(
+                name,
+                title.strip(),
+                number(score.value, gain),
+                ends(score, gain),
+                real,
+                best,
+                title.startswith(" "),
+            )
+        )
         if name == "fid" and scores.fid_over_floor:
-            rows.append(Row("fid_over_floor", "FID / floor", number(scores.fid_over_floor), "-", "1", "1", True))
+            rows.append(
+                Row(
+                    "fid_over_floor",
+                    "FID / floor",
+                    number(scores.fid_over_floor),
+                    "-",
+                    "1",
+                    "1",
+                    True,
+                )
+            )
         if name == "fid" and scores.fid_over_matched_floor:
-            rows.append(Row("fid_over_matched_floor", "FID / matched floor", number(scores.fid_over_matched_floor), "-",
-                            f"1 (matched floor {number(scores.matched_floor)})", "1", True))
+            rows.append(
+                Row(
+                    "fid_over_matched_floor",
+                    "FID / matched floor",
+                    number(scores.fid_over_matched_floor),
+                    "-",
+                    f"1 (matched floor {number(scores.matched_floor)})",
+                    "1",
+                    True,
+                )
+            )
     return rows
 
 
 def ends(score: Score, gain: float = 1) -> str:
-    return f"{number(score.low, gain)} .. {number(score.high, gain)}" if score.low is not None else "-"
+    return (
+        f"{number(score.low, gain)} .. {number(score.high, gain)}" if score.low is not None else "-"
+    )
 
 
 def table(scores: Scores) -> Table:
     shown = Table(title=f"{scores.n} samples, seen by {scores.network}")
     for column in ("score", "samples", "95% interval", f"real, N={scores.n}", "best"):
-        shown.add_column(column, justify="left" if column == "score" else "right", no_wrap=column == "score")
+        shown.add_column(
+            column, justify="left" if column == "score" else "right", no_wrap=column == "score"
+        )
     for row in score_rows(scores):
         shown.add_row("  " * row.below + row.title, row.value, row.interval, row.real, row.best)
     lines = [f"compared with {scores.reference}"] if scores.network != "none" else []
     if scores.counts:
-        lines.append("seen as: " + ", ".join(f"{name} {count}" for name, count in scores.counts.items()))
+        lines.append(
+            "seen as: " + ", ".join(f"{name} {count}" for name, count in scores.counts.items())
+        )
     if scores.low_classes:
         lines.append(f"LOW: {', '.join(scores.low_classes)}")
     shown.caption = Text("\n".join(lines + scores.notes))
@@ -88,14 +125,30 @@ def class_table(scores: Scores) -> Table:
 def class_rows(scores: Scores) -> list[tuple[str, ...]]:
     """Class, samples, FID, floor, FID / floor, accuracy; worst first."""
     right = accuracies(scores)
-    by_ratio = sorted(scores.class_fid.items(), key=lambda item: -(item[1].fid / item[1].floor if item[1].floor else item[1].fid))
-    return [(name, str(one.n), number(one.fid), number(one.floor), number(one.fid / one.floor if one.floor else None),
-             number(right.get(name))) for name, one in by_ratio]
+    by_ratio = sorted(
+        scores.class_fid.items(),
+        key=lambda item: -(item[1].fid / item[1].floor if item[1].floor else item[1].fid),
+    )
+    return [
+        (
+            name,
+            str(one.n),
+            number(one.fid),
+            number(one.floor),
+            number(one.fid / one.floor if one.floor else None),
+            number(right.get(name)),
+        )
+        for name, one in by_ratio
+    ]
 
 
 def accuracies(scores: Scores) -> dict[str, float]:
     """By class asked for."""
-    return {name: row[label] / sum(row) for label, (name, row) in enumerate(zip(scores.counts, scores.confusion or [])) if sum(row)}
+    return {
+        name: row[label] / sum(row)
+        for label, (name, row) in enumerate(zip(scores.counts, scores.confusion or []))
+        if sum(row)
+    }
 
 
 def number(value: float | None, gain: float = 1) -> str:

@@ -5,8 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from latent_diffusion.evaluation.features import Seen, some
-from metrics import (Statistics, class_coverage, density_coverage, energy_ratio, frechet_distance, inception_score,
-                     inception_score_over_splits, kernel_distance, precision_recall, statistics)
+from metrics import (
+    Statistics,
+    class_coverage,
+    density_coverage,
+    energy_ratio,
+    frechet_distance,
+    inception_score,
+    inception_score_over_splits,
+    kernel_distance,
+    precision_recall,
+    statistics,
+)
 
 MOST_NEIGHBOURS = 2_000  # images of either kind in the scores that compare pairs; their cost grows with the square
 KERNEL_SUBSETS, SUBSET_SIZE = 20, 1_000
@@ -27,9 +37,13 @@ class Yardstick:
 
     def scores(self, seen: Seen, asked: np.ndarray | None) -> dict[str, float]:
         """All that are defined."""
-        return self.of_distribution(seen, asked) | self.of_pairs(seen.features[some(len(seen.rows), MOST_NEIGHBOURS)])
+        return self.of_distribution(seen, asked) | self.of_pairs(
+            seen.features[some(len(seen.rows), MOST_NEIGHBOURS)]
+        )
 
-    def of_distribution(self, seen: Seen, asked: np.ndarray | None, rows: np.ndarray | None = None) -> dict[str, float]:
+    def of_distribution(
+        self, seen: Seen, asked: np.ndarray | None, rows: np.ndarray | None = None
+    ) -> dict[str, float]:
         """Scores whose cost grows with the number of images, of all of them, or of those numbered `rows` among the kept."""
         features = seen.features if rows is None else seen.features[rows]
         images = np.arange(seen.n) if rows is None else seen.rows[rows]
@@ -38,7 +52,9 @@ class Yardstick:
             whole = seen.statistics if rows is None else statistics(features)
             found["fid"] = frechet_distance(whole, self.statistics)
         if seen.probabilities is not None:
-            found |= self.of_probabilities(seen.probabilities[images], asked[images] if asked is not None else None)
+            found |= self.of_probabilities(
+                seen.probabilities[images], asked[images] if asked is not None else None
+            )
         if len(self.edge_energies):
             found["sharpness"] = energy_ratio(seen.edge_energies[images], self.edge_energies)
         return found
@@ -50,7 +66,9 @@ class Yardstick:
         fewer, found = min(len(features), len(self.features)), {}
         if fewer >= 2:
             random = np.random.default_rng(0)
-            found["kid"] = kernel_distance(features, self.features, random, KERNEL_SUBSETS, SUBSET_SIZE).mean
+            found["kid"] = kernel_distance(
+                features, self.features, random, KERNEL_SUBSETS, SUBSET_SIZE
+            ).mean
         if fewer > PRECISION_K:
             pair = precision_recall(features, self.features, PRECISION_K)
             found |= {"precision": pair.precision, "recall": pair.recall}
@@ -59,12 +77,19 @@ class Yardstick:
             found |= {"density": pair.density, "coverage": pair.coverage}
         return found
 
-    def of_probabilities(self, probabilities: np.ndarray, asked: np.ndarray | None) -> dict[str, float]:
+    def of_probabilities(
+        self, probabilities: np.ndarray, asked: np.ndarray | None
+    ) -> dict[str, float]:
         inception = inception_score(probabilities)
-        order = np.random.default_rng(0).permutation(len(probabilities))  # splits must not be classes
-        found = {"inception_score": inception.score,
-                 "inception_score_10_splits": inception_score_over_splits(probabilities[order]).mean,
-                 "marginal_entropy": inception.marginal_entropy, "conditional_entropy": inception.conditional_entropy}
+        order = np.random.default_rng(0).permutation(
+            len(probabilities)
+        )  # splits must not be classes
+        found = {
+            "inception_score": inception.score,
+            "inception_score_10_splits": inception_score_over_splits(probabilities[order]).mean,
+            "marginal_entropy": inception.marginal_entropy,
+            "conditional_entropy": inception.conditional_entropy,
+        }
         if self.by_class:
             covered = class_coverage(probabilities)
             found |= {"class_coverage": covered.score, "class_share": covered.share_of_classes}

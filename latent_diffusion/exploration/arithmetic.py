@@ -27,7 +27,14 @@ class Arithmetic:
     images: np.ndarray
 
 
-def add(run: Run, a: Sequence[str], b: Sequence[str], c: Sequence[str] | None, alphas: Sequence[float], device: str = "auto") -> Arithmetic:
+def add(
+    run: Run,
+    a: Sequence[str],
+    b: Sequence[str],
+    c: Sequence[str] | None,
+    alphas: Sequence[float],
+    device: str = "auto",
+) -> Arithmetic:
     """Sets are what `find_pictures` reads; without c the way starts at b, and ends at a where alpha is 1.
 
     Latents keep places: the mean of images that are not aligned is a blur, and their difference one of colours and masses.
@@ -45,12 +52,17 @@ def add(run: Run, a: Sequence[str], b: Sequence[str], c: Sequence[str] | None, a
     start, direction = means.get("c", means["b"]), means["a"] - means["b"]
     latents = torch.stack([*means.values(), *(start + alpha * direction for alpha in alphas)])
     decoded = decode_images(autoencoder, latents, COMPUTE_BATCH, precision)
-    return Arithmetic(dict(zip(names.values(), decoded)), list(alphas), decoded[len(means):])
+    return Arithmetic(dict(zip(names.values(), decoded)), list(alphas), decoded[len(means) :])
 
 
 def sheet(found: Arithmetic) -> Image.Image:
     """The means above the way along alpha."""
     start = "c" if len(found.means) == 3 else "b"
     weights = ["" if abs(alpha) == 1 else f"{abs(alpha):g} " for alpha in found.alphas]
-    way = [f"{start} {'-' if alpha < 0 else '+'} {weight}(a - b)" if alpha else start for alpha, weight in zip(found.alphas, weights)]
-    return grid([captioned(list(found.means.values()), list(found.means)), captioned(found.images, way)])
+    way = [
+        f"{start} {'-' if alpha < 0 else '+'} {weight}(a - b)" if alpha else start
+        for alpha, weight in zip(found.alphas, weights)
+    ]
+    return grid(
+        [captioned(list(found.means.values()), list(found.means)), captioned(found.images, way)]
+    )

@@ -31,10 +31,14 @@ class RoundTrip:
     captions: list[str]
 
 
-def to_noise(pipe: Pipeline, pictures: Pictures, config: SamplingConfig, latents: Tensor | None = None) -> Tensor:
+def to_noise(
+    pipe: Pipeline, pictures: Pictures, config: SamplingConfig, latents: Tensor | None = None
+) -> Tensor:
     """Noise (N, C, h, w) that the deterministic samplers make these images from, under their labels."""
     if latents is None:
-        latents = encode_images(pipe.autoencoder, pictures.images, config.compute_batch, pipe.precision)
+        latents = encode_images(
+            pipe.autoencoder, pictures.images, config.compute_batch, pipe.precision
+        )
     states = invert(conditioned(pipe, pictures.labels, config), latents, config.levels)
     return last(states, "to noise", config.steps, len(latents)) / config.levels[0]
 
@@ -44,19 +48,39 @@ def round_trip(pipe: Pipeline, pictures: Pictures, config: SamplingConfig) -> Ro
     latents = encode_images(pipe.autoencoder, pictures.images, config.compute_batch, pipe.precision)
     noise, sigmas = to_noise(pipe, pictures, config, latents), config.levels
     denoise = conditioned(pipe, pictures.labels, config)
-    back = last(SAMPLERS[config.sampler](denoise, sigmas[0] * noise, sigmas, torch.zeros_like), "and back", config.steps, len(noise))
-    plain, decoded_noise, double = (decode_images(pipe.autoencoder, x, config.compute_batch, pipe.precision)
-                                    for x in (latents, noise, back))
+    back = last(
+        SAMPLERS[config.sampler](denoise, sigmas[0] * noise, sigmas, torch.zeros_like),
+        "and back",
+        config.steps,
+        len(noise),
+    )
+    plain, decoded_noise, double = (
+        decode_images(pipe.autoencoder, x, config.compute_batch, pipe.precision)
+        for x in (latents, noise, back)
+    )
     return RoundTrip(pictures.images, plain, noise, decoded_noise, double, pictures.captions)
 
 
 def sheet(trip: RoundTrip) -> Image.Image:
     """A row an image: original, plain reconstruction, noise, double pass, its error."""
     plain, double = psnr(trip.originals, trip.plain), psnr(trip.originals, trip.double)
-    errors, deviations = error_maps(trip.originals, trip.double), trip.noise.std(dim=(1, 2, 3)).tolist()
-    rows = [captioned([trip.originals[i], trip.plain[i], trip.decoded_noise[i], trip.double[i], errors[i]],
-                      ["original", f"decoded {plain[i]:.1f} dB", f"noise, std {deviations[i]:.2f}", f"and back {double[i]:.1f} dB",
-                       f"error x{ERROR_GAIN}"]) for i in range(len(plain))]
+    errors, deviations = (
+        error_maps(trip.originals, trip.double),
+        trip.noise.std(dim=(1, 2, 3)).tolist(),
+    )
+    rows = [
+        captioned(
+            [trip.originals[i], trip.plain[i], trip.decoded_noise[i], trip.double[i], errors[i]],
+            [
+                "original",
+                f"decoded {plain[i]:.1f} dB",
+                f"noise, std {deviations[i]:.2f}",
+                f"and back {double[i]:.1f} dB",
+                f"error x{ERROR_GAIN}",
+            ],
+        )
+        for i in range(len(plain))
+    ]
     return grid(rows, trip.captions)
 
 
@@ -65,7 +89,9 @@ def table(trip: RoundTrip, config: SamplingConfig) -> Table:
     noise = trip.noise.cpu().double()
     mean, deviation = noise.mean(), noise.std()
     kurtosis = ((noise - mean) ** 4).mean() / deviation**4
-    shown = Table(title=f"{len(plain)} images to noise and back, {config.steps} steps each way, guidance {config.guidance:g}")
+    shown = Table(
+        title=f"{len(plain)} images to noise and back, {config.steps} steps each way, guidance {config.guidance:g}"
+    )
     for column in ("", "value", "best"):
         shown.add_column(column, justify="right" if column else "left")
     shown.add_row("PSNR of plain reconstruction, dB", f"{plain.mean():.2f}", "high")

@@ -29,7 +29,9 @@ class Pictures:
             return self
         labels = facts.labels_of(names)
         if len(labels) not in (1, len(self.labels)):
-            raise ValueError(f"--classes names {len(labels)} classes for {len(self.labels)} images: name one for all, or one for each")
+            raise ValueError(
+                f"--classes names {len(labels)} classes for {len(self.labels)} images: name one for all, or one for each"
+            )
         return Pictures(self.images, labels * (len(self.labels) // len(labels)), self.captions)
 
 
@@ -39,10 +41,17 @@ def find_pictures(places: Sequence[str | Path], run: Run) -> Pictures:
     ValueError, in one line, for a file that cannot be read, a folder without pictures, an unknown class or number.
     """
     reference = Reference.open(run)
-    found = [of_class(str(place).removeprefix(CLASS), reference) if str(place).startswith(CLASS) else of_files(Path(place), reference.facts)
-             for place in places]
-    return Pictures(np.concatenate([one.images for one in found]), [label for one in found for label in one.labels],
-                    [caption for one in found for caption in one.captions])
+    found = [
+        of_class(str(place).removeprefix(CLASS), reference)
+        if str(place).startswith(CLASS)
+        else of_files(Path(place), reference.facts)
+        for place in places
+    ]
+    return Pictures(
+        np.concatenate([one.images for one in found]),
+        [label for one in found for label in one.labels],
+        [caption for one in found for caption in one.captions],
+    )
 
 
 def held_out(run: Run, count: int) -> Pictures:
@@ -64,17 +73,31 @@ def of_class(name: str, reference: Reference) -> Pictures:
     if number is None:
         return of_rows(rows, reference)
     if not number.isdecimal() or int(number) >= len(rows):
-        raise ValueError(f"{CLASS}{name}/{number} is none of the run's held-out images of {name}, which are numbered 0 to {len(rows) - 1}")
+        raise ValueError(
+            f"{CLASS}{name}/{number} is none of the run's held-out images of {name}, which are numbered 0 to {len(rows) - 1}"
+        )
     return of_rows(rows[[int(number)]], reference)
 
 
 def of_rows(rows: np.ndarray, reference: Reference) -> Pictures:
     labels = [int(label) for label in reference.labels[rows]]
-    return Pictures(np.asarray(reference.images[rows]), labels, [reference.facts.class_names[label] for label in labels])
+    return Pictures(
+        np.asarray(reference.images[rows]),
+        labels,
+        [reference.facts.class_names[label] for label in labels],
+    )
 
 
 def of_files(path: Path, facts: DataFacts) -> Pictures:
-    files = sorted(file for file in path.iterdir() if is_picture(file.name)) if path.is_dir() else [path]
+    files = (
+        sorted(file for file in path.iterdir() if is_picture(file.name))
+        if path.is_dir()
+        else [path]
+    )
     if not files:
         raise ValueError(f"{path} holds no pictures")
-    return Pictures(read_images(files, facts.image_size), [facts.num_classes] * len(files), [file.stem for file in files])
+    return Pictures(
+        read_images(files, facts.image_size),
+        [facts.num_classes] * len(files),
+        [file.stem for file in files],
+    )

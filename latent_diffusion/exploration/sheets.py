@@ -24,7 +24,13 @@ def captioned(images: Sequence[np.ndarray], captions: Sequence[str]) -> np.ndarr
         side = image.shape[0] * enlargement(image.shape[0])
         tile = Image.new("RGB", (side, side + CAPTION), PAPER)
         tile.paste(Image.fromarray(image).resize((side, side), Image.Resampling.NEAREST))
-        ImageDraw.Draw(tile).text((side // 2, side + CAPTION // 2), caption, fill=INK, font=ImageFont.load_default(12), anchor="mm")
+        ImageDraw.Draw(tile).text(
+            (side // 2, side + CAPTION // 2),
+            caption,
+            fill=INK,
+            font=ImageFont.load_default(12),
+            anchor="mm",
+        )
         tiles.append(np.asarray(tile))
     return np.stack(tiles)
 
@@ -37,4 +43,10 @@ def write_frames(rows: np.ndarray, names: Sequence[str] | None, path: Path) -> N
         return
     last = rows.shape[1] - 1
     there_and_back = [*range(last + 1), *range(last - 1, 0, -1)]
-    play(rows, path, there_and_back, [END_MS if frame in (0, last) else FRAME_MS for frame in there_and_back], enlarge)
+    play(
+        rows,
+        path,
+        there_and_back,
+        [END_MS if frame in (0, last) else FRAME_MS for frame in there_and_back],
+        enlarge,
+    )

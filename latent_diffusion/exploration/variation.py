@@ -10,7 +10,12 @@ from latent_diffusion.exploration.sheets import captioned
 from latent_diffusion.exploration.steering import conditioned, last
 from latent_diffusion.inspection.grids import grid
 from latent_diffusion.pipeline import Pipeline
-from latent_diffusion.sampling.generate import PerSeedNoise, SamplingConfig, decode_images, encode_images
+from latent_diffusion.sampling.generate import (
+    PerSeedNoise,
+    SamplingConfig,
+    decode_images,
+    encode_images,
+)
 from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels
 
 
@@ -21,32 +26,56 @@ def noise_level(strength: float, config: SamplingConfig) -> float:
     """
     least = config.sigma_min / (1 + config.sigma_min)
     if not least < strength <= 1:
-        raise ValueError(f"--strength {strength:g} must be above {least:.2g}, which changes nothing, and at most 1, which keeps nothing")
+        raise ValueError(
+            f"--strength {strength:g} must be above {least:.2g}, which changes nothing, and at most 1, which keeps nothing"
+        )
     return config.sigma_max if strength == 1 else min(strength / (1 - strength), config.sigma_max)
 
 
-def vary(pipe: Pipeline, images: np.ndarray, labels: Sequence[int], seeds: Sequence[int], strengths: Sequence[float],
-         config: SamplingConfig) -> np.ndarray:
+def vary(
+    pipe: Pipeline,
+    images: np.ndarray,
+    labels: Sequence[int],
+    seeds: Sequence[int],
+    strengths: Sequence[float],
+    config: SamplingConfig,
+) -> np.ndarray:
     """SDEdit (Meng et al. 2022): uint8 (N, S, H, W, 3) for N images, each with its label and its seed for the noise."""
     levels = [noise_level(strength, config) for strength in strengths]
     latents = encode_images(pipe.autoencoder, images, config.compute_batch, pipe.precision)
     denoise, varied = conditioned(pipe, labels, config), []
     for strength, level in zip(strengths, levels):
-        noise, sigmas = PerSeedNoise(seeds, pipe.device, config.temperature), noise_levels(config.steps, level, config.sigma_min)
+        noise, sigmas = (
+            PerSeedNoise(seeds, pipe.device, config.temperature),
+            noise_levels(config.steps, level, config.sigma_min),
+        )
         noisy = latents + level * noise.draw(pipe.autoencoder.latent_shape)
         states = SAMPLERS[config.sampler](denoise, noisy, sigmas, noise.like)
         latents_varied = last(states, f"strength {strength:g}", config.steps, len(latents))
-        varied.append(decode_images(pipe.autoencoder, latents_varied, config.compute_batch, pipe.precision))
+        varied.append(
+            decode_images(pipe.autoencoder, latents_varied, config.compute_batch, pipe.precision)
+        )
     return np.stack(varied, axis=1)
 
 
-def variations(pipe: Pipeline, pictures: Pictures, classes: Sequence[int], seeds: Sequence[int], strengths: Sequence[float],
-               config: SamplingConfig) -> Image.Image:
+def variations(
+    pipe: Pipeline,
+    pictures: Pictures,
+    classes: Sequence[int],
+    seeds: Sequence[int],
+    strengths: Sequence[float],
+    config: SamplingConfig,
+) -> Image.Image:
     """A sheet: for each picture, class and seed a row, the original and its variations by strength."""
-    rows = [(i, label, seed) for i in range(len(pictures.images)) for label in classes for seed in seeds]
+    rows = [
+        (i, label, seed) for i in range(len(pictures.images)) for label in classes for seed in seeds
+    ]
     chosen, labels, drawn = zip(*rows)
     images = pictures.images[list(chosen)]
     varied = vary(pipe, images, labels, drawn, strengths, config)
     named = ["original", *(f"strength {strength:g}" for strength in strengths)]
-    names = [pipe.facts.class_names[label] + (f", seed {seed}" if len(seeds) > 1 else "") for _, label, seed in rows]
+    names = [
+        pipe.facts.class_names[label] + (f", seed {seed}" if len(seeds) > 1 else "")
+        for _, label, seed in rows
+    ]
     return grid([captioned([image, *line], named) for image, line in zip(images, varied)], names)

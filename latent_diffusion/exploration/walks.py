@@ -18,42 +18,70 @@ from latent_diffusion.sampling.samplers import SAMPLERS, NoiseLike
 Ends = tuple[int, int]
 
 
-def seed_walk(pipe: Pipeline, seeds: Ends, labels: Sequence[Ends], frames: int, config: SamplingConfig) -> np.ndarray:
+def seed_walk(
+    pipe: Pipeline, seeds: Ends, labels: Sequence[Ends], frames: int, config: SamplingConfig
+) -> np.ndarray:
     """uint8 (R, F, H, W, 3): for each pair of labels a walk from (seed, label) to (seed, label).
 
     Its ends are the images of `ldm sample`, byte for byte. Twice the same seed, or the same label, stays where it is.
     """
-    return finished(pipe, seed_walk_states(pipe, seeds, labels, frames, config), len(labels), frames, config)
+    return finished(
+        pipe, seed_walk_states(pipe, seeds, labels, frames, config), len(labels), frames, config
+    )
 
 
-def seed_walk_states(pipe: Pipeline, seeds: Ends, labels: Sequence[Ends], frames: int, config: SamplingConfig) -> Iterator[Tensor]:
+def seed_walk_states(
+    pipe: Pipeline, seeds: Ends, labels: Sequence[Ends], frames: int, config: SamplingConfig
+) -> Iterator[Tensor]:
     """The states (R * F, C, h, w) of the sampler on such walks."""
     fractions = torch.linspace(0, 1, frames, device=pipe.device).repeat(len(labels))
     noise = NoiseBetween(seeds, fractions, config.temperature)
-    return states(pipe, noise.draw(pipe.autoencoder.latent_shape), noise.like, labels, fractions, config)
+    return states(
+        pipe, noise.draw(pipe.autoencoder.latent_shape), noise.like, labels, fractions, config
+    )
 
 
-def image_walk(pipe: Pipeline, pictures: Pictures, frames: int, config: SamplingConfig) -> np.ndarray:
+def image_walk(
+    pipe: Pipeline, pictures: Pictures, frames: int, config: SamplingConfig
+) -> np.ndarray:
     """uint8 (1, F, H, W, 3) between two real images, under their own labels: to noise, along the arc, and back."""
     if config.sampler == "ddpm":
-        raise ValueError("ddpm draws fresh noise at every step and would not come back to the images: use heun, dpmpp_2m or ddim")
+        raise ValueError(
+            "ddpm draws fresh noise at every step and would not come back to the images: use heun, dpmpp_2m or ddim"
+        )
     noise = to_noise(pipe, pictures, config)
     fractions = torch.linspace(0, 1, frames, device=pipe.device)
     between = slerp(*(end.expand(frames, *end.shape) for end in noise), fractions)
-    return finished(pipe, states(pipe, between, torch.zeros_like, [tuple(pictures.labels)], fractions, config), 1, frames, config)
+    return finished(
+        pipe,
+        states(pipe, between, torch.zeros_like, [tuple(pictures.labels)], fractions, config),
+        1,
+        frames,
+        config,
+    )
 
 
 @torch.inference_mode()
-def states(pipe: Pipeline, noise: Tensor, noise_like: NoiseLike, labels: Sequence[Ends], fractions: Tensor,
-           config: SamplingConfig) -> Iterator[Tensor]:
+def states(
+    pipe: Pipeline,
+    noise: Tensor,
+    noise_like: NoiseLike,
+    labels: Sequence[Ends],
+    fractions: Tensor,
+    config: SamplingConfig,
+) -> Iterator[Tensor]:
     first, second = (np.repeat(end, len(noise) // len(labels)).tolist() for end in zip(*labels))
     denoise = conditioned(pipe, first, config)
     if first != second:
         denoise = blended(denoise, conditioned(pipe, second, config), fractions)
-    yield from SAMPLERS[config.sampler](denoise, config.levels[0] * noise, config.levels, noise_like)
+    yield from SAMPLERS[config.sampler](
+        denoise, config.levels[0] * noise, config.levels, noise_like
+    )
 
 
-def finished(pipe: Pipeline, walking: Iterator[Tensor], rows: int, frames: int, config: SamplingConfig) -> np.ndarray:
+def finished(
+    pipe: Pipeline, walking: Iterator[Tensor], rows: int, frames: int, config: SamplingConfig
+) -> np.ndarray:
     latents = last(walking, "walking", config.steps, rows * frames)
     images = decode_images(pipe.autoencoder, latents, config.compute_batch, pipe.precision)
     return images.reshape(rows, frames, *images.shape[1:])

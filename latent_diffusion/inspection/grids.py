@@ -25,16 +25,30 @@ def writable(path: Path, moving: bool = False) -> Path:
     return path
 
 
-def grid(rows: list[np.ndarray], names: list[str] | None = None, enlarge: int = 1, captions: list[list[str]] | None = None) -> Image.Image:
+def grid(
+    rows: list[np.ndarray],
+    names: list[str] | None = None,
+    enlarge: int = 1,
+    captions: list[list[str]] | None = None,
+) -> Image.Image:
     """One line of images a row (each uint8 (N, H, W, 3)), with the row's name at its left and its captions, if any, under
     its images."""
     height, width = (side * enlarge for side in rows[0].shape[1:3])
-    font, small = ImageFont.load_default(max(10, min(height // 4, 24))), ImageFont.load_default(max(10, min(width // 5, 20)))
-    margin = max((round(font.getlength(name)) for name in names), default=0) + 4 * GAP if names else 0
+    font, small = (
+        ImageFont.load_default(max(10, min(height // 4, 24))),
+        ImageFont.load_default(max(10, min(width // 5, 20))),
+    )
+    margin = (
+        max((round(font.getlength(name)) for name in names), default=0) + 4 * GAP if names else 0
+    )
     captions = captions or [[] for _ in rows]
     strips = [round(1.4 * small.size) if texts else 0 for texts in captions]
     columns = max(len(row) for row in rows)
-    sheet = Image.new("RGB", (margin + columns * (width + GAP) + GAP, len(rows) * (height + GAP) + sum(strips) + GAP), PAPER)
+    sheet = Image.new(
+        "RGB",
+        (margin + columns * (width + GAP) + GAP, len(rows) * (height + GAP) + sum(strips) + GAP),
+        PAPER,
+    )
     pen, top = ImageDraw.Draw(sheet), GAP
     for line, row in enumerate(rows):
         if names:
@@ -43,25 +57,33 @@ def grid(rows: list[np.ndarray], names: list[str] | None = None, enlarge: int = 
             picture = Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST)
             sheet.paste(picture, (margin + GAP + column * (width + GAP), top))
         for column, text in enumerate(captions[line]):
-            middle = margin + GAP + column * (width + GAP) + width // 2, top + height + strips[line] // 2
+            middle = (
+                margin + GAP + column * (width + GAP) + width // 2,
+                top + height + strips[line] // 2,
+            )
             pen.text(middle, text, fill=INK, font=small, anchor="mm")
         top += height + GAP + strips[line]
     return sheet
 
 
-def play(rows: np.ndarray, path: Path, order: Sequence[int], durations: Sequence[int], enlarge: int = 1) -> None:
+def play(
+    rows: np.ndarray, path: Path, order: Sequence[int], durations: Sequence[int], enlarge: int = 1
+) -> None:
     """Write rows uint8 (R, F, H, W, 3) as a moving picture: all rows in a square, their frames in this order, each for so
     many milliseconds."""
     columns = int(np.ceil(len(rows) ** 0.5))
     starts = range(0, len(rows), columns)
-    sheets = [grid([rows[start:start + columns, frame] for start in starts], enlarge=enlarge) for frame in range(rows.shape[1])]
+    sheets = [
+        grid([rows[start : start + columns, frame] for start in starts], enlarge=enlarge)
+        for frame in range(rows.shape[1])
+    ]
     first, *others = (sheets[frame] for frame in order)
     first.save(path, save_all=True, append_images=others, duration=list(durations), loop=0)
 
 
 def wrapped(images: np.ndarray, columns: int = 10) -> list[np.ndarray]:
     """Images (N, H, W, 3) as rows of `columns`."""
-    return [images[start:start + columns] for start in range(0, len(images), columns)]
+    return [images[start : start + columns] for start in range(0, len(images), columns)]
 
 
 def error_maps(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
@@ -70,18 +92,26 @@ def error_maps(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray
     return (error * ERROR_GAIN).clip(0, 255).astype(np.uint8)
 
 
-def reconstruction_grid(originals: np.ndarray, reconstructions: np.ndarray, columns: int = 10) -> Image.Image:
+def reconstruction_grid(
+    originals: np.ndarray, reconstructions: np.ndarray, columns: int = 10
+) -> Image.Image:
     """Lines of originals, reconstructions and error maps in turn."""
     rows, names = [], []
     for first in range(0, len(originals), columns):
-        a, b = originals[first:first + columns], reconstructions[first:first + columns]
+        a, b = originals[first : first + columns], reconstructions[first : first + columns]
         rows += [a, b, error_maps(a, b)]
         names += ["original", "decoded", f"error x{ERROR_GAIN}"]
     return grid(rows, names)
 
 
-def cases_grid(originals: np.ndarray, reconstructions: np.ndarray, scores: np.ndarray, cases: int, typical: int = 30,
-               columns: int = 10) -> Image.Image:
+def cases_grid(
+    originals: np.ndarray,
+    reconstructions: np.ndarray,
+    scores: np.ndarray,
+    cases: int,
+    typical: int = 30,
+    columns: int = 10,
+) -> Image.Image:
     """Some evenly spread images, then the `cases` with the lowest and with the highest score (N,), written under each:
     lines of originals, reconstructions and error maps. All of them in order where there are no more than `typical`."""
     order = np.argsort(scores, kind="stable")

@@ -41,9 +41,17 @@ def plot(panels: list[Panel], path: Path, columns: int = 4) -> Path:
     figure = Figure(figsize=(3.4 * columns + 0.6, 2.9 * rows + 0.3), dpi=110, layout="constrained")
     for axes, panel in zip(figure.subplots(rows, columns, squeeze=False).flat, panels):
         for number, curve in enumerate(panel.curves):
-            axes.errorbar(curve.x, curve.y, yerr=curve.error, label=curve.name, color=COLOURS[number % len(COLOURS)],
-                          marker="o", markersize=3 if not panel.scattered else 5, capsize=2,
-                          linewidth=0 if panel.scattered and number else 1.4)
+            axes.errorbar(
+                curve.x,
+                curve.y,
+                yerr=curve.error,
+                label=curve.name,
+                color=COLOURS[number % len(COLOURS)],
+                marker="o",
+                markersize=3 if not panel.scattered else 5,
+                capsize=2,
+                linewidth=0 if panel.scattered and number else 1.4,
+            )
         for name, level in panel.levels.items():
             axes.axhline(level, color="#888888", linewidth=1, linestyle="--", label=name)
         if panel.log_x:
@@ -51,7 +59,9 @@ def plot(panels: list[Panel], path: Path, columns: int = 4) -> Path:
         if panel.log_y:
             axes.set_yscale("log")
         if panel.ticks:
-            axes.set_xticks(range(len(panel.ticks)), panel.ticks, rotation=40, ha="right", fontsize=7)
+            axes.set_xticks(
+                range(len(panel.ticks)), panel.ticks, rotation=40, ha="right", fontsize=7
+            )
         axes.set_title(panel.title, fontsize=10)
         axes.set_xlabel(panel.x_label, fontsize=8)
         axes.set_ylabel(panel.y_label, fontsize=8)
@@ -59,7 +69,7 @@ def plot(panels: list[Panel], path: Path, columns: int = 4) -> Path:
         axes.spines[["top", "right"]].set_visible(False)
         if len(panel.curves) > 1 or panel.levels:
             axes.legend(fontsize=7, frameon=False)
-    for axes in figure.axes[len(panels):]:
+    for axes in figure.axes[len(panels) :]:
         axes.remove()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)

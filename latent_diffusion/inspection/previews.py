@@ -40,7 +40,9 @@ def reconstruction_preview(run: Run, data: Dataset) -> Preview:
     return preview
 
 
-def sample_preview(run: Run, data: Dataset, sampling: SamplingConfig, device: torch.device, most_classes: int = 12) -> Preview:
+def sample_preview(
+    run: Run, data: Dataset, sampling: SamplingConfig, device: torch.device, most_classes: int = 12
+) -> Preview:
     """The same seeds in every class, in RUN/diffusion/pictures/."""
     names = data.info.class_names[:most_classes]
     labels = np.repeat(np.arange(len(names)), SEEDS).tolist()

@@ -9,27 +9,50 @@ from PIL import Image
 from autoencoder import Autoencoder
 from latent_diffusion.denoiser import Denoiser
 from latent_diffusion.inspection.grids import MOVING, grid, play
-from latent_diffusion.sampling.generate import PerSeedNoise, SamplingConfig, decode_images, generate_latents
+from latent_diffusion.sampling.generate import (
+    PerSeedNoise,
+    SamplingConfig,
+    decode_images,
+    generate_latents,
+)
 
 FRAME_MS, LAST_FRAME_MS = 120, 1_500
 
 
-def process_frames(denoiser: Denoiser, autoencoder: Autoencoder, seeds: Sequence[int], labels: Sequence[int],
-                   config: SamplingConfig, precision: str, parts: int) -> np.ndarray:
+def process_frames(
+    denoiser: Denoiser,
+    autoencoder: Autoencoder,
+    seeds: Sequence[int],
+    labels: Sequence[int],
+    config: SamplingConfig,
+    precision: str,
+    parts: int,
+) -> np.ndarray:
     """uint8 (N, parts + 1, H, W, 3): the states after 0, 1/parts, … and all of the steps, decoded.
 
     A state is divided by sqrt(1 + sigma^2), so that noisy latents are as large as clean ones. ValueError for fewer steps
     than parts.
     """
     if not 1 <= parts <= config.steps:
-        raise ValueError(f"{config.steps} steps cannot be divided into {parts} parts: give --parts from 1 to {config.steps}, or more --steps")
+        raise ValueError(
+            f"{config.steps} steps cannot be divided into {parts} parts: give --parts from 1 to {config.steps}, or more --steps"
+        )
     wanted = [round(part * config.steps / parts) for part in range(parts + 1)]
-    noise = PerSeedNoise(seeds, autoencoder.shift.device, config.temperature).draw(autoencoder.latent_shape)
+    noise = PerSeedNoise(seeds, autoencoder.shift.device, config.temperature).draw(
+        autoencoder.latent_shape
+    )
     frames = [decode_images(autoencoder, noise, config.compute_batch, precision)]
     states = generate_latents(denoiser, autoencoder.latent_shape, seeds, labels, config, precision)
     for step, state in enumerate(states, 1):
         if step in wanted:
-            frames.append(decode_images(autoencoder, state / (1 + config.levels[step] ** 2) ** 0.5, config.compute_batch, precision))
+            frames.append(
+                decode_images(
+                    autoencoder,
+                    state / (1 + config.levels[step] ** 2) ** 0.5,
+                    config.compute_batch,
+                    precision,
+                )
+            )
     return np.stack(frames, axis=1)
 
 
@@ -45,4 +68,6 @@ def write_process(frames: np.ndarray, path: Path, names: Sequence[str] | None = 
 def tiles(frames: np.ndarray) -> Image.Image:
     """Rows of frames without gaps or names: (N, parts + 1) tiles exactly, as the homework wants them."""
     rows, columns, height, width, _ = frames.shape
-    return Image.fromarray(frames.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3))
+    return Image.fromarray(
+        frames.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
+    )

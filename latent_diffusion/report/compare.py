@@ -55,7 +55,9 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
 
 
-def compare_runs(folders: Sequence[Path], judge_folder: Path | None, asked: int | None, device_name: str) -> Comparison:
+def compare_runs(
+    folders: Sequence[Path], judge_folder: Path | None, asked: int | None, device_name: str
+) -> Comparison:
     """ValueError for fewer than two runs, for runs whose data have other classes or sizes, and where the judge is missing."""
     if len(folders) < 2:
         raise ValueError(f"{len(folders)} run to compare: name two or more")
@@ -73,7 +75,13 @@ def compare_runs(folders: Sequence[Path], judge_folder: Path | None, asked: int 
     for entry in entries:
         say(entry.name)
         measure_entry(entry, reference, judge, against, images, device, reconstructions)
-    return Comparison(entries, differing([entry.found for entry in entries]), str(judge_folder or folders[0]), images, notes(entries, judged_by))
+    return Comparison(
+        entries,
+        differing([entry.found for entry in entries]),
+        str(judge_folder or folders[0]),
+        images,
+        notes(entries, judged_by),
+    )
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
@@ -82,13 +90,22 @@ def short_names(folders: Sequence[Path]) -> list[str]:
     if len(set(paths)) < len(paths):
         raise ValueError("a run is named twice: there is nothing to compare")
     most = max(map(len, paths))
-    return next(names for count in range(1, most + 1) if len(set(names := ["/".join(parts[-count:]) for parts in paths])) == len(paths))
+    return next(
+        names
+        for count in range(1, most + 1)
+        if len(set(names := ["/".join(parts[-count:]) for parts in paths])) == len(paths)
+    )
 
 
 def refuse_other_data(first: Gathered, other: Gathered) -> None:
-    if (first.facts.class_names, first.facts.image_size) != (other.facts.class_names, other.facts.image_size):
-        raise ValueError(f"{first.run.folder} ({describe(first.facts)}) and {other.run.folder} ({describe(other.facts)}) have other "
-                         "classes or another size: only runs on the same kind of data compare")
+    if (first.facts.class_names, first.facts.image_size) != (
+        other.facts.class_names,
+        other.facts.image_size,
+    ):
+        raise ValueError(
+            f"{first.run.folder} ({describe(first.facts)}) and {other.run.folder} ({describe(other.facts)}) have other "
+            "classes or another size: only runs on the same kind of data compare"
+        )
 
 
 def settings_of(found: Gathered) -> dict[str, str]:
@@ -96,13 +113,22 @@ def settings_of(found: Gathered) -> dict[str, str]:
     tree: dict = {"data": found.facts.model_dump(exclude={"skipped", "holdout"})}
     for name, training in found.trainings.items():
         resolved = resumed_config(getattr(found.run, name)).model_dump(mode="json")
-        tree |= {table: resolved[table] for table in Config.model_fields if table in training.config}
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in flat(tree)}
+        tree |= {
+            table: resolved[table] for table in Config.model_fields if table in training.config
+        }
+    return {
+        name: value if isinstance(value, str) else json.dumps(value) for name, value in flat(tree)
+    }
 
 
 def flat(tree: dict, path: str = "") -> list[tuple[str, object]]:
-    return [leaf for name, value in tree.items()
-            for leaf in (flat(value, f"{path}{name}.") if isinstance(value, dict) else [(path + name, value)])]
+    return [
+        leaf
+        for name, value in tree.items()
+        for leaf in (
+            flat(value, f"{path}{name}.") if isinstance(value, dict) else [(path + name, value)]
+        )
+    ]
 
 
 def differing(runs: list[Gathered]) -> list[tuple[str, list[str]]]:
@@ -111,35 +137,66 @@ def differing(runs: list[Gathered]) -> list[tuple[str, list[str]]]:
     tables = [{name.partition(".")[0] for name in one} for one in settings]
     for name in dict.fromkeys(name for one in settings for name in one):
         values = [one.get(name, ABSENT) for one in settings]
-        if len({value for value, known in zip(values, tables) if name.partition(".")[0] in known}) > 1:
+        if (
+            len({value for value, known in zip(values, tables) if name.partition(".")[0] in known})
+            > 1
+        ):
             found.append((name, values))
     return found
 
 
-def measure_entry(entry: Entry, reference: Reference, judge: Judge | None, against: ReferenceStatistics | None, images: int,
-                  device: torch.device, reconstructions: dict[str, ReconstructionScores]) -> None:
+def measure_entry(
+    entry: Entry,
+    reference: Reference,
+    judge: Judge | None,
+    against: ReferenceStatistics | None,
+    images: int,
+    device: torch.device,
+    reconstructions: dict[str, ReconstructionScores],
+) -> None:
     """reconstructions: those known already, by the autoencoder's checksum, for runs that share one."""
     run, missing = entry.found.run, entry.found.missing
     if attempt(missing, "autoencoder", run.autoencoder.require) and len(reference.images):
         checksum = run.autoencoder.checksum()
         if checksum not in reconstructions:
-            reconstructions[checksum] = reconstruction_scores(run, reference, judge, against, device)
+            reconstructions[checksum] = reconstruction_scores(
+                run, reference, judge, against, device
+            )
         entry.reconstruction = reconstructions[checksum]
     if pipe := attempt(missing, "denoiser", lambda: Pipeline.from_run(run.folder, str(device))):
         entry.by_class = draw_by_class(pipe, SEEDS_SHOWN)
         entry.scores = score(reference, draw_samples(pipe, images)[1], judge, against)
 
 
-def reconstruction_scores(run: Run, reference: Reference, judge: Judge | None, against: ReferenceStatistics | None,
-                          device: torch.device) -> ReconstructionScores:
+def reconstruction_scores(
+    run: Run,
+    reference: Reference,
+    judge: Judge | None,
+    against: ReferenceStatistics | None,
+    device: torch.device,
+) -> ReconstructionScores:
     """Of the held-out images of the judge's run, at most MOST_RECONSTRUCTED, under its judge."""
     originals = reference.images[spread(len(reference.images), MOST_RECONSTRUCTED)]
     precision = run.autoencoder.read_config()["autoencoder"]["training"]["precision"]
     decoded = reconstruct(load_autoencoder(run, device), originals, precision)
-    rfid, floor = (frechet_distance(look(judge, of_array(seen).batches(), len(seen)).statistics, against.statistics)
-                   for seen in (decoded, originals)) if judge and len(originals) > 1 else (None, None)
-    return ReconstructionScores(n=len(originals), psnr=float(psnr(originals, decoded).mean()), ssim=float(ssim(originals, decoded).mean()),
-                                sharpness=sharpness(decoded, originals), rfid=rfid, rfid_floor=floor)
+    rfid, floor = (
+        (
+            frechet_distance(
+                look(judge, of_array(seen).batches(), len(seen)).statistics, against.statistics
+            )
+            for seen in (decoded, originals)
+        )
+        if judge and len(originals) > 1
+        else (None, None)
+    )
+    return ReconstructionScores(
+        n=len(originals),
+        psnr=float(psnr(originals, decoded).mean()),
+        ssim=float(ssim(originals, decoded).mean()),
+        sharpness=sharpness(decoded, originals),
+        rfid=rfid,
+        rfid_floor=floor,
+    )
 
 
 def within(one: Score | None, other: Score | None) -> bool | None:
@@ -147,12 +204,24 @@ def within(one: Score | None, other: Score | None) -> bool | None:
     if not one or not other or one.low is None or other.low is None:
         return None
     low, high = sorted((one, other), key=lambda score: score.value)
-    return high.value - low.value <= hypot(low.high - low.value, high.value - high.low)  # the halves that face each other
+    return high.value - low.value <= hypot(
+        low.high - low.value, high.value - high.low
+    )  # the halves that face each other
 
 
 def notes(entries: list[Entry], judged_by: Gathered) -> list[str]:
-    said = [f"{entry.name}: {line}" for entry in entries for what, line in entry.found.missing.items() if what != "reference"]
-    if len({found.facts.checksum for found in (judged_by, *(entry.found for entry in entries))}) > 1:
-        said.append("The data sets differ: held-out images of one may be training images of another.")
+    said = [
+        f"{entry.name}: {line}"
+        for entry in entries
+        for what, line in entry.found.missing.items()
+        if what != "reference"
+    ]
+    if (
+        len({found.facts.checksum for found in (judged_by, *(entry.found for entry in entries))})
+        > 1
+    ):
+        said.append(
+            "The data sets differ: held-out images of one may be training images of another."
+        )
     said.append("Intervals are for the samples. A training with another seed differs by more.")
     return said

@@ -13,25 +13,64 @@ from latent_diffusion.report.curves import SHOWN, training_panels
 from latent_diffusion.report.page import environment, versions
 from latent_diffusion.run import write_atomic
 
-RECONSTRUCTED = {"psnr": "PSNR, dB", "ssim": "SSIM", "sharpness": "sharpness of reconstructions", "rfid": "rFID"}
+RECONSTRUCTED = {
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
+    "sharpness": "sharpness of reconstructions",
+    "rfid": "rFID",
+}
 
 
 def score_rows(found: Comparison) -> list[list[str]]:
     """Score, one cell a run, what real images have, and whether the runs differ by more than the intervals."""
-    found_rows = [{row.name: row for row in table.score_rows(entry.scores)} if entry.scores else {} for entry in found.entries]
+    found_rows = [
+        {row.name: row for row in table.score_rows(entry.scores)} if entry.scores else {}
+        for entry in found.entries
+    ]
     rows = []
     for name in dict.fromkeys(name for one in found_rows for name in one):
         here = [one.get(name) for one in found_rows]
         known = [row for row in here if row]
-        cells = [ABSENT if not row else row.value if row.interval == "-" else f"{row.value} ({row.interval})" for row in here]
-        rows.append([f"{known[0].title}, N = {found.images}" if name == "fid" else known[0].title, *cells,
-                     " / ".join(dict.fromkeys(row.real for row in known)),  # one, where the data are the same
-                     difference(found.entries, [entry.scores.scores.get(name) if entry.scores else None for entry in found.entries])])
+        cells = [
+            ABSENT
+            if not row
+            else row.value
+            if row.interval == "-"
+            else f"{row.value} ({row.interval})"
+            for row in here
+        ]
+        rows.append(
+            [
+                f"{known[0].title}, N = {found.images}" if name == "fid" else known[0].title,
+                *cells,
+                " / ".join(
+                    dict.fromkeys(row.real for row in known)
+                ),  # one, where the data are the same
+                difference(
+                    found.entries,
+                    [
+                        entry.scores.scores.get(name) if entry.scores else None
+                        for entry in found.entries
+                    ],
+                ),
+            ]
+        )
     for name, title in RECONSTRUCTED.items():
         cells = [reconstruction_cell(entry, name) for entry in found.entries]
         if set(cells) != {ABSENT}:
-            floors = dict.fromkeys(number(entry.reconstruction.rfid_floor) for entry in found.entries if entry.reconstruction)
-            rows.append([title, *cells, f"{' / '.join(floors)} (floor)" if name == "rfid" else "", "none" if len(set(cells)) == 1 else ""])
+            floors = dict.fromkeys(
+                number(entry.reconstruction.rfid_floor)
+                for entry in found.entries
+                if entry.reconstruction
+            )
+            rows.append(
+                [
+                    title,
+                    *cells,
+                    f"{' / '.join(floors)} (floor)" if name == "rfid" else "",
+                    "none" if len(set(cells)) == 1 else "",
+                ]
+            )
     return rows
 
 
@@ -72,7 +111,11 @@ def panels(found: Comparison) -> list[Panel]:
     """Training curves overlaid, of every network that some run has."""
     shown = []
     for name in SHOWN:
-        if trainings := {entry.name: entry.found.networks[name] for entry in found.entries if name in entry.found.networks}:
+        if trainings := {
+            entry.name: entry.found.networks[name]
+            for entry in found.entries
+            if name in entry.found.networks
+        }:
             shown += training_panels(name, trainings)
     return shown
 
@@ -80,8 +123,19 @@ def panels(found: Comparison) -> list[Panel]:
 def write_page(found: Comparison, out: Path) -> Path:
     facts = found.entries[0].found.facts
     shown = next((list(entry.by_class) for entry in found.entries if entry.by_class), [])
-    page = environment().get_template("compare.html.j2").render(
-        found=found, entries=found.entries, names=facts.class_names, facts=facts, rows=score_rows(found), panels=panels(found), shown=shown,
-        versions=versions())
+    page = (
+        environment()
+        .get_template("compare.html.j2")
+        .render(
+            found=found,
+            entries=found.entries,
+            names=facts.class_names,
+            facts=facts,
+            rows=score_rows(found),
+            panels=panels(found),
+            shown=shown,
+            versions=versions(),
+        )
+    )
     write_atomic(out, page.encode())
     return out

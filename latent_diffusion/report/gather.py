@@ -14,7 +14,10 @@ from latent_diffusion.run import Part, Run
 from latent_diffusion.studies.sweep import CONFIRMED, LIST, Trial, read_trials
 
 STAGES = ("autoencoder", "classifier", "diffusion")
-WITHIN_STAGE_ONE = {"perceptual": lambda stage: stage["perceptual"] == "classifier", "adversary": lambda stage: stage.get("adversarial", False)}
+WITHIN_STAGE_ONE = {
+    "perceptual": lambda stage: stage["perceptual"] == "classifier",
+    "adversary": lambda stage: stage.get("adversarial", False),
+}
 Loaded = TypeVar("Loaded")
 
 
@@ -44,7 +47,7 @@ class Training:
     @property
     def finished(self) -> bool:
         """Also where no weights are kept of its own, as of the sharpening."""
-        return self.trained or bool(self.log) and self.log[-1]["step"] == self.settings["steps"]
+        return self.trained or (bool(self.log) and self.log[-1]["step"] == self.settings["steps"])
 
 
 @dataclass
@@ -75,21 +78,48 @@ class Gathered:
 
 def gather(run: Run, data: Dataset | None = None) -> Gathered:
     """Read a run; ValueError where `data` is not what it was trained on."""
-    trainings = {name: read_training(getattr(run, name)) for name in STAGES if getattr(run, name).config_path.is_file()}
+    trainings = {
+        name: read_training(getattr(run, name))
+        for name in STAGES
+        if getattr(run, name).config_path.is_file()
+    }
     stage = trainings["autoencoder"].config["autoencoder"] if "autoencoder" in trainings else None
-    within = {name: read_training(part) for name, wanted in WITHIN_STAGE_ONE.items()
-              if stage and wanted(stage) and (part := getattr(run, name)).config_path.is_file()}
+    within = {
+        name: read_training(part)
+        for name, wanted in WITHIN_STAGE_ONE.items()
+        if stage and wanted(stage) and (part := getattr(run, name)).config_path.is_file()
+    }
     missing: dict[str, str] = {}
     reference = attempt(missing, "reference", lambda: Reference.open(run))
-    facts = reference.facts if reference else DataFacts.model_validate(next(iter(trainings.values())).config["data"])
+    facts = (
+        reference.facts
+        if reference
+        else DataFacts.model_validate(next(iter(trainings.values())).config["data"])
+    )
     if data and data.info.checksum != facts.checksum:
         raise ValueError(f"{data.folder} is not the data set that {run.folder} was trained on")
     if reference and not len(reference.images):
-        missing["reference"] = "the run keeps no held-out images, because none were held out: ldm prepare --holdout 0.1"
+        missing["reference"] = (
+            "the run keeps no held-out images, because none were held out: ldm prepare --holdout 0.1"
+        )
     recorded = run.read_scores()
-    trials = attempt(missing, "sweep", lambda: finished_sweep(run)) if (run.folder / "sweep" / LIST).is_file() else None
-    return Gathered(run, facts, reference, data.info if data else None, trainings, within, recorded.get("judge", {}).get("test_accuracy"),
-                    earlier_scores(recorded), trials or [], missing)
+    trials = (
+        attempt(missing, "sweep", lambda: finished_sweep(run))
+        if (run.folder / "sweep" / LIST).is_file()
+        else None
+    )
+    return Gathered(
+        run,
+        facts,
+        reference,
+        data.info if data else None,
+        trainings,
+        within,
+        recorded.get("judge", {}).get("test_accuracy"),
+        earlier_scores(recorded),
+        trials or [],
+        missing,
+    )
 
 
 def attempt(missing: dict[str, str], what: str, load: Callable[[], Loaded]) -> Loaded | None:
@@ -103,7 +133,9 @@ def attempt(missing: dict[str, str], what: str, load: Callable[[], Loaded]) -> L
 
 def read_training(part: Part) -> Training:
     lines = part.metrics_path.read_text().splitlines() if part.metrics_path.is_file() else []
-    log = [json.loads(line) for line in lines if line.endswith("}")]  # a power cut may leave half a line
+    log = [
+        json.loads(line) for line in lines if line.endswith("}")
+    ]  # a power cut may leave half a line
     return Training(part.name, part.caption, part.command, part.trained, part.read_config(), log)
 
 
@@ -122,9 +154,13 @@ def finished_sweep(run: Run) -> list[Trial]:
     """What `ldm sweep` wrote, the last one being the confirmation; ValueError unless it is whole, and of these networks."""
     trials, folder = read_trials(run.folder / "sweep"), run.folder / "sweep"
     if not trials:
-        raise ValueError(f"{folder / LIST} is damaged or of another version: ldm sweep {run.folder} writes it again")
+        raise ValueError(
+            f"{folder / LIST} is damaged or of another version: ldm sweep {run.folder} writes it again"
+        )
     if not run.diffusion.trained or any(trial.run != run.checksum() for trial in trials):
-        raise ValueError(f"{folder / LIST} is of networks that were trained again since: ldm sweep {run.folder} makes a new one")
+        raise ValueError(
+            f"{folder / LIST} is of networks that were trained again since: ldm sweep {run.folder} makes a new one"
+        )
     if trials[-1].first_seed != CONFIRMED:
         raise ValueError(f"the sweep in {folder} was interrupted: the same ldm sweep goes on")
     return trials

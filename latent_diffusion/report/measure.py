@@ -48,7 +48,9 @@ class Measured:
     reconstructed: tuple[np.ndarray, np.ndarray] | None = None  # originals, decoded
     noise: NoiseLoss | None = None
     audit: Audit | None = None
-    pairs: dict[str, tuple[np.ndarray, np.ndarray]] | None = None  # by distance: samples, training images
+    pairs: dict[str, tuple[np.ndarray, np.ndarray]] | None = (
+        None  # by distance: samples, training images
+    )
 
 
 def images_to_score(asked: int | None, reference: Reference | None) -> int:
@@ -64,30 +66,44 @@ def measure(found: Gathered, images: int, data: Dataset | None, device: torch.de
     held_out = found.reference is not None and len(found.reference.images) > 0
     if held_out and "reference" not in missing:
         say("reconstructing the held-out images")
-        if done := attempt(missing, "reconstruction", lambda: reconstruct_images(run, device=str(device))):
+        if done := attempt(
+            missing, "reconstruction", lambda: reconstruct_images(run, device=str(device))
+        ):
             originals, decoded, measured.reconstruction = done
             rows = spread(len(originals), RECONSTRUCTED)
             measured.reconstructed = originals[rows], decoded[rows]
-    pipe = measured.pipe = attempt(missing, "denoiser", lambda: Pipeline.from_run(run.folder, str(device)))
+    pipe = measured.pipe = attempt(
+        missing, "denoiser", lambda: Pipeline.from_run(run.folder, str(device))
+    )
     if not pipe:
         return measured
     measured.by_class = draw_by_class(pipe)
     measured.process = draw_process(pipe)
     drawn, source = draw_samples(pipe, images)
     if found.reference and (judge or found.facts.num_classes == 1):
-        measured.scores = score(found.reference, source, judge, against, find_lpips(None, device) if judge else None)
+        measured.scores = score(
+            found.reference, source, judge, against, find_lpips(None, device) if judge else None
+        )
         run.add_scores(source.name, measured.scores.model_dump())
     if held_out:
         rows = spread(len(found.reference.images), NOISED)
-        measured.noise = noise_loss(pipe, found.reference.images[rows], found.reference.labels[rows])
+        measured.noise = noise_loss(
+            pipe, found.reference.images[rows], found.reference.labels[rows]
+        )
         if data:
-            measured.audit, measured.pairs = audited(run, found.reference, data, drawn, source, judge)
+            measured.audit, measured.pairs = audited(
+                run, found.reference, data, drawn, source, judge
+            )
     return measured
 
 
-def load_judge(run: Run, missing: dict[str, str], classes: int, device: torch.device) -> tuple[Judge | None, ReferenceStatistics | None]:
+def load_judge(
+    run: Run, missing: dict[str, str], classes: int, device: torch.device
+) -> tuple[Judge | None, ReferenceStatistics | None]:
     if classes < 2:
-        missing["judge"] = "the data has one class, and a judge needs at least two: there is no FID, Inception score or accuracy"
+        missing["judge"] = (
+            "the data has one class, and a judge needs at least two: there is no FID, Inception score or accuracy"
+        )
         return None, None
     judge = attempt(missing, "judge", lambda: Judge.load(run, device))
     against = attempt(missing, "judge", lambda: judge_statistics(run, judge)) if judge else None
@@ -98,25 +114,43 @@ def draw_by_class(pipe: Pipeline, seeds_shown: int = SEEDS_SHOWN) -> dict[int, n
     """The same seeds in each class (in MOST_CLASSES of them, where there are more)."""
     labels = spread_labels(pipe.facts.num_classes, MOST_CLASSES)
     seeds = range(1, 1 + (seeds_shown if len(labels) > 1 else SEEDS_OF_ONE))
-    images = generate(pipe, [*seeds] * len(labels), [label for label in labels for _ in seeds], "sampling by class")
+    images = generate(
+        pipe,
+        [*seeds] * len(labels),
+        [label for label in labels for _ in seeds],
+        "sampling by class",
+    )
     return dict(zip(labels, images.reshape(len(labels), len(seeds), *images.shape[1:])))
 
 
 def draw_process(pipe: Pipeline) -> dict[int, np.ndarray]:
     labels = spread_labels(pipe.facts.num_classes, PROCESS_ROWS)
     seeds = range(1, 1 + len(labels))
-    frames = process_frames(pipe.denoiser, pipe.autoencoder, seeds, labels, pipe.sampling, pipe.precision,
-                            min(PROCESS_PARTS, pipe.sampling.steps))
+    frames = process_frames(
+        pipe.denoiser,
+        pipe.autoencoder,
+        seeds,
+        labels,
+        pipe.sampling,
+        pipe.precision,
+        min(PROCESS_PARTS, pipe.sampling.steps),
+    )
     return dict(zip(labels, frames))
 
 
 def draw_samples(pipe: Pipeline, images: int) -> tuple[np.ndarray, ImageSource]:
     """Seeds 1 .. images in the proportions of the data: what `ldm sample --class-distribution data` writes."""
     seeds, names = range(1, images + 1), pipe.facts.class_names
-    labels = follow(seeds, range(len(names)), pipe.facts.histogram) if sum(pipe.facts.histogram) else cycle(seeds, range(len(names)))
+    labels = (
+        follow(seeds, range(len(names)), pipe.facts.histogram)
+        if sum(pipe.facts.histogram)
+        else cycle(seeds, range(len(names)))
+    )
     drawn = generate(pipe, seeds, labels, "sampling")
     classes = [names[label] for label in labels]
-    return drawn, ImageSource(f"seeds 1-{images} (report)", images, drawn.shape[1], lambda rows: drawn[rows], classes)
+    return drawn, ImageSource(
+        f"seeds 1-{images} (report)", images, drawn.shape[1], lambda rows: drawn[rows], classes
+    )
 
 
 def generate(pipe: Pipeline, seeds: Sequence[int], labels: Sequence[int], title: str) -> np.ndarray:
@@ -124,11 +158,24 @@ def generate(pipe: Pipeline, seeds: Sequence[int], labels: Sequence[int], title:
         return pipe.generate(seeds, labels, pipe.sampling, progress.advance)
 
 
-def audited(run: Run, reference: Reference, data: Dataset, drawn: np.ndarray, source: ImageSource,
-            judge: Judge | None) -> tuple[Audit, dict[str, tuple[np.ndarray, np.ndarray]]]:
+def audited(
+    run: Run,
+    reference: Reference,
+    data: Dataset,
+    drawn: np.ndarray,
+    source: ImageSource,
+    judge: Judge | None,
+) -> tuple[Audit, dict[str, tuple[np.ndarray, np.ndarray]]]:
     """Recorded in scores.json, with the closest pairs as pictures."""
     rows = some(len(reference.images), MOST_HELD_OUT)
-    found = audit(Reference(reference.facts, reference.images[rows], reference.labels[rows]), data, source, judge)
+    found = audit(
+        Reference(reference.facts, reference.images[rows], reference.labels[rows]),
+        data,
+        source,
+        judge,
+    )
     run.add_scores(f"{source.name} (memorisation)", found.model_dump())
-    return found, {name: (drawn[[i for i, _, _ in f.pairs]], data.images[[row for _, row, _ in f.pairs]])
-                   for name, f in found.findings.items()}
+    return found, {
+        name: (drawn[[i for i, _, _ in f.pairs]], data.images[[row for _, row, _ in f.pairs]])
+        for name, f in found.findings.items()
+    }

@@ -18,13 +18,20 @@ def shrunk(images: np.ndarray) -> np.ndarray:
     if max(images.shape[1:3]) <= MOST_SIDE:
         return np.asarray(images)
     size = tuple(MOST_SIDE * side // max(images.shape[1:3]) for side in images.shape[2:0:-1])
-    return np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)) for image in images])
+    return np.stack(
+        [
+            np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+            for image in images
+        ]
+    )
 
 
 def embedded(image: np.ndarray, lossless: bool) -> str:
     """A data: address of WebP."""
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "WEBP", lossless=lossless, quality=90, method=4)
+    Image.fromarray(np.ascontiguousarray(image)).save(
+        buffer, "WEBP", lossless=lossless, quality=90, method=4
+    )
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
@@ -35,7 +42,8 @@ def tile(parts: Sequence[np.ndarray], alt: str, times: int = 1) -> Markup:
     factor = times * max(1, TILE // max(height, width))
     address = embedded(parts.reshape(-1, width, 3), max(height, width) <= LOSSLESS_UP_TO)
     return Markup('<img src="{}" alt="{}" title="{}" width="{}" height="{}">').format(
-        address, alt, alt, width * factor, len(parts) * height * factor)
+        address, alt, alt, width * factor, len(parts) * height * factor
+    )
 
 
 def strip(frames: np.ndarray, alt: str) -> Markup:
@@ -45,9 +53,18 @@ def strip(frames: np.ndarray, alt: str) -> Markup:
     factor = max(1, TILE // max(height, width))
     sheet = frames.transpose(1, 0, 2, 3).reshape(height, count * width, 3)
     return Markup('<img class="strip" src="{}" alt="{}" title="{}" width="{}" height="{}">').format(
-        embedded(sheet, max(height, width) <= LOSSLESS_UP_TO), alt, alt, count * width * factor, height * factor)
+        embedded(sheet, max(height, width) <= LOSSLESS_UP_TO),
+        alt,
+        alt,
+        count * width * factor,
+        height * factor,
+    )
 
 
 def spread_labels(count: int, most: int) -> Sequence[int]:
     """The classes that are shown: all, or `most` of them, evenly spread."""
-    return range(count) if count <= most else [round(i * (count - 1) / (most - 1)) for i in range(most)]
+    return (
+        range(count)
+        if count <= most
+        else [round(i * (count - 1) / (most - 1)) for i in range(most)]
+    )

@@ -28,7 +28,9 @@ class SamplesWriter:
         there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
         strangers = {name for name in there - self.old - {LIST, GRID} if not name.startswith(".")}
         if strangers:
-            raise ValueError(f"{folder} holds files that are no samples of ours ({min(strangers)}): give a new folder")
+            raise ValueError(
+                f"{folder} holds files that are no samples of ours ({min(strangers)}): give a new folder"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / LIST, {"files": {}, "pending": sorted(self.old | set(names))})
 
@@ -47,11 +49,15 @@ def read_list(folder: Path) -> dict:
     try:
         listed = json.loads((folder / LIST).read_text())
         names = [*listed["files"].keys(), *listed.get("pending", [])]
-        if not all(Path(name).name == name for name in names) or not all(isinstance(f, dict) for f in listed["files"].values()):
+        if not all(Path(name).name == name for name in names) or not all(
+            isinstance(f, dict) for f in listed["files"].values()
+        ):
             raise ValueError("it lists something that is no file of this folder")
         return listed
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{folder / LIST} is damaged ({error}): delete it to score every PNG in the folder") from None
+        raise ValueError(
+            f"{folder / LIST} is damaged ({error}): delete it to score every PNG in the folder"
+        ) from None
 
 
 def read_picture(file: BinaryIO, name: str) -> np.ndarray:
@@ -70,5 +76,7 @@ def save_png(path: Path, image: np.ndarray) -> None:
 def png(image: np.ndarray | Image.Image, **options) -> bytes:
     """The bytes of a PNG file; `options` are Pillow's."""
     buffer = io.BytesIO()
-    (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(buffer, "PNG", **options)
+    (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(
+        buffer, "PNG", **options
+    )
     return buffer.getvalue()

@@ -8,14 +8,22 @@ GOLDEN = 0x9E3779B97F4A7C15  # of 2 ** 64: (sqrt(5) - 1) / 2
 
 
 def parse_seeds(text: str, option: str = "--seeds") -> list[int]:
-    """"1-100" or "3,7,20-29" -> the seeds in that order, each once. ValueError, naming the option, for anything else."""
+    """ "1-100" or "3,7,20-29" -> the seeds in that order, each once. ValueError, naming the option, for anything else."""
     seeds: dict[int, None] = {}
     for part in text.replace(" ", "").split(","):
         first, dash, last = part.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
-            raise ValueError(f"{option} {text!r} is not a list of whole numbers and ranges such as 1-100 or 3,7,20-29")
+        if (
+            not first.isdecimal()
+            or (dash and not last.isdecimal())
+            or (dash and int(last) < int(first))
+        ):
+            raise ValueError(
+                f"{option} {text!r} is not a list of whole numbers and ranges such as 1-100 or 3,7,20-29"
+            )
         if int(last or first) - int(first) >= 1_000_000 or int(last or first) >= 2**63:
-            raise ValueError(f"{option} {text!r} asks for more than a million seeds or one of 2**63 and more")
+            raise ValueError(
+                f"{option} {text!r} asks for more than a million seeds or one of 2**63 and more"
+            )
         seeds |= dict.fromkeys(range(int(first), int(last or first) + 1))
     return list(seeds)
 

@@ -15,7 +15,9 @@ from latent_diffusion.denoiser import Denoise
 NoiseLike = Callable[[Tensor], Tensor]
 
 
-def ddim(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: NoiseLike) -> Iterator[Tensor]:
+def ddim(
+    denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: NoiseLike
+) -> Iterator[Tensor]:
     """First-order deterministic steps (Song, Meng & Ermon 2021, eta = 0): the predicted noise is kept, at the new level."""
     for sigma, following in zip(sigmas, sigmas[1:]):
         clean = denoise(x, sigma)
@@ -23,7 +25,9 @@ def ddim(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: Noise
         yield x
 
 
-def ddpm(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: NoiseLike) -> Iterator[Tensor]:
+def ddpm(
+    denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: NoiseLike
+) -> Iterator[Tensor]:
     """Ancestral steps (Ho, Jain & Abbeel 2020, equation 7): draw from the posterior of the next state given x and clean."""
     for sigma, following in zip(sigmas, sigmas[1:]):
         clean = denoise(x, sigma)
@@ -34,7 +38,9 @@ def ddpm(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: Noise
         yield x
 
 
-def heun(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: NoiseLike) -> Iterator[Tensor]:
+def heun(
+    denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: NoiseLike
+) -> Iterator[Tensor]:
     """Second order, two network calls a step (Karras et al. 2022, algorithm 1)."""
     for sigma, following in zip(sigmas, sigmas[1:]):
         slope = (x - denoise(x, sigma)) / sigma
@@ -45,7 +51,9 @@ def heun(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: Noise
         yield x
 
 
-def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: NoiseLike) -> Iterator[Tensor]:
+def dpmpp_2m(
+    denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: NoiseLike
+) -> Iterator[Tensor]:
     """DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): second order with one network call a step.
 
     The exponential integrator in -log sigma; `clean` is extrapolated from this step and the one before. The last step,
@@ -56,7 +64,9 @@ def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise_like: N
         clean = denoise(x, sigma)
         estimate = clean
         if before is not None and following > 0:
-            ratio = math.log(before / sigma) / math.log(sigma / following)  # last step's length over this one's
+            ratio = math.log(before / sigma) / math.log(
+                sigma / following
+            )  # last step's length over this one's
             estimate = clean + (clean - clean_before) / (2 * ratio)
         x = estimate + (following / sigma) * (x - estimate)
         before, clean_before = sigma, clean

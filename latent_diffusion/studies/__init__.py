@@ -7,7 +7,9 @@ from rich.table import Table
 from latent_diffusion.run import Run, write_json
 
 
-def run_study(name: str, run_folder: Path, out: Path, samples: Path | None, data: Path | None, device: str) -> tuple[Table, Path]:
+def run_study(
+    name: str, run_folder: Path, out: Path, samples: Path | None, data: Path | None, device: str
+) -> tuple[Table, Path]:
     """Do one study of a run; its numbers go to OUT/NAME.json, its plot to OUT/NAME.png."""
     from latent_diffusion.studies.distance import distance
     from latent_diffusion.studies.probe import probe

@@ -19,7 +19,11 @@ def gaussian_blur(images: np.ndarray, level: float, random: np.random.Generator)
     if not level:
         return images
     width = images.shape[1] / 16 * level
-    return np.rint(gaussian_filter(images.astype(np.float32), (0, width, width, 0))).clip(0, 255).astype(np.uint8)
+    return (
+        np.rint(gaussian_filter(images.astype(np.float32), (0, width, width, 0)))
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
 
 
 def salt_and_pepper(images: np.ndarray, level: float, random: np.random.Generator) -> np.ndarray:
@@ -40,8 +44,11 @@ class ForeignCrops:
         side = round(size * (0.5 * level) ** 0.5)
         for image in spoilt if side else ():
             other = self.foreign[random.integers(len(self.foreign))]
-            (y, x), (v, u) = random.integers(0, size - side + 1, 2), random.integers(0, size - side + 1, 2)
-            image[y:y + side, x:x + side] = other[v:v + side, u:u + side]
+            (y, x), (v, u) = (
+                random.integers(0, size - side + 1, 2),
+                random.integers(0, size - side + 1, 2),
+            )
+            image[y : y + side, x : x + side] = other[v : v + side, u : u + side]
         return spoilt
 
 
@@ -52,6 +59,13 @@ def foreign_images(size: int, cartoons: bool, count: int = 200) -> np.ndarray:
     random, steps = np.random.default_rng(0), np.linspace(0, 1, size)
     images = []
     for _ in range(count):
-        across, down, phase = random.uniform(2, 30, 3), random.uniform(2, 30, 3), random.uniform(0, 6.3, 3)
-        images.append(127.5 + 127.5 * np.sin(steps[:, None, None] * down + steps[None, :, None] * across + phase))
+        across, down, phase = (
+            random.uniform(2, 30, 3),
+            random.uniform(2, 30, 3),
+            random.uniform(0, 6.3, 3),
+        )
+        images.append(
+            127.5
+            + 127.5 * np.sin(steps[:, None, None] * down + steps[None, :, None] * across + phase)
+        )
     return np.rint(images).astype(np.uint8)

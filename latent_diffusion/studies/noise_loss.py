@@ -35,11 +35,23 @@ def noise_loss(pipe: Pipeline, images: np.ndarray, labels: np.ndarray) -> NoiseL
             asked = torch.from_numpy(np.asarray(labels[here])).to(pipe.device)
             with autocast(pipe.device, pipe.precision):
                 clean = encode_images(pipe.autoencoder, images[here], BATCH, pipe.precision)
-                noise = PerSeedNoise(range(start + 1, start + 1 + len(asked)), pipe.device).like(clean)
-                for row, given in enumerate((asked, torch.full_like(asked, pipe.denoiser.null_label))):
+                noise = PerSeedNoise(range(start + 1, start + 1 + len(asked)), pipe.device).like(
+                    clean
+                )
+                for row, given in enumerate(
+                    (asked, torch.full_like(asked, pipe.denoiser.null_label))
+                ):
                     for level, sigma in enumerate(sigmas):
                         levels = torch.full((len(asked),), float(sigma), device=pipe.device)
-                        totals[row, level] += pipe.denoiser.loss(clean, noise, levels, given).cpu().double().sum().item()
+                        totals[row, level] += (
+                            pipe.denoiser.loss(clean, noise, levels, given)
+                            .cpu()
+                            .double()
+                            .sum()
+                            .item()
+                        )
             progress.advance(len(asked))
     conditional, unconditional = (totals / len(images)).tolist()
-    return NoiseLoss(n=len(images), sigmas=sigmas.tolist(), conditional=conditional, unconditional=unconditional)
+    return NoiseLoss(
+        n=len(images), sigmas=sigmas.tolist(), conditional=conditional, unconditional=unconditional
+    )

@@ -27,21 +27,41 @@ def probe(run: Run, data_folder: Path, picture: Path, device: str) -> tuple[dict
     """Test accuracy of a linear classifier on each layer's features."""
     pipe, data = Pipeline.from_run(run.folder, device), Dataset.open(data_folder)
     if data.info.class_names != pipe.facts.class_names or data.num_classes < 2:
-        raise ValueError(f"{data_folder} must be the data set of {run.folder}, with at least two classes")
+        raise ValueError(
+            f"{data_folder} must be the data set of {run.folder}, with at least two classes"
+        )
     if not len(data.test):
         raise ValueError(f"{data_folder} holds out no images to test on")
-    rows = {"train": data.train[spread(len(data.train), TRAIN)], "test": data.test[spread(len(data.test), TEST)]}
+    rows = {
+        "train": data.train[spread(len(data.train), TRAIN)],
+        "test": data.test[spread(len(data.test), TEST)],
+    }
     features = {split: see(pipe, data, chosen) for split, chosen in rows.items()}
     labels = {split: torch.from_numpy(data.labels[chosen]) for split, chosen in rows.items()}
     found = {}
     with Progress("linear classifiers", len(features["train"]), "layers") as progress:
         for layer, train in features["train"].items():
-            found[layer] = accuracy(train, labels["train"], features["test"][layer], labels["test"], data.num_classes)
+            found[layer] = accuracy(
+                train, labels["train"], features["test"][layer], labels["test"], data.num_classes
+            )
             progress.advance()
     names = list(found)
-    plot([Panel("linear classifier on frozen features", "", "test accuracy", [Curve("layers", range(len(names)), list(found.values()))],
-                {"pixels": found["pixels"]}, ticks=names)], picture)
-    table = Table(title=f"linear classifiers trained on {len(rows['train'])} images, tested on {len(rows['test'])}")
+    plot(
+        [
+            Panel(
+                "linear classifier on frozen features",
+                "",
+                "test accuracy",
+                [Curve("layers", range(len(names)), list(found.values()))],
+                {"pixels": found["pixels"]},
+                ticks=names,
+            )
+        ],
+        picture,
+    )
+    table = Table(
+        title=f"linear classifiers trained on {len(rows['train'])} images, tested on {len(rows['test'])}"
+    )
     for column in ("features", "numbers", "test accuracy"):
         table.add_column(column, justify="left" if column == "features" else "right")
     for layer in names:
@@ -55,35 +75,58 @@ def see(pipe: Pipeline, data: Dataset, rows: np.ndarray) -> dict[str, Tensor]:
     layers: dict[str, list[Tensor]] = {}
     seen: dict[str, Tensor] = {}
     autoencoder, unet = pipe.autoencoder, pipe.denoiser.network
-    watched = {**{f"denoiser down {level}": blocks[-1] for level, blocks in enumerate(unet.down_blocks)},
-               "denoiser middle": unet.middle,
-               **{f"denoiser up {len(unet.up_blocks) - 1 - step}": blocks[-1] for step, blocks in enumerate(unet.up_blocks)}}
-    hooks = [module.register_forward_hook(lambda _, __, output, name=name: seen.__setitem__(name, output))
-             for name, module in watched.items()]
+    watched = {
+        **{f"denoiser down {level}": blocks[-1] for level, blocks in enumerate(unet.down_blocks)},
+        "denoiser middle": unet.middle,
+        **{
+            f"denoiser up {len(unet.up_blocks) - 1 - step}": blocks[-1]
+            for step, blocks in enumerate(unet.up_blocks)
+        },
+    }
+    hooks = [
+        module.register_forward_hook(
+            lambda _, __, output, name=name: seen.__setitem__(name, output)
+        )
+        for name, module in watched.items()
+    ]
     random = torch.Generator().manual_seed(0)
     with Progress("features", len(rows)) as progress:
         for start in range(0, len(rows), BATCH):
-            images = from_uint8(data.images[rows[start:start + BATCH]], pipe.device)
+            images = from_uint8(data.images[rows[start : start + BATCH]], pipe.device)
             with autocast(pipe.device, pipe.precision):
                 latents = autoencoder.encode(images).mean.float()
                 noise = torch.randn(latents.shape, generator=random).to(pipe.device)
-                sigma, null = torch.full((len(latents),), NOISE_LEVEL), torch.full((len(latents),), pipe.denoiser.null_label)
-                pipe.denoiser(latents + NOISE_LEVEL * noise, sigma.to(pipe.device), null.to(pipe.device))
+                sigma, null = (
+                    torch.full((len(latents),), NOISE_LEVEL),
+                    torch.full((len(latents),), pipe.denoiser.null_label),
+                )
+                pipe.denoiser(
+                    latents + NOISE_LEVEL * noise, sigma.to(pipe.device), null.to(pipe.device)
+                )
             for name, maps in {"pixels": images, "latents": latents, **seen}.items():
                 side = min(POOLED, maps.shape[-1]) if name != "pixels" else min(16, maps.shape[-1])
-                layers.setdefault(name, []).append(F.adaptive_avg_pool2d(maps.float(), side).flatten(1).cpu())
+                layers.setdefault(name, []).append(
+                    F.adaptive_avg_pool2d(maps.float(), side).flatten(1).cpu()
+                )
             progress.advance(len(images))
     for hook in hooks:
         hook.remove()
     return {name: torch.cat(parts) for name, parts in layers.items()}
 
 
-def accuracy(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, classes: int) -> float:
+def accuracy(
+    train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, classes: int
+) -> float:
     """Of multinomial logistic regression on standardised features; its decay chosen on a tenth of the train images."""
     mean, scale = train.mean(dim=0), train.std(dim=0).clamp(min=1e-6)
     train, test = (train - mean) / scale, (test - mean) / scale
     held = torch.arange(len(train)) % 10 == 0
-    best = max(DECAYS, key=lambda decay: right(fit(train[~held], train_labels[~held], classes, decay), train[held], train_labels[held]))
+    best = max(
+        DECAYS,
+        key=lambda decay: right(
+            fit(train[~held], train_labels[~held], classes, decay), train[held], train_labels[held]
+        ),
+    )
     return right(fit(train, train_labels, classes, best), test, test_labels)
 
 

@@ -16,10 +16,23 @@ from latent_diffusion.evaluation.yardstick import Yardstick
 from latent_diffusion.inspection.plots import Curve, Panel, plot
 from latent_diffusion.progress import Progress
 from latent_diffusion.run import Run
-from latent_diffusion.studies.disturbances import LEVELS, ForeignCrops, foreign_images, gaussian_blur, gaussian_noise, salt_and_pepper
+from latent_diffusion.studies.disturbances import (
+    LEVELS,
+    ForeignCrops,
+    foreign_images,
+    gaussian_blur,
+    gaussian_noise,
+    salt_and_pepper,
+)
 
 IMAGES = 1_000
-SCORES = {"fid": "FID", "kid": "KID", "inception_score": "Inception score", "precision": "precision", "recall": "recall"}
+SCORES = {
+    "fid": "FID",
+    "kid": "KID",
+    "inception_score": "Inception score",
+    "precision": "precision",
+    "recall": "recall",
+}
 
 
 def sensitivity(run: Run, picture: Path, device: str) -> tuple[dict, Table]:
@@ -28,11 +41,22 @@ def sensitivity(run: Run, picture: Path, device: str) -> tuple[dict, Table]:
     against = judge_statistics(run, judge)
     images = np.random.default_rng(0).permutation(real_images(reference, IMAGES)[0])[:IMAGES]
     if len(images) < 10:
-        raise ValueError(f"{run.folder} keeps {len(images)} held-out images: a study needs at least 10")
-    yardstick = Yardstick(against.statistics, neighbours(against, np.array(reference.facts.histogram), len(images)), np.zeros(0), True)
+        raise ValueError(
+            f"{run.folder} keeps {len(images)} held-out images: a study needs at least 10"
+        )
+    yardstick = Yardstick(
+        against.statistics,
+        neighbours(against, np.array(reference.facts.histogram), len(images)),
+        np.zeros(0),
+        True,
+    )
     crops = ForeignCrops(foreign_images(reference.facts.image_size, is_cartoons(reference.facts)))
-    disturbances = {"Gaussian noise": gaussian_noise, "Gaussian blur": gaussian_blur, "salt and pepper": salt_and_pepper,
-                    "foreign crops": crops}
+    disturbances = {
+        "Gaussian noise": gaussian_noise,
+        "Gaussian blur": gaussian_blur,
+        "salt and pepper": salt_and_pepper,
+        "foreign crops": crops,
+    }
     numbers: dict = {"n": len(images), "levels": list(LEVELS)}
     with Progress("spoiling", len(disturbances) * len(LEVELS) * len(images)) as progress:
         for name, disturb in disturbances.items():
@@ -43,14 +67,25 @@ def sensitivity(run: Run, picture: Path, device: str) -> tuple[dict, Table]:
                 for score in SCORES:
                     numbers[name][score].append(found.get(score))
                 progress.advance(len(images))
-    panels = [Panel(title, "level of disturbance", title,
-                    [Curve(name, LEVELS, numbers[name][score]) for name in disturbances]) for score, title in SCORES.items()]
+    panels = [
+        Panel(
+            title,
+            "level of disturbance",
+            title,
+            [Curve(name, LEVELS, numbers[name][score]) for name in disturbances],
+        )
+        for score, title in SCORES.items()
+    ]
     plot(panels, picture, columns=5)
     table = Table(title=f"FID of {len(images)} held-out images, spoilt")
     for column in ("level", *disturbances):
         table.add_column(column, justify="right")
     for row, level in enumerate(LEVELS):
-        table.add_row(f"{level:.2f}", *(f"{numbers[name]['fid'][row]:.2f}" for name in disturbances))
+        table.add_row(
+            f"{level:.2f}", *(f"{numbers[name]['fid'][row]:.2f}" for name in disturbances)
+        )
     rising = {name: bool((np.diff(numbers[name]["fid"]) > 0).all()) for name in disturbances}
-    table.caption = "FID rises at every step: " + ", ".join(f"{name} {'yes' if up else 'NO'}" for name, up in rising.items())
+    table.caption = "FID rises at every step: " + ", ".join(
+        f"{name} {'yes' if up else 'NO'}" for name, up in rising.items()
+    )
     return numbers | {"rises": rising}, table

@@ -23,7 +23,9 @@ Width = Annotated[int, Field(ge=1)]
 class DiscriminatorConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    widths: tuple[Width, Width, Width] = Field((32, 64, 128), description="channels at half the size, at a quarter, and there again")
+    widths: tuple[Width, Width, Width] = Field(
+        (32, 64, 128), description="channels at half the size, at a quarter, and there again"
+    )
 
 
 class AdversaryStage(BaseModel):
@@ -32,13 +34,22 @@ class AdversaryStage(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: DiscriminatorConfig = DiscriminatorConfig()
-    weight: float = Field(0.01, gt=0, allow_inf_nan=False, description="of the generator's loss, beside the autoencoder's own")
-    training: TrainingConfig = TrainingConfig(steps=800, batch_size=16, learning_rate=5e-4, optimizer="adamw", weight_decay=0.0)
+    weight: float = Field(
+        0.01,
+        gt=0,
+        allow_inf_nan=False,
+        description="of the generator's loss, beside the autoencoder's own",
+    )
+    training: TrainingConfig = TrainingConfig(
+        steps=800, batch_size=16, learning_rate=5e-4, optimizer="adamw", weight_decay=0.0
+    )
 
     @model_validator(mode="after")
     def _training(self):
         if self.training.snapshots or self.training.compile != "none":
-            raise ValueError("training.snapshots and training.compile are not for this short training: leave them out")
+            raise ValueError(
+                "training.snapshots and training.compile are not for this short training: leave them out"
+            )
         return self
 
 
@@ -47,18 +58,34 @@ class Contest(nn.Module):
 
     def __init__(self, autoencoder: Autoencoder, discriminator: Discriminator):
         super().__init__()
-        self.decoder, self.to_patches, self.discriminator = autoencoder.decoder, autoencoder.to_patches, discriminator
+        self.decoder, self.to_patches, self.discriminator = (
+            autoencoder.decoder,
+            autoencoder.to_patches,
+            discriminator,
+        )
 
 
-def sharpen(run: Run, data: Dataset, autoencoder: Autoencoder, objective: Callable[[Discriminator], nn.Module], stage: AdversaryStage,
-            settings: str, world: World, start: Start) -> None:
+def sharpen(
+    run: Run,
+    data: Dataset,
+    autoencoder: Autoencoder,
+    objective: Callable[[Discriminator], nn.Module],
+    stage: AdversaryStage,
+    settings: str,
+    world: World,
+    start: Start,
+) -> None:
     """Train the decoder of a trained autoencoder in place, by the `objective` of it and a discriminator.
 
     It resumes, or finds itself done, where the autoencoder's weights and the `settings` that bear on it are those it
     began with, and else begins anew.
     """
     part, begun_with = run.adversary, fingerprint(autoencoder, settings)
-    resume = start.resume and part.config_path.is_file() and part.read_config().get("begun_with") == begun_with
+    resume = (
+        start.resume
+        and part.config_path.is_file()
+        and part.read_config().get("begun_with") == begun_with
+    )
     start = Start(resume=resume, overwrite=True, tensorboard=start.tensorboard)
     stage = begin(part, stage, data, start, world)
     torch.manual_seed(stream_seed(stage.training.seed))

@@ -57,7 +57,9 @@ def world(device: torch.device):
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
     backend = "nccl" if device.type == "cuda" else "gloo"
-    torch.distributed.init_process_group(backend, timeout=timedelta(hours=2))  # one process may prepare for all
+    torch.distributed.init_process_group(
+        backend, timeout=timedelta(hours=2)
+    )  # one process may prepare for all
     try:
         yield World(torch.distributed.get_rank(), size, device)
     finally:

@@ -39,7 +39,10 @@ class PowerAverage:
     @torch.no_grad()
     def update(self, step: int) -> None:
         weight = 1 - (1 - 1 / step) ** (self.gamma + 1)  # of the new weights
-        averaged, live = list(self.tensors.values()), [tensor.detach() for tensor in self.current.values()]
+        averaged, live = (
+            list(self.tensors.values()),
+            [tensor.detach() for tensor in self.current.values()],
+        )
         torch._foreach_lerp_(averaged, live, weight)
 
     def state(self) -> dict[str, Tensor]:
@@ -52,21 +55,35 @@ class PowerAverage:
 
 def save_snapshot(folder: Path, average: PowerAverage, step: int) -> None:
     """As float16: the averages' own rounding is far below what training leaves to chance."""
-    tensors = {key: tensor.half() if tensor.dtype == torch.float32 else tensor for key, tensor in average.state().items()}
-    save_tensors(folder / f"{step:08d}-{average.length:g}.safetensors", tensors, {"step and length": f"{step} {average.length}"})
+    tensors = {
+        key: tensor.half() if tensor.dtype == torch.float32 else tensor
+        for key, tensor in average.state().items()
+    }
+    save_tensors(
+        folder / f"{step:08d}-{average.length:g}.safetensors",
+        tensors,
+        {"step and length": f"{step} {average.length}"},
+    )
 
 
 def average_after(folder: Path, length: float, steps: int) -> dict[str, Tensor]:
     """The average of this length after all `steps`, from the snapshots in `folder`; ValueError where they are missing."""
     paths = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
     if not paths:
-        raise ValueError(f"{folder} holds no snapshots: train with --set diffusion.training.snapshots=8 to choose an average afterwards")
+        raise ValueError(
+            f"{folder} holds no snapshots: train with --set diffusion.training.snapshots=8 to choose an average afterwards"
+        )
     if not 0 < length < 0.28:
         raise ValueError(f"average length {length:g} must lie between 0 and 0.28")
     loaded = [load_tensors(path) for path in paths]
-    profiles = [(int(step), float(own)) for step, own in (facts["step and length"].split() for _, facts in loaded)]
+    profiles = [
+        (int(step), float(own))
+        for step, own in (facts["step and length"].split() for _, facts in loaded)
+    ]
     if (last := max(step for step, _ in profiles)) != steps:
-        raise ValueError(f"the snapshots in {folder} end after step {last} of {steps}: other averages need those of the last step")
+        raise ValueError(
+            f"the snapshots in {folder} end after step {last} of {steps}: other averages need those of the last step"
+        )
     weights = combination(profiles, steps, length)
     return weighted_sum([tensors for tensors, _ in loaded], weights)
 
@@ -77,8 +94,15 @@ def combination(profiles: Sequence[tuple[int, float]], step: int, length: float)
     known = [(float(last), exponent(own)) for last, own in profiles]
     wanted = (float(step), exponent(length))
     ones = np.ones((len(known), 1))
-    gram = np.block([[np.array([[overlap(a, b) for b in known] for a in known]), ones], [ones.T, np.zeros((1, 1))]])
-    return np.linalg.solve(gram, np.array([*(overlap(a, wanted) for a in known), 1.0]))[:-1]  # the last one: Lagrange's multiplier
+    gram = np.block(
+        [
+            [np.array([[overlap(a, b) for b in known] for a in known]), ones],
+            [ones.T, np.zeros((1, 1))],
+        ]
+    )
+    return np.linalg.solve(gram, np.array([*(overlap(a, wanted) for a in known), 1.0]))[
+        :-1
+    ]  # the last one: Lagrange's multiplier
 
 
 def overlap(a: tuple[float, float], b: tuple[float, float]) -> float:

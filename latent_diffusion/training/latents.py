@@ -21,7 +21,12 @@ from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stage import Images
 
 ENCODE_BATCH = 128
-ENCODING = ("encoder.", "to_latents.", "shift", "scale")  # what the names of an autoencoder's tensors that make latents begin with
+ENCODING = (
+    "encoder.",
+    "to_latents.",
+    "shift",
+    "scale",
+)  # what the names of an autoencoder's tensors that make latents begin with
 
 
 def encoding(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -41,10 +46,16 @@ def fits(autoencoder: Part, recorded: str) -> bool:
     return recorded in (latents_checksum(autoencoder), autoencoder.checksum())
 
 
-def cached_moments(data: Dataset, autoencoder: Autoencoder, checksum: str, precision: str, world: World) -> np.ndarray:
+def cached_moments(
+    data: Dataset, autoencoder: Autoencoder, checksum: str, precision: str, world: World
+) -> np.ndarray:
     """float16 (views, N, 2C, h, w), memory-mapped; a data set that may be flipped has a second, mirrored view."""
     views = 2 if data.info.flip else 1
-    path = data.folder / "latents" / f"{data.info.checksum[:16]}-{checksum[:16]}-{views}-{precision}.npy"
+    path = (
+        data.folder
+        / "latents"
+        / f"{data.info.checksum[:16]}-{checksum[:16]}-{views}-{precision}.npy"
+    )
     if not path.is_file() and world.first:
         encode_all(path, views, data, autoencoder, precision, world)
     world.barrier()
@@ -58,13 +69,17 @@ def forget_moments(data: Dataset, checksum: str) -> None:
 
 
 @torch.inference_mode()
-def encode_all(path: Path, views: int, data: Dataset, autoencoder: Autoencoder, precision: str, world: World) -> None:
+def encode_all(
+    path: Path, views: int, data: Dataset, autoencoder: Autoencoder, precision: str, world: World
+) -> None:
     images = Images(data, data.train, world.device)
     size, channels = autoencoder.latent_size, 2 * autoencoder.config.latent_channels
     path.parent.mkdir(exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        moments = np.lib.format.open_memmap(beside, "w+", np.float16, (views, len(images), channels, size, size))
+        moments = np.lib.format.open_memmap(
+            beside, "w+", np.float16, (views, len(images), channels, size, size)
+        )
         with Progress("encoding", views * len(images)) as progress:
             for start in range(0, len(images), ENCODE_BATCH):
                 places = np.arange(start, min(start + ENCODE_BATCH, len(images)))

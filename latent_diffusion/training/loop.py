@@ -38,24 +38,45 @@ class TrainingConfig(BaseModel):
     steps: int = Field(10_000, ge=1)
     batch_size: int = Field(128, ge=1, description="images a step, over all processes together")
     learning_rate: float = Field(1e-3, gt=0, description="at its highest, after the warm-up")
-    warmup_steps: int = Field(100, ge=0, description="the learning rate rises linearly, then falls linearly to 0")
-    optimizer: Literal["muon", "adamw"] = Field("muon", description="muon: for convolutions, with adamw for the rest")
+    warmup_steps: int = Field(
+        100, ge=0, description="the learning rate rises linearly, then falls linearly to 0"
+    )
+    optimizer: Literal["muon", "adamw"] = Field(
+        "muon", description="muon: for convolutions, with adamw for the rest"
+    )
     weight_decay: float = Field(0.01, ge=0)
     gradient_norm: float = Field(1.0, gt=0, description="longer gradients are shortened to this")
-    average_length: float = Field(0.05, gt=0, lt=0.28, description="of the moving average, as a share of the training")
-    snapshots: int = Field(0, ge=0, description="times that averages are kept, so that another length can be chosen afterwards")
-    precision: Precision = Field("auto", description="auto (bfloat16 on GPUs that have it and on CPUs where it measures faster), bfloat16 or float32")
-    preview_every: int = Field(1000, ge=1, description="steps between pictures, of autoencoder and denoiser")
+    average_length: float = Field(
+        0.05, gt=0, lt=0.28, description="of the moving average, as a share of the training"
+    )
+    snapshots: int = Field(
+        0,
+        ge=0,
+        description="times that averages are kept, so that another length can be chosen afterwards",
+    )
+    precision: Precision = Field(
+        "auto",
+        description="auto (bfloat16 on GPUs that have it and on CPUs where it measures faster), bfloat16 or float32",
+    )
+    preview_every: int = Field(
+        1000, ge=1, description="steps between pictures, of autoencoder and denoiser"
+    )
     checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
     compile: Literal["none", "default", "reduce-overhead"] = Field(
-        "none", description="mode of torch.compile: a minute or more at the start, then perhaps faster steps; reduce-overhead: as CUDA graphs")
+        "none",
+        description="mode of torch.compile: a minute or more at the start, then perhaps faster steps; reduce-overhead: as CUDA graphs",
+    )
     seed: int = Field(0, ge=0)
 
     @property
     def average_lengths(self) -> list[float]:
         """Of the averages that the training keeps; the first one becomes the model."""
         own = self.average_length
-        return [own, *(length for length in SNAPSHOT_LENGTHS if length != own)] if self.snapshots else [own]
+        return (
+            [own, *(length for length in SNAPSHOT_LENGTHS if length != own)]
+            if self.snapshots
+            else [own]
+        )
 
     @property
     def snapshot_steps(self) -> set[int]:
@@ -79,14 +100,23 @@ class Task:
     batch: Callable[[np.ndarray], Any]
 
 
-def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: bool = False,
-          preview: Callable[[nn.Module, int], Path | None] | None = None, tensorboard: bool = False) -> None:
+def train(
+    task: Task,
+    config: TrainingConfig,
+    part: Part,
+    world: World,
+    resume: bool = False,
+    preview: Callable[[nn.Module, int], Path | None] | None = None,
+    tensorboard: bool = False,
+) -> None:
     """Train `task.model` in place; it ends as the moving average. Writes checkpoints and metrics.jsonl into `part`.
 
     `preview(averaged model, step)` draws a picture and says where it is. Raises ValueError in one line for a loss that is
     not finite and for a device out of memory, Interrupted after an interrupt; the last good checkpoint is kept in each case.
     """
-    optimizers = make_optimizers(task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device)
+    optimizers = make_optimizers(
+        task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device
+    )
     averages = [PowerAverage(task.model, length) for length in config.average_lengths]
     average, snapshots = averages[0], config.snapshot_steps
     done = 0
@@ -94,11 +124,21 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
         done = load_checkpoint(part.checkpoint_path, task.model, averages, optimizers)
         say_first(world, f"{part.caption}: resuming after step {done} of {config.steps}")
     records = Records(part, done, tensorboard) if world.first else None
-    objective, shuffle = world.wrap(task.objective), Shuffle(task.rows, config.batch_size, config.seed)
+    objective, shuffle = (
+        world.wrap(task.objective),
+        Shuffle(task.rows, config.batch_size, config.seed),
+    )
     reached, means = Reached(done, world), Means()
     task.objective.train()
-    with (Progress(part.caption, config.steps, "steps", config.batch_size, not world.first, done) as progress,
-          interrupts() as stop, out_of_memory(part, reached), compiled(task.model, config.compile)):
+    with (
+        Progress(
+            part.caption, config.steps, "steps", config.batch_size, not world.first, done
+        ) as progress,
+        interrupts() as stop,
+        out_of_memory(part, reached),
+        compiled(task.model, config.compile),
+    ):
+
         def save(step: int) -> None:
             if world.first:
                 save_checkpoint(part.checkpoint_path, step, task.model, averages, optimizers)
@@ -108,11 +148,20 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
             set_rate(optimizers, config.rate(step))
             random = StepRandom(config.seed, step, world.rank, world.device)
             batch = task.batch(shuffle.batch(step, world.rank, world.size))
-            means.add(gradient_step(task.model, objective, batch, random, optimizers, config, world.device))
+            means.add(
+                gradient_step(
+                    task.model, objective, batch, random, optimizers, config, world.device
+                )
+            )
             now = step + 1
             for one in averages:
                 one.update(now)
-            checking = now % CHECK_EVERY == 0 or now == config.steps or now % config.checkpoint_every == 0 or now in snapshots
+            checking = (
+                now % CHECK_EVERY == 0
+                or now == config.steps
+                or now % config.checkpoint_every == 0
+                or now in snapshots
+            )
             stopping = (checking or world.size == 1) and world.any(stop())
             if checking or stopping:  # nothing is saved that was not found finite
                 figures = means.take()
@@ -120,14 +169,23 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
                     raise ValueError(not_finite(part, now, reached.saved, config))
                 progress.advance(now - progress.done, loss=figures["loss"])
                 if records:
-                    records.figures(now, figures | {"learning_rate": config.rate(step), "images_per_second": progress.rate()})
+                    records.figures(
+                        now,
+                        figures
+                        | {
+                            "learning_rate": config.rate(step),
+                            "images_per_second": progress.rate(),
+                        },
+                    )
             if world.first and now in snapshots:
                 for one in averages:
                     if one.length in SNAPSHOT_LENGTHS:
                         save_snapshot(part.averages, one, now)
             if stopping:
                 save(now)
-                raise Interrupted(f"{part.caption}: interrupted, all saved after step {now}; --resume continues")
+                raise Interrupted(
+                    f"{part.caption}: interrupted, all saved after step {now}; --resume continues"
+                )
             if now % config.checkpoint_every == 0 and now < config.steps:
                 save(now)
             if preview and records and now % config.preview_every == 0 and now < config.steps:
@@ -143,8 +201,15 @@ def train(task: Task, config: TrainingConfig, part: Part, world: World, resume: 
         records.picture(config.steps, preview(task.model, config.steps))
 
 
-def gradient_step(model: nn.Module, objective: nn.Module, batch: Any, random: StepRandom, optimizers: list[torch.optim.Optimizer],
-                  config: TrainingConfig, device: torch.device) -> dict[str, Tensor]:
+def gradient_step(
+    model: nn.Module,
+    objective: nn.Module,
+    batch: Any,
+    random: StepRandom,
+    optimizers: list[torch.optim.Optimizer],
+    config: TrainingConfig,
+    device: torch.device,
+) -> dict[str, Tensor]:
     """One step of all optimizers. The loss, its terms and the gradient's norm, each () on the device."""
     with autocast(device, config.precision):
         loss, terms = objective(batch, random)
@@ -153,7 +218,11 @@ def gradient_step(model: nn.Module, objective: nn.Module, batch: Any, random: St
     for optimizer in optimizers:
         optimizer.step()
     model.zero_grad(set_to_none=True)
-    return {"loss": loss.detach(), "gradient_norm": norm, **{name: value.detach() for name, value in terms.items()}}
+    return {
+        "loss": loss.detach(),
+        "gradient_norm": norm,
+        **{name: value.detach() for name, value in terms.items()},
+    }
 
 
 class Means:
@@ -193,7 +262,11 @@ def compiled(model: nn.Module, mode: str):
     Parts are its direct children, and what lies in lists of modules; single layers are left as they are. PyTorch keeps
     what it compiled for the next model of this shape, until torch.compiler.reset().
     """
-    children = [part for child in model.children() for part in (child if isinstance(child, nn.ModuleList) else [child])]
+    children = [
+        part
+        for child in model.children()
+        for part in (child if isinstance(child, nn.ModuleList) else [child])
+    ]
     parts = [part for part in children if mode != "none" and any(part.children())]
     for part in parts:
         part.forward = torch.compile(part.forward, mode=mode)
@@ -245,20 +318,27 @@ def out_of_memory(part: Part, reached: Reached):
         yield
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
-            raise ValueError(f"the {part.caption}'s training ran out of memory on {reached.world.device}: try a smaller "
-                             f"--set {part.settings}.training.batch_size=…; {kept(part, reached.saved)}") from error
+            raise ValueError(
+                f"the {part.caption}'s training ran out of memory on {reached.world.device}: try a smaller "
+                f"--set {part.settings}.training.batch_size=…; {kept(part, reached.saved)}"
+            ) from error
         raise
 
 
 def not_finite(part: Part, step: int, saved: int, config: TrainingConfig) -> str:
     rate = f"--set {part.settings}.training.learning_rate={config.learning_rate / 3:.1g}"
-    return (f"the {part.caption}'s loss is not finite any more by step {step}: try {rate}"
-            f"{' or --precision float32' if config.precision == 'bfloat16' else ''}; {kept(part, saved)}")
+    return (
+        f"the {part.caption}'s loss is not finite any more by step {step}: try {rate}"
+        f"{' or --precision float32' if config.precision == 'bfloat16' else ''}; {kept(part, saved)}"
+    )
 
 
 def kept(part: Part, saved: int) -> str:
-    return f"the checkpoint after step {saved} is kept ({part.checkpoint_path}), --resume continues from it" if saved else \
-        "no checkpoint had been written yet"
+    return (
+        f"the checkpoint after step {saved} is kept ({part.checkpoint_path}), --resume continues from it"
+        if saved
+        else "no checkpoint had been written yet"
+    )
 
 
 def say_first(world: World, text: str) -> None:

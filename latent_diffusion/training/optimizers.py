@@ -7,8 +7,14 @@ from torch import Tensor, nn
 
 MOMENTUM = 0.95
 ROUNDS = 5  # of Newton-Schulz
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024: the steepest quintic that stays near 1 (0.7 .. 1.2)
-LIKE_ADAMW = 0.2  # root mean square of AdamW's steps (Liu et al. 2025, "Muon is scalable", section 2.2)
+COEFFICIENTS = (
+    3.4445,
+    -4.7750,
+    2.0315,
+)  # Jordan et al. 2024: the steepest quintic that stays near 1 (0.7 .. 1.2)
+LIKE_ADAMW = (
+    0.2  # root mean square of AdamW's steps (Liu et al. 2025, "Muon is scalable", section 2.2)
+)
 
 
 class Muon(torch.optim.Optimizer):
@@ -29,9 +35,13 @@ class Muon(torch.optim.Optimizer):
                 alike[parameter.shape].append(parameter)
             for parameters in alike.values():
                 out, inside, *kernel = parameters[0].shape
-                updates = torch.stack([rows(update) for update in self.momentum(parameters)])  # (P, out, kernel x in)
+                updates = torch.stack(
+                    [rows(update) for update in self.momentum(parameters)]
+                )  # (P, out, kernel x in)
                 size = LIKE_ADAMW * max(updates.shape[1:]) ** 0.5
-                steps = [step.view(out, *kernel, inside).movedim(-1, 1) for step in orthogonal(updates)]
+                steps = [
+                    step.view(out, *kernel, inside).movedim(-1, 1) for step in orthogonal(updates)
+                ]
                 torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(parameters, steps, alpha=-group["lr"] * size)
 
@@ -40,7 +50,10 @@ class Muon(torch.optim.Optimizer):
         for parameter in parameters:
             if not self.state[parameter]:
                 self.state[parameter]["momentum"] = torch.zeros_like(parameter)
-        gradients, momenta = [p.grad for p in parameters], [self.state[p]["momentum"] for p in parameters]
+        gradients, momenta = (
+            [p.grad for p in parameters],
+            [self.state[p]["momentum"] for p in parameters],
+        )
         torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
         return torch._foreach_lerp(gradients, momenta, MOMENTUM)
 
@@ -71,8 +84,9 @@ def orthogonal(matrices: Tensor) -> Tensor:
     return (x.mT if tall else x).to(matrices.dtype)
 
 
-def make_optimizers(model: nn.Module, name: str, learning_rate: float, weight_decay: float,
-                    device: torch.device) -> list[torch.optim.Optimizer]:
+def make_optimizers(
+    model: nn.Module, name: str, learning_rate: float, weight_decay: float, device: torch.device
+) -> list[torch.optim.Optimizer]:
     """AdamW for everything ("adamw"), or Muon for the weights of convolutions and AdamW for the rest ("muon").
 
     Weight decay is for matrices and convolutions only, not for biases and norms.
@@ -80,7 +94,11 @@ def make_optimizers(model: nn.Module, name: str, learning_rate: float, weight_de
     parameters = [p for p in model.parameters() if p.requires_grad]
     convolutions = [p for p in parameters if p.ndim == 4] if name == "muon" else []
     others = [p for p in parameters if p.ndim != 4] if name == "muon" else parameters
-    groups = [{"params": [p for p in others if p.ndim > 1], "weight_decay": weight_decay},
-              {"params": [p for p in others if p.ndim <= 1], "weight_decay": 0.0}]
-    optimizers: list = [torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=device.type != "mps")]
+    groups = [
+        {"params": [p for p in others if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in others if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimizers: list = [
+        torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=device.type != "mps")
+    ]
     return optimizers + ([Muon(convolutions, learning_rate, weight_decay)] if convolutions else [])

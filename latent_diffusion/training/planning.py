@@ -22,7 +22,9 @@ ROWS = 256  # of zeros, for latents
 Stage = AutoencoderStage | ClassifierStage | DiffusionStage
 
 
-def trial_task(stage: Stage, autoencoder: AutoencoderConfig, data: Dataset, device: torch.device) -> Task:
+def trial_task(
+    stage: Stage, autoencoder: AutoencoderConfig, data: Dataset, device: torch.device
+) -> Task:
     """What the stage trains, before anything is trained: stage two gets zeros for the latents of such an autoencoder."""
     if isinstance(stage, AutoencoderStage):
         return autoencoder_task(data, stage, device)
@@ -33,25 +35,36 @@ def trial_task(stage: Stage, autoencoder: AutoencoderConfig, data: Dataset, devi
     return diffusion_task(stage, moments, np.zeros(ROWS, np.int64), data.info.class_names, device)
 
 
-def seconds_per_step(stage: Stage, autoencoder: AutoencoderConfig, data: Dataset, world: World, steps: int = STEPS) -> float:
+def seconds_per_step(
+    stage: Stage, autoencoder: AutoencoderConfig, data: Dataset, world: World, steps: int = STEPS
+) -> float:
     """Median time of a training step, at a learning rate of 0. Without stage one's perceptual term and adversary."""
     task, config = trial_task(stage, autoencoder, data, world.device), stage.training
     for parameter in task.model.parameters():
         if not parameter.any():  # arithmetic with zeros is faster on some devices
             torch.nn.init.normal_(parameter, std=0.02)
-    optimizers = make_optimizers(task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device)
+    optimizers = make_optimizers(
+        task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device
+    )
     set_rate(optimizers, 0.0)
     times = []
     with compiled(task.model, config.compile):
         for step in range(steps):
             start = time.perf_counter()
-            batch, random = task.batch(np.arange(config.batch_size) % task.rows), StepRandom(0, step, 0, world.device)
-            gradient_step(task.model, task.objective, batch, random, optimizers, config, world.device)["loss"].item()
+            batch, random = (
+                task.batch(np.arange(config.batch_size) % task.rows),
+                StepRandom(0, step, 0, world.device),
+            )
+            gradient_step(
+                task.model, task.objective, batch, random, optimizers, config, world.device
+            )["loss"].item()
             times.append(time.perf_counter() - start)
     return float(np.median(times[WARM_UP:]))
 
 
-def flops_per_image(stage: Stage, autoencoder: AutoencoderConfig, data: Dataset, device: torch.device) -> float:
+def flops_per_image(
+    stage: Stage, autoencoder: AutoencoderConfig, data: Dataset, device: torch.device
+) -> float:
     """Of a training step, 2 x MAC, as three forward passes. Without stage one's perceptual term and adversary."""
     task, images = trial_task(stage, autoencoder, data, device), 8
     with FlopCounterMode(display=False) as counter, torch.no_grad():

@@ -40,6 +40,9 @@ class Shuffle:
         chosen = np.empty(len(positions), np.int64)
         for epoch in np.unique(epochs):
             if epoch != self.epoch:
-                self.epoch, self.order = epoch, np.random.default_rng([self.seed, int(epoch)]).permutation(self.rows)
+                self.epoch, self.order = (
+                    epoch,
+                    np.random.default_rng([self.seed, int(epoch)]).permutation(self.rows),
+                )
             chosen[epochs == epoch] = self.order[places[epochs == epoch]]
         return chosen

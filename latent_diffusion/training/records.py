@@ -36,7 +36,9 @@ class Records:
     def picture(self, step: int, path: Path | None) -> None:
         """A preview, if it left a picture; a finished training that is resumed draws its last one again."""
         if self.events and path and step > self.done:
-            self.events.add_image("preview", np.asarray(Image.open(path).convert("RGB")), step, dataformats="HWC")
+            self.events.add_image(
+                "preview", np.asarray(Image.open(path).convert("RGB")), step, dataformats="HWC"
+            )
             self.events.flush()
 
 
@@ -53,6 +55,8 @@ def summary_writer() -> type:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise ValueError(f'--tensorboard needs TensorBoard ({error}): pip install "latent-diffusion[tensorboard]", or leave it '
-                         "out: metrics.jsonl has the same figures") from None
+        raise ValueError(
+            f'--tensorboard needs TensorBoard ({error}): pip install "latent-diffusion[tensorboard]", or leave it '
+            "out: metrics.jsonl has the same figures"
+        ) from None
     return SummaryWriter

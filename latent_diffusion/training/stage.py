@@ -19,7 +19,9 @@ from latent_diffusion.training.checkpoint import read_progress
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.records import EVENTS, summary_writer
 
-INITIALISED_ON = 2_000  # images of 64x64, fewer of larger ones, for what is fitted to the data before training
+INITIALISED_ON = (
+    2_000  # images of 64x64, fewer of larger ones, for what is fitted to the data before training
+)
 
 
 @dataclass(frozen=True)
@@ -40,33 +42,53 @@ def begin(part: Part, stage: BaseModel, data: Dataset, start: Start, world: Worl
     """Check that this training may begin, and choose its precision; changes nothing on disk. Returns the resolved stage."""
     recorded = part.read_config() if part.config_path.is_file() else None
     if start.resume and part.trained and not part.checkpoint_path.is_file():
-        raise ValueError(f"{part.checkpoint_path} is missing, so the {part.caption} cannot be resumed: --overwrite trains anew, and --init "
-                         "starts a new --run from its weights")
+        raise ValueError(
+            f"{part.checkpoint_path} is missing, so the {part.caption} cannot be resumed: --overwrite trains anew, and --init "
+            "starts a new --run from its weights"
+        )
     precision = stage.training.precision
     if start.resume and recorded:
         before = type(stage).model_validate(recorded[part.name])
         if before.model != stage.model:
-            raise ValueError(f"--resume cannot change the shape of the {part.caption}: leave out --set {part.settings}.model…")
+            raise ValueError(
+                f"--resume cannot change the shape of the {part.caption}: leave out --set {part.settings}.model…"
+            )
         if recorded["data"]["checksum"] != data.info.checksum:
-            raise ValueError(f"{data.folder} has changed since this training began, so it cannot be resumed: --overwrite "
-                             "trains anew, and --init starts a new --run from its weights")
+            raise ValueError(
+                f"{data.folder} has changed since this training began, so it cannot be resumed: --overwrite "
+                "trains anew, and --init starts a new --run from its weights"
+            )
         if part.checkpoint_path.is_file():
             done, lengths = read_progress(part.checkpoint_path)
             if done > stage.training.steps:
-                raise ValueError(f"{part.folder} has done {done} steps already, more than steps = {stage.training.steps}")
+                raise ValueError(
+                    f"{part.folder} has done {done} steps already, more than steps = {stage.training.steps}"
+                )
             if lengths != stage.training.average_lengths:
-                raise ValueError(f"--resume cannot change which averages of the weights the {part.caption} keeps: leave average_length "
-                                 "as it was, and snapshots 0 or not 0 as it was")
+                raise ValueError(
+                    f"--resume cannot change which averages of the weights the {part.caption} keeps: leave average_length "
+                    "as it was, and snapshots 0 or not 0 as it was"
+                )
         precision = before.training.precision if precision == "auto" else precision
         for change in changes(before.model_dump(), stage.model_dump()) if world.first else []:
             say(f"{part.caption}: from here on {change}")
-    elif not start.resume and not start.overwrite and (part.trained or part.checkpoint_path.is_file()):
-        raise ValueError(f"{part.folder} already holds a{'' if part.trained else ' partly'} trained {part.caption}: "
-                         "--resume continues it, --overwrite trains anew, another --run keeps both")
+    elif (
+        not start.resume
+        and not start.overwrite
+        and (part.trained or part.checkpoint_path.is_file())
+    ):
+        raise ValueError(
+            f"{part.folder} already holds a{'' if part.trained else ' partly'} trained {part.caption}: "
+            "--resume continues it, --overwrite trains anew, another --run keeps both"
+        )
     if stage.training.batch_size % world.size:
-        raise ValueError(f"batch_size = {stage.training.batch_size} does not divide into {world.size} processes")
+        raise ValueError(
+            f"batch_size = {stage.training.batch_size} does not divide into {world.size} processes"
+        )
     precision = world.agree(choose_precision(precision, world.device))
-    return stage.model_copy(update={"training": stage.training.model_copy(update={"precision": precision})})
+    return stage.model_copy(
+        update={"training": stage.training.model_copy(update={"precision": precision})}
+    )
 
 
 def changes(old: dict, new: dict, path: str = "") -> list[str]:
@@ -80,7 +102,9 @@ def changes(old: dict, new: dict, path: str = "") -> list[str]:
     return found
 
 
-def commit(run: Run, part: Part, stage: BaseModel, data: Dataset, start: Start, world: World, **more: dict) -> None:
+def commit(
+    run: Run, part: Part, stage: BaseModel, data: Dataset, start: Start, world: World, **more: dict
+) -> None:
     """Record what is about to be trained, once nothing can refuse it any more; what was trained before goes only now.
 
     `more` are further tables for the part's config.toml.
@@ -93,11 +117,15 @@ def commit(run: Run, part: Part, stage: BaseModel, data: Dataset, start: Start, 
             for path in part.averages.glob("*.safetensors"):
                 path.unlink()
             shutil.rmtree(part.folder / EVENTS, ignore_errors=True)
-        part.write_config({part.name: stage.model_dump(mode="json"), **more, "data": facts.model_dump()})
+        part.write_config(
+            {part.name: stage.model_dump(mode="json"), **more, "data": facts.model_dump()}
+        )
     world.barrier()
 
 
-def initialise_from(source: Path, part: Part, model: nn.Module, class_names: list[str], world: World) -> None:
+def initialise_from(
+    source: Path, part: Part, model: nn.Module, class_names: list[str], world: World
+) -> None:
     """Copy the weights of another run's part wherever names and shapes agree; classes are matched by name."""
     other = getattr(Run.open(source), part.name).require()
     tensors, _ = load_tensors(other.model_path)
@@ -110,13 +138,17 @@ def initialise_from(source: Path, part: Part, model: nn.Module, class_names: lis
             current[key] = value
             taken += 1
     if not taken:
-        raise ValueError(f"nothing in {other.model_path} fits this {part.caption}: use the config that it was trained with")
+        raise ValueError(
+            f"nothing in {other.model_path} fits this {part.caption}: use the config that it was trained with"
+        )
     model.load_state_dict(current)
     if world.first:
         say(f"{part.caption}: {taken} of {len(current)} tensors taken from {source}")
 
 
-def match_classes(current: Tensor, other: Tensor, names: list[str], other_names: list[str]) -> Tensor:
+def match_classes(
+    current: Tensor, other: Tensor, names: list[str], other_names: list[str]
+) -> Tensor:
     """An embedding (K + 1, E) with the other's rows for classes of the same name and for the null label."""
     if current.shape[1:] != other.shape[1:]:
         return current

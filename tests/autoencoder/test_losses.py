@@ -12,7 +12,9 @@ def grain(seed: int, strength: float = 0.2) -> torch.Tensor:
 
 def test_edge_strength_of_a_ramp_is_its_slope():
     ramp = torch.linspace(0, 6.3, 64).expand(1, 3, 64, 64)  # 0.1 a pixel, to the right
-    assert torch.allclose(edge_strength(ramp), torch.full((1, 3, 15, 15), (0.01 + FLAT) ** 0.5), atol=1e-4)
+    assert torch.allclose(
+        edge_strength(ramp), torch.full((1, 3, 15, 15), (0.01 + FLAT) ** 0.5), atol=1e-4
+    )
 
 
 def test_other_grain_is_nearer_than_none():
@@ -27,7 +29,12 @@ def test_other_grain_is_nearer_than_none():
 
 
 def test_the_term_is_in_the_loss_with_its_weight():
-    model = Autoencoder(AutoencoderConfig(encoder_widths=(16,), decoder_widths=(16,), encoder_blocks=0, decoder_blocks=0), 64)
+    model = Autoencoder(
+        AutoencoderConfig(
+            encoder_widths=(16,), decoder_widths=(16,), encoder_blocks=0, decoder_blocks=0
+        ),
+        64,
+    )
     images, found = grain(0).clamp(-1, 1), []
     for weight in (0.0, 0.5):
         loss = AutoencoderLoss(AutoencoderLossConfig(edge_weight=weight, latent_noise=0))

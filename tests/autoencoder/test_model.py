@@ -4,7 +4,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from autoencoder import Autoencoder, AutoencoderConfig, AutoencoderLoss, AutoencoderLossConfig, Posterior
+from autoencoder import (
+    Autoencoder,
+    AutoencoderConfig,
+    AutoencoderLoss,
+    AutoencoderLossConfig,
+    Posterior,
+)
 
 TINY = dict(encoder_widths=(16,), decoder_widths=(16,), encoder_blocks=1, decoder_blocks=1)
 
@@ -35,13 +41,17 @@ def test_principal_components_beat_every_other_linear_map():
     images = torch.nn.functional.avg_pool2d(images, 3, 1, 1)
     model = Autoencoder(AutoencoderConfig(latent_channels=8, **TINY), 32)
     model.initialise(images)
-    patches = torch.nn.functional.pixel_unshuffle(images, 4).permute(0, 2, 3, 1).reshape(-1, 48).double()
+    patches = (
+        torch.nn.functional.pixel_unshuffle(images, 4).permute(0, 2, 3, 1).reshape(-1, 48).double()
+    )
     left_out = torch.linalg.eigvalsh(torch.cov(patches.T))[:40].sum().item() / 48
     assert error(model, images) == pytest.approx(left_out, rel=1e-3)
 
 
 def test_all_components_lose_nothing():
-    images = smooth_images(8, 16) + 0.05 * torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(2))
+    images = smooth_images(8, 16) + 0.05 * torch.randn(
+        8, 3, 16, 16, generator=torch.Generator().manual_seed(2)
+    )
     model = Autoencoder(AutoencoderConfig(latent_channels=48, **TINY), 16)
     model.initialise(images)
     assert error(model, images) < 1e-8
@@ -76,8 +86,10 @@ def test_shift_and_scale_travel_with_the_weights():
 def test_kl_against_torch_distributions():
     moments = torch.randn(3, 4, 2, 2, generator=torch.Generator().manual_seed(4))
     mean, log_variance = moments.chunk(2, dim=1)
-    wanted = torch.distributions.kl_divergence(torch.distributions.Normal(mean, (0.5 * log_variance).exp()),
-                                               torch.distributions.Normal(0.0, 1.0)).sum(dim=(1, 2, 3))
+    wanted = torch.distributions.kl_divergence(
+        torch.distributions.Normal(mean, (0.5 * log_variance).exp()),
+        torch.distributions.Normal(0.0, 1.0),
+    ).sum(dim=(1, 2, 3))
     assert torch.allclose(Posterior(moments).kl(), wanted, atol=1e-5)
 
 
@@ -89,19 +101,29 @@ def test_a_decoder_trained_with_noise_tolerates_noise():
         torch.manual_seed(0)
         model = Autoencoder(AutoencoderConfig(latent_channels=16, **TINY), 16)
         model.initialise(images)
-        loss, optimizer = AutoencoderLoss(AutoencoderLossConfig(latent_noise=level)), torch.optim.Adam(model.parameters(), 3e-3)
+        loss, optimizer = (
+            AutoencoderLoss(AutoencoderLossConfig(latent_noise=level)),
+            torch.optim.Adam(model.parameters(), 3e-3),
+        )
         for _ in range(100):
             value, _ = loss(model, images, torch.randn_like, torch.rand_like)
             optimizer.zero_grad(), value.backward(), optimizer.step()
         latents = model.encode(images).mean.detach()
-        noisy = latents + 0.5 * latents.std(dim=(0, 2, 3), keepdim=True) * torch.randn(latents.shape)
+        noisy = latents + 0.5 * latents.std(dim=(0, 2, 3), keepdim=True) * torch.randn(
+            latents.shape
+        )
         errors[level] = (model.decode(noisy) - images).square().mean().item()
     assert errors[1.0] < 0.8 * errors[0.0]
 
 
-@pytest.mark.parametrize("wrong, hint", [(dict(factor=4, encoder_widths=(16, 16, 16, 16)), "halves 3 times"),
-                                         (dict(factor=2, latent_channels=13), "nothing would be compressed"),
-                                         (dict(encoder_widths=(20,)), "multiple of 16")])
+@pytest.mark.parametrize(
+    "wrong, hint",
+    [
+        (dict(factor=4, encoder_widths=(16, 16, 16, 16)), "halves 3 times"),
+        (dict(factor=2, latent_channels=13), "nothing would be compressed"),
+        (dict(encoder_widths=(20,)), "multiple of 16"),
+    ],
+)
 def test_impossible_shapes_are_refused(wrong, hint):
     with pytest.raises(ValidationError, match=hint):
         AutoencoderConfig(**{**TINY, **wrong})

@@ -40,7 +40,11 @@ def test_backbone_weights_land_where_lpips_expects_them(tmp_path, monkeypatch):
     source = vgg16(weights=None)
     path = Path(tmp_path / "vgg16-random.pth")
     torch.save(source.state_dict(), path)
-    monkeypatch.setitem(perceptual.LPIPS_BACKBONES, "vgg", f"vgg16-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth")
+    monkeypatch.setitem(
+        perceptual.LPIPS_BACKBONES,
+        "vgg",
+        f"vgg16-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth",
+    )
     distance = lpips_distance(backbone=path)
     images = torch.rand(1, 3, 32, 32)
     with torch.no_grad():

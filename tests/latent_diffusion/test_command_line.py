@@ -15,12 +15,23 @@ def test_from_cartoons_to_scores(tmp_path, ldm):
     data, run = tmp_path / "data", tmp_path / "run"
     status, output, errors = ldm("prepare", "cartoons:330", data, "--size", "32")
     assert status == 0 and "330 images of 32x32" in output, errors
-    settings = ["autoencoder.model.encoder_widths=[16]", "autoencoder.model.decoder_widths=[16]", "autoencoder.training.steps=10",
-                "classifier.model.widths=[16,32]", "classifier.training.steps=10", "diffusion.model.widths=[16,32]",
-                "diffusion.model.attention_levels=[1]", "diffusion.training.steps=10", "sampling.steps=3", "sampling.compute_batch=16"]
+    settings = [
+        "autoencoder.model.encoder_widths=[16]",
+        "autoencoder.model.decoder_widths=[16]",
+        "autoencoder.training.steps=10",
+        "classifier.model.widths=[16,32]",
+        "classifier.training.steps=10",
+        "diffusion.model.widths=[16,32]",
+        "diffusion.model.attention_levels=[1]",
+        "diffusion.training.steps=10",
+        "sampling.steps=3",
+        "sampling.compute_batch=16",
+    ]
     changed = [part for setting in settings for part in ("--set", setting)]
     for command in ("train-autoencoder", "train-classifier", "train-diffusion"):
-        status, _, errors = ldm(command, "cartoons_cpu", "--data", data, "--run", run, *changed, "--device", "cpu")
+        status, _, errors = ldm(
+            command, "cartoons_cpu", "--data", data, "--run", run, *changed, "--device", "cpu"
+        )
         assert status == 0, errors
     assert ldm("sample", run, run / "samples", "--seeds", "1-22")[0] == 0
     assert ldm("evaluate", run / "samples", "--run", run)[0] == 0
@@ -28,30 +39,57 @@ def test_from_cartoons_to_scores(tmp_path, ldm):
     scores = json.loads((run / "scores.json").read_text())
     assert scores[str(run / "samples")]["scores"]["fid"]["real"] > 0  # cartoons always have a floor
     assert 0 < scores["reconstruction"]["rfid_floor"]
-    for picture in ("autoencoder/pictures/000010.png", "diffusion/pictures/000010.png", "samples/grid.png", "reconstructions.png"):
+    for picture in (
+        "autoencoder/pictures/000010.png",
+        "diffusion/pictures/000010.png",
+        "samples/grid.png",
+        "reconstructions.png",
+    ):
         assert np.asarray(Image.open(run / picture)).std() > 10, picture
     assert {path.name for path in (data / "latents").iterdir() if not path.name.startswith(".")}
 
 
 def test_a_class_name_with_a_comma_stands_in_quotes():
-    assert names_in('"cat, black",dog') == ["cat, black", "dog"] and names_in("cat, dog") == ["cat", "dog"]
+    assert names_in('"cat, black",dog') == ["cat, black", "dog"] and names_in("cat, dog") == [
+        "cat",
+        "dog",
+    ]
 
 
 def test_cartoons_as_synth_cute_files(tmp_path, ldm):
-    status, output, errors = ldm("prepare", "cartoons:132", tmp_path / "data", "--files", tmp_path / "clone", "--size", "32")
+    status, output, errors = ldm(
+        "prepare", "cartoons:132", tmp_path / "data", "--files", tmp_path / "clone", "--size", "32"
+    )
     assert status == 0 and "132 images of 32x32 in 11 classes" in output, errors
-    assert len(list((tmp_path / "clone").glob("??/*.png"))) == len(list((tmp_path / "clone").glob("??/*.json"))) == 132
+    assert (
+        len(list((tmp_path / "clone").glob("??/*.png")))
+        == len(list((tmp_path / "clone").glob("??/*.json")))
+        == 132
+    )
     status, _, errors = ldm("prepare", tmp_path, tmp_path / "other", "--files", tmp_path / "clone2")
     assert status == 2 and "cartoons" in errors
 
 
 @pytest.mark.parametrize("perceptual", ["classifier"])
 def test_a_perceptual_term_from_scratch(shapes, tiny_config, tmp_path, ldm, perceptual):
-    status, _, errors = ldm("train-autoencoder", tiny_config, "--data", shapes, "--run", tmp_path / "run", "--set",
-                            f"autoencoder.perceptual={perceptual}", "--set", "autoencoder.training.steps=10", "--set",
-                            "autoencoder.perceptual_classifier.training.steps=10")
+    status, _, errors = ldm(
+        "train-autoencoder",
+        tiny_config,
+        "--data",
+        shapes,
+        "--run",
+        tmp_path / "run",
+        "--set",
+        f"autoencoder.perceptual={perceptual}",
+        "--set",
+        "autoencoder.training.steps=10",
+        "--set",
+        "autoencoder.perceptual_classifier.training.steps=10",
+    )
     assert status == 0, errors
-    record = json.loads((tmp_path / "run" / "autoencoder" / "metrics.jsonl").read_text().splitlines()[-1])
+    record = json.loads(
+        (tmp_path / "run" / "autoencoder" / "metrics.jsonl").read_text().splitlines()[-1]
+    )
     assert record["perceptual"] > 0
     assert (tmp_path / "run" / "perceptual" / "model.safetensors").is_file()
     assert not (tmp_path / "run" / "classifier").exists()  # never the judge
@@ -59,7 +97,16 @@ def test_a_perceptual_term_from_scratch(shapes, tiny_config, tmp_path, ldm, perc
 
 def test_lpips_offline_is_one_line(shapes, tiny_config, tmp_path, ldm, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
-    status, _, errors = ldm("train-autoencoder", tiny_config, "--data", shapes, "--run", tmp_path / "run", "--set", "autoencoder.perceptual=lpips")
+    status, _, errors = ldm(
+        "train-autoencoder",
+        tiny_config,
+        "--data",
+        shapes,
+        "--run",
+        tmp_path / "run",
+        "--set",
+        "autoencoder.perceptual=lpips",
+    )
     assert status == 2 and "lpips_backbone" in errors and errors.count("\n") == 1
 
 
@@ -67,8 +114,19 @@ def test_lpips_offline_is_one_line(shapes, tiny_config, tmp_path, ldm, monkeypat
 def test_sizes_from_end_to_end(size, tmp_path, ldm, tiny_config):
     data, run = tmp_path / "data", tmp_path / "run"
     assert ldm("prepare", "cartoons:110", data, "--size", size)[0] == 0
-    short = [part for stage in ("autoencoder", "classifier", "diffusion") for part in ("--set", f"{stage}.training.steps=2")]
-    short += ["--set", "autoencoder.training.batch_size=4", "--set", "diffusion.training.batch_size=4", "--set", "sampling.steps=2"]
+    short = [
+        part
+        for stage in ("autoencoder", "classifier", "diffusion")
+        for part in ("--set", f"{stage}.training.steps=2")
+    ]
+    short += [
+        "--set",
+        "autoencoder.training.batch_size=4",
+        "--set",
+        "diffusion.training.batch_size=4",
+        "--set",
+        "sampling.steps=2",
+    ]
     for command in ("train-autoencoder", "train-diffusion"):
         status, _, errors = ldm(command, tiny_config, "--data", data, "--run", run, *short)
         assert status == 0, errors
@@ -78,7 +136,18 @@ def test_sizes_from_end_to_end(size, tmp_path, ldm, tiny_config):
 
 def test_help_has_an_example_and_needs_no_torch():
     code = "import sys; from latent_diffusion import cli; sys.argv = ['ldm', '{}', '--help']\ntry: cli.main()\nfinally: assert 'torch' not in sys.modules"
-    for command in ("prepare", "train-autoencoder", "train-classifier", "train-diffusion", "sample", "evaluate", "reconstruct", "demo"):
-        done = subprocess.run([sys.executable, "-c", code.format(command)], capture_output=True, text=True)
+    for command in (
+        "prepare",
+        "train-autoencoder",
+        "train-classifier",
+        "train-diffusion",
+        "sample",
+        "evaluate",
+        "reconstruct",
+        "demo",
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(command)], capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
         assert "Example: ldm " + command in done.stdout

@@ -24,8 +24,14 @@ def test_a_setting_inside_of_a_table_leaves_the_others_as_declared(tmp_path):
     (tmp_path / "empty.toml").write_text("")
     declared, changed = Config(), load_config(tmp_path / "empty.toml", [], "float32")
     training = changed.autoencoder.perceptual_classifier.training
-    assert training == declared.autoencoder.perceptual_classifier.training.model_copy(update={"precision": "float32"})
-    assert training.steps == 600 and changed.autoencoder.perceptual_classifier.model.widths == (32, 64, 128)
+    assert training == declared.autoencoder.perceptual_classifier.training.model_copy(
+        update={"precision": "float32"}
+    )
+    assert training.steps == 600 and changed.autoencoder.perceptual_classifier.model.widths == (
+        32,
+        64,
+        128,
+    )
 
 
 def test_the_general_configs_are_there():
@@ -34,9 +40,15 @@ def test_the_general_configs_are_there():
 
 def test_a_config_of_ours_is_found_by_name_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert find(Path("cartoons_cpu")) == find(Path("configs/cartoons_cpu.toml")) == configs_folder() / "cartoons_cpu.toml"
+    assert (
+        find(Path("cartoons_cpu"))
+        == find(Path("configs/cartoons_cpu.toml"))
+        == configs_folder() / "cartoons_cpu.toml"
+    )
     (tmp_path / "cartoons_cpu.toml").write_text("")
-    assert find(Path("cartoons_cpu.toml")) == Path("cartoons_cpu.toml")  # one's own file comes first
+    assert find(Path("cartoons_cpu.toml")) == Path(
+        "cartoons_cpu.toml"
+    )  # one's own file comes first
     with pytest.raises(ValueError, match="own_cpu"):
         find(Path("elsewhere/cartoons_cpu.toml"))
 
@@ -51,7 +63,11 @@ def test_a_run_records_the_whole_config(tiny_run, tiny_config):
 
 
 def test_settings_are_read_as_toml_or_text(tiny_config):
-    config = load_config(tiny_config, ["diffusion.model.widths=[16, 32]", "sampling.sampler=heun", "sampling.guidance=2"], "float32")
+    config = load_config(
+        tiny_config,
+        ["diffusion.model.widths=[16, 32]", "sampling.sampler=heun", "sampling.guidance=2"],
+        "float32",
+    )
     assert config.diffusion.model.widths == (16, 32)
     assert (config.sampling.sampler, config.sampling.guidance) == ("heun", 2.0)
     assert config.classifier.training.precision == "float32"
@@ -63,6 +79,11 @@ def test_settings_without_a_file_are_the_defaults():
 
 @pytest.mark.parametrize("part", ["autoencoder", "classifier", "autoencoder.perceptual_classifier"])
 def test_snapshots_are_refused_where_nothing_reads_them(part, tiny_config):
-    with pytest.raises(ValueError, match=f"{part}.training.snapshots: only diffusion.training takes snapshots"):
+    with pytest.raises(
+        ValueError, match=f"{part}.training.snapshots: only diffusion.training takes snapshots"
+    ):
         load_config(tiny_config, [f"{part}.training.snapshots=8"])
-    assert load_config(tiny_config, ["diffusion.training.snapshots=8"]).diffusion.training.snapshots == 8
+    assert (
+        load_config(tiny_config, ["diffusion.training.snapshots=8"]).diffusion.training.snapshots
+        == 8
+    )

@@ -17,7 +17,10 @@ def test_settings_are_those_it_began_with(tmp_path):
     config = begun_config(run, settings)
     assert (config.diffusion.training.steps, config.sampling.guidance) == (7, 3)
     assert begun_config(run, []) == begun_config(run, settings) == config
-    with pytest.raises(ValueError, match="began with --set diffusion.training.steps=7 --set sampling.guidance=3.*--run"):
+    with pytest.raises(
+        ValueError,
+        match="began with --set diffusion.training.steps=7 --set sampling.guidance=3.*--run",
+    ):
         begun_config(run, ["sampling.guidance=2"])
 
 

@@ -26,7 +26,9 @@ def test_unknown_devices_are_refused():
         choose_device("tpu")
 
 
-@pytest.mark.parametrize("capability, precision", [((9, 0), "bfloat16"), ((8, 0), "bfloat16"), ((7, 5), "float32")])
+@pytest.mark.parametrize(
+    "capability, precision", [((9, 0), "bfloat16"), ((8, 0), "bfloat16"), ((7, 5), "float32")]
+)
 def test_a_gpu_takes_bfloat16_where_it_has_it(monkeypatch, capability, precision):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert choose_precision("auto", torch.device("cuda")) == precision

@@ -21,21 +21,39 @@ def refused(ldm):
     return call
 
 
-@pytest.mark.parametrize("setting, hints", [
-    ("autoencoder.training.stepz=5", ["autoencoder.training.stepz", "did you mean steps"]),
-    ("autoencoder.training.steps=many", ["autoencoder.training.steps", "'many'", "integer"]),
-    ("autoencoder.training.steps=0", ["autoencoder.training.steps", "greater"]),
-    ("diffusion.model.attention_levels=[7]", ["level 7"]),
-    ("diffusoin.training.steps=5", ["did you mean diffusion"]),
-    ("autoencoder.perceptual=vgg", ["'none'", "'lpips'"]),
-    ("autoencoder.adversary.model.widths=[0,16,16]", ["autoencoder.adversary.model.widths", "greater"]),
-    ("autoencoder.adversary.weight=inf", ["autoencoder.adversary.weight", "finite"]),
-    ("autoencoder.adversary.training.snapshots=2", ["autoencoder.adversary", "leave them out"]),
-    ("autoencoder.adversary.training.compile=default", ["autoencoder.adversary", "leave them out"]),
-    ("steps", ["a.b=value"]),
-])
+@pytest.mark.parametrize(
+    "setting, hints",
+    [
+        ("autoencoder.training.stepz=5", ["autoencoder.training.stepz", "did you mean steps"]),
+        ("autoencoder.training.steps=many", ["autoencoder.training.steps", "'many'", "integer"]),
+        ("autoencoder.training.steps=0", ["autoencoder.training.steps", "greater"]),
+        ("diffusion.model.attention_levels=[7]", ["level 7"]),
+        ("diffusoin.training.steps=5", ["did you mean diffusion"]),
+        ("autoencoder.perceptual=vgg", ["'none'", "'lpips'"]),
+        (
+            "autoencoder.adversary.model.widths=[0,16,16]",
+            ["autoencoder.adversary.model.widths", "greater"],
+        ),
+        ("autoencoder.adversary.weight=inf", ["autoencoder.adversary.weight", "finite"]),
+        ("autoencoder.adversary.training.snapshots=2", ["autoencoder.adversary", "leave them out"]),
+        (
+            "autoencoder.adversary.training.compile=default",
+            ["autoencoder.adversary", "leave them out"],
+        ),
+        ("steps", ["a.b=value"]),
+    ],
+)
 def test_settings(refused, shapes, tiny_config, tmp_path, setting, hints):
-    message = refused("train-autoencoder", tiny_config, "--data", shapes, "--run", tmp_path / "run", "--set", setting)
+    message = refused(
+        "train-autoencoder",
+        tiny_config,
+        "--data",
+        shapes,
+        "--run",
+        tmp_path / "run",
+        "--set",
+        setting,
+    )
     assert all(hint in message for hint in hints), message
     assert not (tmp_path / "run").exists()
 
@@ -49,19 +67,27 @@ def test_unknown_key_in_a_file(refused, shapes, tmp_path):
 
 def test_config_that_is_no_toml_or_not_there(refused, shapes, tmp_path):
     (tmp_path / "broken.toml").write_text("steps = = 3")
-    assert "not valid TOML" in refused("train-autoencoder", tmp_path / "broken.toml", "--data", shapes, "--run", tmp_path / "run")
-    assert "cartoons_cpu" in refused("train-autoencoder", "nothing.toml", "--data", shapes, "--run", tmp_path / "run")
+    assert "not valid TOML" in refused(
+        "train-autoencoder", tmp_path / "broken.toml", "--data", shapes, "--run", tmp_path / "run"
+    )
+    assert "cartoons_cpu" in refused(
+        "train-autoencoder", "nothing.toml", "--data", shapes, "--run", tmp_path / "run"
+    )
 
 
 def test_missing_data_and_runs(refused, shapes, tiny_run, tmp_path):
-    assert "ldm prepare" in refused("train-autoencoder", "--data", tmp_path / "none", "--run", tmp_path / "run")
+    assert "ldm prepare" in refused(
+        "train-autoencoder", "--data", tmp_path / "none", "--run", tmp_path / "run"
+    )
     assert "no run at" in refused("sample", tmp_path / "none", tmp_path / "out")
     assert "there are no images at" in refused("evaluate", tmp_path / "none", "--run", tiny_run)
     assert "is not a run" in refused("sample", shapes, tmp_path / "out")
 
 
 def test_stages_in_the_wrong_order(refused, shapes, tiny_config, tiny_run, tmp_path):
-    assert "train-autoencoder" in refused("train-diffusion", tiny_config, "--data", shapes, "--run", tmp_path / "run")
+    assert "train-autoencoder" in refused(
+        "train-diffusion", tiny_config, "--data", shapes, "--run", tmp_path / "run"
+    )
     run = shutil.copytree(tiny_run, tmp_path / "copy")
     (run / "diffusion" / "model.safetensors").unlink()
     assert "train-diffusion" in refused("sample", run, tmp_path / "out")
@@ -71,12 +97,30 @@ def test_other_data_than_the_run_was_made_from(refused, tiny_config, tiny_run, s
     for name in ("disk", "ring"):
         (tmp_path / "source" / name).mkdir(parents=True)
         for number in range(12):
-            Image.new("RGB", (16, 16), (number * 20, 0, 0)).save(tmp_path / "source" / name / f"{number}.png")
+            Image.new("RGB", (16, 16), (number * 20, 0, 0)).save(
+                tmp_path / "source" / name / f"{number}.png"
+            )
     prepare(str(tmp_path / "source"), tmp_path / "classes", size=16)
     prepare(str(tmp_path / "source"), tmp_path / "size", size=24)
-    message = refused("train-classifier", tiny_config, "--data", tmp_path / "classes", "--run", tiny_run, "--overwrite")
+    message = refused(
+        "train-classifier",
+        tiny_config,
+        "--data",
+        tmp_path / "classes",
+        "--run",
+        tiny_run,
+        "--overwrite",
+    )
     assert "other data" in message and "ring" in message
-    message = refused("train-diffusion", tiny_config, "--data", tmp_path / "size", "--run", tiny_run, "--overwrite")
+    message = refused(
+        "train-diffusion",
+        tiny_config,
+        "--data",
+        tmp_path / "size",
+        "--run",
+        tiny_run,
+        "--overwrite",
+    )
     assert "16x16" in message and "24x24" in message
     assert Run(tiny_run).diffusion.trained and Run(tiny_run).classifier.trained
 
@@ -84,9 +128,23 @@ def test_other_data_than_the_run_was_made_from(refused, tiny_config, tiny_run, s
 def test_a_denoiser_of_another_autoencoder(refused, ldm, shapes, tiny_config, tiny_run, tmp_path):
     run = shutil.copytree(tiny_run, tmp_path / "copy")
     fewer = ["--set", "autoencoder.training.steps=5", "--device", "cpu"]
-    assert ldm("train-autoencoder", tiny_config, "--data", shapes, "--run", run, "--overwrite", *fewer)[0] == 0
+    assert (
+        ldm(
+            "train-autoencoder", tiny_config, "--data", shapes, "--run", run, "--overwrite", *fewer
+        )[0]
+        == 0
+    )
     assert "retrained" in refused("sample", run, tmp_path / "out")
-    status, output, errors = ldm("train-diffusion", tiny_config, "--data", shapes, "--run", run, "--set", "diffusion.training.steps=5")
+    status, output, errors = ldm(
+        "train-diffusion",
+        tiny_config,
+        "--data",
+        shapes,
+        "--run",
+        run,
+        "--set",
+        "diffusion.training.steps=5",
+    )
     assert status == 0 and "retrained" in output, errors
     assert ldm("sample", run, tmp_path / "out", "--seeds", "1")[0] == 0
 
@@ -99,7 +157,9 @@ def test_a_trained_part_is_not_overwritten_unasked(refused, shapes, tiny_config,
 
 
 def test_sampling_arguments(refused, tiny_run, tmp_path):
-    assert "its classes are cross, disk, square" in refused("sample", tiny_run, tmp_path / "o", "--classes", "disk,cow")
+    assert "its classes are cross, disk, square" in refused(
+        "sample", tiny_run, tmp_path / "o", "--classes", "disk,cow"
+    )
     for seeds in ("0-", "5-1", "a", "", "-3", "1,,2"):
         assert "1-100" in refused("sample", tiny_run, tmp_path / "o", "--seeds", seeds)
     assert "dpmpp_2m" in refused("sample", tiny_run, tmp_path / "o", "--sampler", "euler")
@@ -109,7 +169,9 @@ def test_sampling_arguments(refused, tiny_run, tmp_path):
     assert "thesis.txt" in refused("sample", tiny_run, tmp_path / "mine")
     assert "must end in" in refused("process", tiny_run, tmp_path / "process")
     assert "must end in" in refused("process", tiny_run, tmp_path / "process.gif", "--plain")
-    assert "must end in" in refused("audit", tmp_path, "--run", tiny_run, "--data", tmp_path, "--out", tmp_path / "pairs.txt")
+    assert "must end in" in refused(
+        "audit", tmp_path, "--run", tiny_run, "--data", tmp_path, "--out", tmp_path / "pairs.txt"
+    )
     assert "no snapshots" in refused("sample", tiny_run, tmp_path / "o", "--average", "0")
 
 
@@ -141,7 +203,9 @@ def test_debug_shows_where(monkeypatch, tmp_path):
 
     from latent_diffusion import cli
 
-    monkeypatch.setattr(sys, "argv", ["ldm", "sample", str(tmp_path / "none"), str(tmp_path / "o"), "--debug"])
+    monkeypatch.setattr(
+        sys, "argv", ["ldm", "sample", str(tmp_path / "none"), str(tmp_path / "o"), "--debug"]
+    )
     with pytest.raises(ValueError, match="no run at"):
         cli.main()
 
@@ -152,7 +216,14 @@ def test_a_refused_start_loses_nothing(refused, shapes, tiny_config, tiny_run, t
     before = (Run(run).diffusion.checksum(), Run(run).autoencoder.checksum())
     again = [tiny_config, "--data", shapes, "--run", run, "--overwrite"]
     refused("train-diffusion", *again, "--init", tmp_path / "typo")
-    refused("train-autoencoder", *again, "--set", "autoencoder.perceptual=lpips", "--set", "autoencoder.lpips_backbone=none.pth")
+    refused(
+        "train-autoencoder",
+        *again,
+        "--set",
+        "autoencoder.perceptual=lpips",
+        "--set",
+        "autoencoder.lpips_backbone=none.pth",
+    )
     assert (Run(run).diffusion.checksum(), Run(run).autoencoder.checksum()) == before
     assert Run(run).diffusion.checkpoint_path.is_file()
 
@@ -163,13 +234,26 @@ def test_resume_on_changed_data(refused, shapes, tiny_run, tmp_path):
     for name in ("cross", "disk", "square"):
         (source / name).mkdir(parents=True)
         for number in range(12):
-            Image.new("RGB", (16, 16), (number * 20, 0, len(name) * 30)).save(source / name / f"{number}.png")
+            Image.new("RGB", (16, 16), (number * 20, 0, len(name) * 30)).save(
+                source / name / f"{number}.png"
+            )
     prepare(str(source), data, size=16)
     assert "has changed" in refused("train-diffusion", "--data", data, "--run", run, "--resume")
-    assert "other data" not in refused("sample", run, tmp_path / "o", "--seeds", "x")  # the run is as it was
+    assert "other data" not in refused(
+        "sample", run, tmp_path / "o", "--seeds", "x"
+    )  # the run is as it was
 
 
 def test_resume_to_fewer_steps_than_were_done(refused, shapes, tiny_run, tmp_path):
     run = shutil.copytree(tiny_run, tmp_path / "run")
-    message = refused("train-diffusion", "--data", shapes, "--run", run, "--resume", "--set", "diffusion.training.steps=10")
+    message = refused(
+        "train-diffusion",
+        "--data",
+        shapes,
+        "--run",
+        run,
+        "--resume",
+        "--set",
+        "diffusion.training.steps=10",
+    )
     assert "has done 500 steps" in message

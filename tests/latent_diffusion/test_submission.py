@@ -26,7 +26,11 @@ points = 100
 files = "fixed-{seed:03d}.png"
 favourites = 3
 """
-ZIPPED = MINE.replace("favourites = 3", "zip = true\nprocess = true").replace("fixed-{seed:03d}", "{seed:05d}").replace('"mine"', '"zipped"')
+ZIPPED = (
+    MINE.replace("favourites = 3", "zip = true\nprocess = true")
+    .replace("fixed-{seed:03d}", "{seed:05d}")
+    .replace('"mine"', '"zipped"')
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +47,26 @@ def built(rubrics, tiny_run, tmp_path_factory):
     from latent_diffusion.submission import submit
 
     out = tmp_path_factory.mktemp("handin")
-    return {name: submit(Run(tiny_run), out / name, Rubric.load(rubrics / f"{name}.toml"), None, "cpu", lambda _: None)
-            for name in ("mine", "zipped")}
+    return {
+        name: submit(
+            Run(tiny_run),
+            out / name,
+            Rubric.load(rubrics / f"{name}.toml"),
+            None,
+            "cpu",
+            lambda _: None,
+        )
+        for name in ("mine", "zipped")
+    }
 
 
 def test_a_folder_with_favourites(built, rubrics):
     names = sorted(path.name for path in built["mine"].path.iterdir())
     assert names[3:] == [f"fixed-{seed:03d}.png" for seed in range(1, 21)]
-    assert names[:3] == sorted(f"favorite-{seed}.png" for seed in built["mine"].favourites) and min(built["mine"].favourites) > 20
+    assert (
+        names[:3] == sorted(f"favorite-{seed}.png" for seed in built["mine"].favourites)
+        and min(built["mine"].favourites) > 20
+    )
     assert check(built["mine"].path, Rubric.load(rubrics / "mine.toml")) == []
     assert [path.name for path in built["mine"].beside] == ["mine-contact.png"]
 
@@ -65,30 +81,55 @@ def test_a_flat_zip_with_the_process_beside_it(built, rubrics):
 def test_the_files_are_those_that_sample_draws(built, tiny_run, ldm, tmp_path):
     assert ldm("sample", tiny_run, tmp_path / "s", "--seeds", "1-20", "--device", "cpu")[0] == 0
     for seed in (1, 20):
-        assert (tmp_path / "s" / f"{seed:05d}.png").read_bytes() == (built["mine"].path / f"fixed-{seed:03d}.png").read_bytes()
+        assert (tmp_path / "s" / f"{seed:05d}.png").read_bytes() == (
+            built["mine"].path / f"fixed-{seed:03d}.png"
+        ).read_bytes()
 
 
 def save(path: Path, mode="RGB", size=(16, 16), form="PNG") -> None:
-    Image.fromarray(np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)).convert(mode).save(path, form)
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)).convert(
+        mode
+    ).save(path, form)
 
 
 FAULTS = {
-    "missing zero padding": (lambda d: (d / "fixed-007.png").rename(d / "fixed-7.png"), "must be called fixed-007.png"),
-    "one image too few": (lambda d: (d / "fixed-020.png").unlink(), "1 of 20 files are missing: fixed-020.png"),
+    "missing zero padding": (
+        lambda d: (d / "fixed-007.png").rename(d / "fixed-7.png"),
+        "must be called fixed-007.png",
+    ),
+    "one image too few": (
+        lambda d: (d / "fixed-020.png").unlink(),
+        "1 of 20 files are missing: fixed-020.png",
+    ),
     "transparent": (lambda d: save(d / "fixed-003.png", "RGBA"), "mode RGBA"),
     "grey": (lambda d: save(d / "fixed-003.png", "L"), "mode L"),
     "palette": (lambda d: save(d / "fixed-003.png", "P"), "mode P"),
     "wrong size": (lambda d: save(d / "fixed-003.png", size=(32, 32)), "32x32, not 16x16"),
     "a sub-folder": (lambda d: (d / "more").mkdir() or save(d / "more" / "a.png"), "sub-folder"),
     ".DS_Store": (lambda d: (d / ".DS_Store").write_bytes(b"x"), "hidden file"),
-    "a duplicate": (lambda d: shutil.copy(d / "fixed-001.png", d / "fixed-002.png"), "the same picture as fixed-001.png"),
+    "a duplicate": (
+        lambda d: shutil.copy(d / "fixed-001.png", d / "fixed-002.png"),
+        "the same picture as fixed-001.png",
+    ),
     "a JPEG called .png": (lambda d: save(d / "fixed-003.png", form="JPEG"), "a JPEG file"),
-    "truncated": (lambda d: (d / "fixed-003.png").write_bytes((d / "fixed-004.png").read_bytes()[:90]), "damaged"),
+    "truncated": (
+        lambda d: (d / "fixed-003.png").write_bytes((d / "fixed-004.png").read_bytes()[:90]),
+        "damaged",
+    ),
     "an empty file": (lambda d: (d / "fixed-003.png").write_bytes(b""), "not a picture"),
     "a stray file": (lambda d: (d / "notes.txt").write_text("x"), "does not belong"),
-    "a favourite too few": (lambda d: next(d.glob("favorite-*")).unlink(), "2 favourites instead of 3"),
-    "a padded favourite": (lambda d: (f := next(d.glob("favorite-*"))).rename(d / f.name.replace("-", "-0")), "without leading zeros"),
-    "upper case": (lambda d: (d / "fixed-007.png").rename(d / "Fixed-007.PNG"), "must be called fixed-007.png"),
+    "a favourite too few": (
+        lambda d: next(d.glob("favorite-*")).unlink(),
+        "2 favourites instead of 3",
+    ),
+    "a padded favourite": (
+        lambda d: (f := next(d.glob("favorite-*"))).rename(d / f.name.replace("-", "-0")),
+        "without leading zeros",
+    ),
+    "upper case": (
+        lambda d: (d / "fixed-007.png").rename(d / "Fixed-007.PNG"),
+        "must be called fixed-007.png",
+    ),
     "one image too many": (lambda d: save(d / "fixed-021.png"), "fixed-021.png: does not belong"),
 }
 
@@ -105,25 +146,53 @@ def test_faults_of_a_zip(built, rubrics, tmp_path):
     rules = Rubric.load(rubrics / "zipped.toml")
     picture = io.BytesIO()
     save(picture)
-    with zipfile.ZipFile(built["zipped"].path) as archive, zipfile.ZipFile(tmp_path / "bad.zip", "w") as bad:
+    with (
+        zipfile.ZipFile(built["zipped"].path) as archive,
+        zipfile.ZipFile(tmp_path / "bad.zip", "w") as bad,
+    ):
         for name in archive.namelist()[:-1]:
             bad.writestr(f"folder/{name}" if name == "00003.png" else name, archive.read(name))
         bad.writestr("__MACOSX/._00001.png", b"x")
     found = check(tmp_path / "bad.zip", rules)
-    assert any("sub-folder" in line for line in found) and any("hidden" in line for line in found) and any("2 of 20" in line for line in found)
+    assert (
+        any("sub-folder" in line for line in found)
+        and any("hidden" in line for line in found)
+        and any("2 of 20" in line for line in found)
+    )
     assert "a folder, where one .zip is wanted" in check(built["mine"].path, rules)
 
 
 def test_command_line(built, rubrics, tiny_run, ldm, tmp_path):
-    status, output, errors = ldm("submit", "--check", built["mine"].path, "--rubric", rubrics / "mine.toml")
+    status, output, errors = ldm(
+        "submit", "--check", built["mine"].path, "--rubric", rubrics / "mine.toml"
+    )
     assert status == 0 and "can be handed in" in output
-    status, output, errors = ldm("submit", tiny_run, tmp_path / "own", "--rubric", rubrics / "mine.toml", "--favourites", "30,31,32", "--device", "cpu")
+    status, output, errors = ldm(
+        "submit",
+        tiny_run,
+        tmp_path / "own",
+        "--rubric",
+        rubrics / "mine.toml",
+        "--favourites",
+        "30,31,32",
+        "--device",
+        "cpu",
+    )
     assert status == 0 and (tmp_path / "own" / "favorite-31.png").is_file(), errors
     (tmp_path / "own" / ".DS_Store").write_bytes(b"x")
-    status, output, errors = ldm("submit", "--check", tmp_path / "own", "--rubric", rubrics / "mine.toml")
+    status, output, errors = ldm(
+        "submit", "--check", tmp_path / "own", "--rubric", rubrics / "mine.toml"
+    )
     assert status == 2 and "1 faults" in errors and ".DS_Store" in output
-    for arguments, hint in ((["--rubric", rubrics / "mine.toml"], "--check"), ([tiny_run, tmp_path / "own", "--rubric", rubrics / "mine.toml"], "already"),
-                            ([tiny_run, tmp_path / "x"], "64x64"), ([tiny_run, tmp_path / "x", "--rubric", rubrics / "mine.toml", "--favourites", "3"], "3 favourites")):
+    for arguments, hint in (
+        (["--rubric", rubrics / "mine.toml"], "--check"),
+        ([tiny_run, tmp_path / "own", "--rubric", rubrics / "mine.toml"], "already"),
+        ([tiny_run, tmp_path / "x"], "64x64"),
+        (
+            [tiny_run, tmp_path / "x", "--rubric", rubrics / "mine.toml", "--favourites", "3"],
+            "3 favourites",
+        ),
+    ):
         status, _, errors = ldm("submit", *arguments)
         assert status == 2 and hint in errors and errors.count("\n") == 1
 
@@ -131,26 +200,60 @@ def test_command_line(built, rubrics, tiny_run, ldm, tmp_path):
 def test_what_cannot_be_drawn_is_refused_before_anything_is(rubrics, tiny_run, ldm, tmp_path):
     run = shutil.copytree(tiny_run, tmp_path / "run")
     config = run / "diffusion" / "config.toml"
-    config.write_text(config.read_text().replace("[sampling]\nsampler = \"dpmpp_2m\"\nsteps = 8", "[sampling]\nsampler = \"dpmpp_2m\"\nsteps = 5"))
-    status, _, errors = ldm("submit", run, tmp_path / "hand.v2", "--rubric", rubrics / "zipped.toml", "--device", "cpu")
+    config.write_text(
+        config.read_text().replace(
+            '[sampling]\nsampler = "dpmpp_2m"\nsteps = 8',
+            '[sampling]\nsampler = "dpmpp_2m"\nsteps = 5',
+        )
+    )
+    status, _, errors = ldm(
+        "submit", run, tmp_path / "hand.v2", "--rubric", rubrics / "zipped.toml", "--device", "cpu"
+    )
     assert status == 2 and "wants the process in 7 parts, and" in errors and "5 steps" in errors
     shutil.rmtree(run / "classifier")
-    status, _, errors = ldm("submit", run, tmp_path / "hand", "--rubric", rubrics / "mine.toml", "--device", "cpu")
-    assert status == 2 and "train-classifier" in errors and sorted(path.name for path in tmp_path.iterdir()) == ["run"]
-    status, _, errors = ldm("submit", run, tmp_path / "hand", "--rubric", rubrics / "mine.toml", "--favourites", "x")
+    status, _, errors = ldm(
+        "submit", run, tmp_path / "hand", "--rubric", rubrics / "mine.toml", "--device", "cpu"
+    )
+    assert (
+        status == 2
+        and "train-classifier" in errors
+        and sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+    )
+    status, _, errors = ldm(
+        "submit", run, tmp_path / "hand", "--rubric", rubrics / "mine.toml", "--favourites", "x"
+    )
     assert status == 2 and "--favourites 'x'" in errors
-    assert ldm("submit", tiny_run, tmp_path / "hand.v2", "--rubric", rubrics / "zipped.toml", "--device", "cpu")[0] == 0
-    assert sorted(path.name for path in tmp_path.glob("hand*")) == ["hand.v2-contact.png", "hand.v2-process.png", "hand.v2.zip"]
+    assert (
+        ldm(
+            "submit",
+            tiny_run,
+            tmp_path / "hand.v2",
+            "--rubric",
+            rubrics / "zipped.toml",
+            "--device",
+            "cpu",
+        )[0]
+        == 0
+    )
+    assert sorted(path.name for path in tmp_path.glob("hand*")) == [
+        "hand.v2-contact.png",
+        "hand.v2-process.png",
+        "hand.v2.zip",
+    ]
 
 
-@pytest.mark.parametrize("pattern", ["fixed-{number}.png", "fixed.png", "fixed-{seed:03d", "{}.png", "{seed[0]}.png"])
+@pytest.mark.parametrize(
+    "pattern", ["fixed-{number}.png", "fixed.png", "fixed-{seed:03d", "{}.png", "{seed[0]}.png"]
+)
 def test_file_names_of_a_rubric_need_the_seed(tmp_path, pattern):
     (tmp_path / "r.toml").write_text(MINE.replace("fixed-{seed:03d}.png", pattern))
     with pytest.raises(ValueError, match="must have {seed} in it"):
         Rubric.load(tmp_path / "r.toml")
 
 
-@pytest.mark.parametrize("pattern", ["fav-{seed:03d}.png", "fav.png", "{seed[0]}.png", "{seed}{seed}.png"])
+@pytest.mark.parametrize(
+    "pattern", ["fav-{seed:03d}.png", "fav.png", "{seed[0]}.png", "{seed}{seed}.png"]
+)
 def test_file_names_of_favourites_have_the_seed_as_it_is(tmp_path, pattern):
     (tmp_path / "r.toml").write_text(MINE + f'favourite_files = "{pattern}"')
     with pytest.raises(ValueError, match="favourite_files.* must have {seed} in it, just so"):

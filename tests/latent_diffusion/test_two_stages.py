@@ -36,7 +36,9 @@ def test_samples_are_of_the_class_asked_for(pipe, judge):
 
 
 def test_guidance_moves_conditional_accuracy_in_the_right_direction(pipe, judge):
-    unconditional, conditional, opposed = (accuracy(pipe, judge, guidance) for guidance in (0.0, 1.0, 2.0))
+    unconditional, conditional, opposed = (
+        accuracy(pipe, judge, guidance) for guidance in (0.0, 1.0, 2.0)
+    )
     assert unconditional < 0.6 < conditional <= opposed + 0.05
 
 
@@ -59,16 +61,28 @@ def test_batches_fill_compute_batches(pipe):
 def test_pictures_of_any_kind_are_encoded_as_prepare_would_take_them(pipe):
     clear = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
     grey = Image.fromarray(np.full((16, 16), 32768, np.uint16))
-    latents = pipe.encode([clear, grey, Image.new("RGB", (16, 16), (255,) * 3), Image.new("RGB", (16, 16), (128,) * 3)])
+    latents = pipe.encode(
+        [
+            clear,
+            grey,
+            Image.new("RGB", (16, 16), (255,) * 3),
+            Image.new("RGB", (16, 16), (128,) * 3),
+        ]
+    )
     assert torch.equal(latents[0], latents[2]) and torch.equal(latents[1], latents[3])
 
 
 def test_the_autoencoder_reconstructs(pipe, shapes):
     data = Dataset.open(shapes)
     images = [Image.fromarray(image) for image in data.images[data.test]]
-    decoded = np.stack([np.asarray(image) for image in pipe.decode(pipe.encode(images))]).astype(float)
+    decoded = np.stack([np.asarray(image) for image in pipe.decode(pipe.encode(images))]).astype(
+        float
+    )
     error = np.square(decoded - data.images[data.test]).mean()
-    assert error < 0.25 * np.square(data.images[data.test] - data.images[data.train].mean(axis=0)).mean()
+    assert (
+        error
+        < 0.25 * np.square(data.images[data.test] - data.images[data.train].mean(axis=0)).mean()
+    )
 
 
 def test_three_lines_of_python(tiny_run):
@@ -79,23 +93,51 @@ def test_three_lines_of_python(tiny_run):
 
 def test_the_same_seed_and_class_give_the_same_bytes_in_any_company(tiny_run, tmp_path, ldm):
     folders = {}
-    for name, arguments in {"one": ["--batch-size", 1], "seven": ["--batch-size", 7], "hundred": ["--batch-size", 100],
-                            "backwards": ["--seeds", "20,19,3-18,2,1"]}.items():
-        status, _, errors = ldm("sample", tiny_run, tmp_path / name, "--seeds", "1-20", "--device", "cpu", *arguments)
+    for name, arguments in {
+        "one": ["--batch-size", 1],
+        "seven": ["--batch-size", 7],
+        "hundred": ["--batch-size", 100],
+        "backwards": ["--seeds", "20,19,3-18,2,1"],
+    }.items():
+        status, _, errors = ldm(
+            "sample", tiny_run, tmp_path / name, "--seeds", "1-20", "--device", "cpu", *arguments
+        )
         assert status == 0, errors
         folders[name] = {path.name: path.read_bytes() for path in (tmp_path / name).glob("0*.png")}
     assert len(folders["one"]) == 20 and len(set(folders["one"].values())) == 20
     assert folders["one"] == folders["seven"] == folders["hundred"] == folders["backwards"]
-    every = ldm("sample", tiny_run, tmp_path / "every", "--seeds", "4", "--every-class", "--device", "cpu")
+    every = ldm(
+        "sample", tiny_run, tmp_path / "every", "--seeds", "4", "--every-class", "--device", "cpu"
+    )
     assert every[0] == 0
-    label = json.loads((tmp_path / "one" / "samples.json").read_text())["files"]["00004.png"]["class"]
+    label = json.loads((tmp_path / "one" / "samples.json").read_text())["files"]["00004.png"][
+        "class"
+    ]
     assert (tmp_path / "every" / f"{label}-00004.png").read_bytes() == folders["one"]["00004.png"]
 
 
 def test_classes_follow_the_plan(tiny_run, tmp_path, ldm):
-    assert ldm("sample", tiny_run, tmp_path / "s", "--seeds", "1-4", "--classes", "square,disk", "--device", "cpu")[0] == 0
+    assert (
+        ldm(
+            "sample",
+            tiny_run,
+            tmp_path / "s",
+            "--seeds",
+            "1-4",
+            "--classes",
+            "square,disk",
+            "--device",
+            "cpu",
+        )[0]
+        == 0
+    )
     files = json.loads((tmp_path / "s" / "samples.json").read_text())["files"]
-    assert [files[f"0000{seed}.png"]["class"] for seed in range(1, 5)] == ["square", "disk", "square", "disk"]
+    assert [files[f"0000{seed}.png"]["class"] for seed in range(1, 5)] == [
+        "square",
+        "disk",
+        "square",
+        "disk",
+    ]
     assert (tmp_path / "s" / "grid.png").is_file()
 
 
@@ -114,7 +156,18 @@ def test_a_run_can_be_moved_and_needs_no_data_set(tiny_run, tmp_path, ldm):
 
 def test_reconstruct_takes_image_files(tiny_run, tmp_path, ldm):
     Image.new("RGB", (50, 40), (200, 30, 30)).save(tmp_path / "mine.png")
-    assert ldm("reconstruct", tiny_run, tmp_path / "mine.png", "--out", tmp_path / "r.png", "--device", "cpu")[0] == 0
+    assert (
+        ldm(
+            "reconstruct",
+            tiny_run,
+            tmp_path / "mine.png",
+            "--out",
+            tmp_path / "r.png",
+            "--device",
+            "cpu",
+        )[0]
+        == 0
+    )
     assert Image.open(tmp_path / "r.png").width > 16
     (tmp_path / "bad.png").write_bytes(b"nothing")
     status, _, errors = ldm("reconstruct", tiny_run, tmp_path / "bad.png", "--device", "cpu")

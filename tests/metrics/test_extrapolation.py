@@ -17,12 +17,15 @@ def true_distance(shift, spread):
 def test_the_limit_is_covered_and_the_distance_at_n_is_not(shift, spread, degree):
     random, true = np.random.default_rng(0), true_distance(shift, spread)
     results = [
-        frechet_extrapolation(random.normal(shift, spread, size=(100, DIM)), REFERENCE, random, 8, degree=degree)
+        frechet_extrapolation(
+            random.normal(shift, spread, size=(100, DIM)), REFERENCE, random, 8, degree=degree
+        )
         for _ in range(120)
     ]
     assert 0.88 <= np.mean([r.limit.low <= true <= r.limit.high for r in results])
     limits, at_n = (
-        np.array(values) for values in zip(*((r.limit.value, r.points[0].mean) for r in results), strict=True)
+        np.array(values)
+        for values in zip(*((r.limit.value, r.points[0].mean) for r in results), strict=True)
     )
     assert abs(limits.mean() - true) < 4 * limits.std() / len(limits) ** 0.5
     bias = at_n - limits
@@ -34,7 +37,10 @@ def test_the_limit_is_covered_and_the_distance_at_n_is_not(shift, spread, degree
 def test_a_bent_trend_is_covered():
     random, dim = np.random.default_rng(1), 16  # n / 4 is under dim
     reference = Statistics(np.zeros(dim), np.eye(dim), 1000)
-    results = [frechet_extrapolation(random.normal(0.3, 1.1, size=(60, dim)), reference, random, 6) for _ in range(60)]
+    results = [
+        frechet_extrapolation(random.normal(0.3, 1.1, size=(60, dim)), reference, random, 6)
+        for _ in range(60)
+    ]
     assert np.mean([r.limit.low <= 1.6 <= r.limit.high for r in results]) >= 0.88
 
 
@@ -43,12 +49,19 @@ def test_points_fit_and_interval_agree():
     result = frechet_extrapolation(features, REFERENCE, np.random.default_rng(2), draws=5)
     assert [point.n for point in result.points] == [1003, 500, 250, 125]
     assert result.points[0].mean == frechet_distance(statistics(features), REFERENCE)
-    means, deviations = (np.array([getattr(point, name) for point in result.points]) for name in ("mean", "deviation"))
+    means, deviations = (
+        np.array([getattr(point, name) for point in result.points])
+        for name in ("mean", "deviation")
+    )
     assert (np.diff(means) > 0).all() and (np.diff(deviations) > 0).all()
     x = 1 / np.array([1003, 500, 250])
-    np.testing.assert_allclose(result.limit.value + result.slope * x + result.bend * x**2, means[:3], rtol=1e-12)
+    np.testing.assert_allclose(
+        result.limit.value + result.slope * x + result.bend * x**2, means[:3], rtol=1e-12
+    )
     half_width = result.limit.high - result.limit.value
-    assert half_width == pytest.approx(2.5706 * result.limit.deviation, rel=1e-4)  # Student's t of 5 draws
+    assert half_width == pytest.approx(
+        2.5706 * result.limit.deviation, rel=1e-4
+    )  # Student's t of 5 draws
     line = frechet_extrapolation(features, REFERENCE, np.random.default_rng(2), draws=5, degree=1)
     assert (line.points, line.bend) == (result.points, 0)
     limit, slope = np.linalg.lstsq(np.stack([np.ones(3), x], axis=1), means[:3], rcond=None)[0]
@@ -58,14 +71,22 @@ def test_points_fit_and_interval_agree():
 def test_the_bias_of_equal_distributions_is_taken_away():
     random = np.random.default_rng(2)
     reference = Statistics(np.zeros(16), np.eye(16), 10**6)
-    results = [frechet_extrapolation(random.normal(size=(400, 16)), reference, random, draws=4) for _ in range(20)]
-    at_n, limit = np.mean([r.points[0].mean for r in results]), np.mean([r.limit.value for r in results])
+    results = [
+        frechet_extrapolation(random.normal(size=(400, 16)), reference, random, draws=4)
+        for _ in range(20)
+    ]
+    at_n, limit = (
+        np.mean([r.points[0].mean for r in results]),
+        np.mean([r.limit.value for r in results]),
+    )
     assert abs(limit) < 0.1 * at_n
 
 
 def test_the_smallest_set_and_identical_rows():
     random = np.random.default_rng(3)
-    assert np.isfinite(frechet_extrapolation(random.normal(size=(16, 3)), REFERENCE_3, random, 1).limit.deviation)
+    assert np.isfinite(
+        frechet_extrapolation(random.normal(size=(16, 3)), REFERENCE_3, random, 1).limit.deviation
+    )
     constant = frechet_extrapolation(np.ones((20, 3)), REFERENCE_3, random, 2)
     assert constant.limit.value == pytest.approx(6)
     assert constant.limit.deviation == pytest.approx(0, abs=1e-12)

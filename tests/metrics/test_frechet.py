@@ -10,7 +10,9 @@ def features(n, dim, seed, decay=0.0):
     """Gaussian rows with standard deviations 10^0 .. 10^-decay in a basis of their own."""
     generator = np.random.default_rng(seed)
     basis = np.linalg.qr(generator.normal(size=(dim, dim)))[0]
-    return generator.normal(size=(n, dim)) * 10.0 ** -np.linspace(0, decay, dim) @ basis + generator.normal(size=dim)
+    return generator.normal(size=(n, dim)) * 10.0 ** -np.linspace(
+        0, decay, dim
+    ) @ basis + generator.normal(size=dim)
 
 
 def distance_from_features(x, y):
@@ -34,11 +36,14 @@ def test_equal_covariances_give_the_squared_mean_distance():
 def test_commuting_diagonals():
     s, t = np.array([4.0, 9.0, 0.0, 1.0]), np.array([1.0, 16.0, 25.0, 0.0])
     a, b = Statistics(np.zeros(4), np.diag(s), 10), Statistics(np.ones(4), np.diag(t), 10)
-    assert frechet_distance(a, b) == pytest.approx(4 + np.square(np.sqrt(s) - np.sqrt(t)).sum(), abs=1e-12)
+    assert frechet_distance(a, b) == pytest.approx(
+        4 + np.square(np.sqrt(s) - np.sqrt(t)).sum(), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize(
-    ("n", "dim", "decay"), [(2, 5, 0), (40, 96, 0), (40, 96, 4), (300, 96, 0), (300, 96, 4), (300, 96, 8)]
+    ("n", "dim", "decay"),
+    [(2, 5, 0), (40, 96, 0), (40, 96, 4), (300, 96, 0), (300, 96, 4), (300, 96, 8)],
 )
 def test_identical_sets_give_zero(n, dim, decay):
     a = statistics(100 * features(n, dim, seed=1, decay=decay))

@@ -6,7 +6,9 @@ from metrics import SplitScore, inception_score, inception_score_over_splits
 
 @pytest.mark.parametrize("num_classes", [1, 2, 11, 1000])
 def test_a_perfect_uniform_generator_scores_k(num_classes):
-    result = inception_score(np.tile(np.eye(num_classes), (3, 1)))  # zeros everywhere but in one class
+    result = inception_score(
+        np.tile(np.eye(num_classes), (3, 1))
+    )  # zeros everywhere but in one class
     assert result.score == pytest.approx(num_classes, rel=1e-12)
     assert result.marginal_entropy == pytest.approx(np.log(num_classes), abs=1e-12)
     assert result.conditional_entropy == 0
@@ -24,7 +26,9 @@ def test_known_divergences():
     # p(y) = (1/2, 1/2); KL((1, 0) || p) = ln 2 and KL((1/4, 3/4) || p) = ln 2 - H(1/4), here with weights 1/3 and 2/3
     entropy = -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))
     result = inception_score([[1, 0], [0.25, 0.75], [0.25, 0.75]])
-    assert np.log(result.score) == pytest.approx(np.log(2) / 3 + 2 / 3 * (np.log(2) - entropy), abs=1e-14)
+    assert np.log(result.score) == pytest.approx(
+        np.log(2) / 3 + 2 / 3 * (np.log(2) - entropy), abs=1e-14
+    )
     assert result.marginal_entropy == pytest.approx(np.log(2))
     assert result.conditional_entropy == pytest.approx(2 / 3 * entropy)
 

@@ -14,7 +14,10 @@ def test_two_rows_by_hand():
 
 def test_no_bias_where_the_distributions_agree():
     random = np.random.default_rng(1)
-    values = [kernel_distance(*random.normal(size=(2, 10, 4)), random, subsets=1).mean for _ in range(1000)]
+    values = [
+        kernel_distance(*random.normal(size=(2, 10, 4)), random, subsets=1).mean
+        for _ in range(1000)
+    ]
     assert abs(np.mean(values)) < 4 * np.std(values) / 1000**0.5
     assert min(values) < 0 < max(values)
 
@@ -23,12 +26,16 @@ def test_expected_value_of_shifted_coins():
     # x = -1 or 1, y = 0 or 2: E k(x, x') = E k(y, y') - 31 by hand: k = 0 or 8; 1, 1, 1, 125; across 1, -1, 1, 27.
     random = np.random.default_rng(2)
     x, y = random.choice([-1.0, 1.0], size=(4000, 1)), random.choice([0.0, 2.0], size=(4000, 1))
-    assert kernel_distance(x, y, random, subset_size=4000, subsets=1).mean == pytest.approx(4 + 32 - 14, rel=0.05)
+    assert kernel_distance(x, y, random, subset_size=4000, subsets=1).mean == pytest.approx(
+        4 + 32 - 14, rel=0.05
+    )
 
 
 def test_the_smaller_set_sets_the_subset_size():
     random = np.random.default_rng(3)
-    result = kernel_distance(random.normal(size=(7, 3)), random.normal(size=(50, 3)), random, subset_size=20)
+    result = kernel_distance(
+        random.normal(size=(7, 3)), random.normal(size=(50, 3)), random, subset_size=20
+    )
     assert result.subset_size == 7
     assert result.deviation > 0
 

@@ -8,8 +8,14 @@ from metrics import near_copies, nearest_neighbours
 def pictures(count, seed, size=8):
     """Smooth random images, uint8: like real ones, no two are alike."""
     random = np.random.default_rng(seed)
-    coarse = random.uniform(0, 255, size=(count, size // 4, size // 4, 3)).repeat(4, axis=1).repeat(4, axis=2)
-    return np.clip(coarse + random.normal(0, 6, size=(count, size, size, 3)), 0, 255).astype(np.uint8)
+    coarse = (
+        random.uniform(0, 255, size=(count, size // 4, size // 4, 3))
+        .repeat(4, axis=1)
+        .repeat(4, axis=2)
+    )
+    return np.clip(coarse + random.normal(0, 6, size=(count, size, size, 3)), 0, 255).astype(
+        np.uint8
+    )
 
 
 @pytest.mark.parametrize("offset", [0, 1e7])
@@ -32,7 +38,9 @@ def test_images_in_several_blocks_equal_all_pairs(monkeypatch):
     np.testing.assert_allclose(found.distance, table.min(axis=1), rtol=1e-15)
 
 
-@pytest.mark.parametrize("convert", [lambda x: x, lambda x: (x / 255).astype(np.float32), lambda x: x / 255 + 1e6])
+@pytest.mark.parametrize(
+    "convert", [lambda x: x, lambda x: (x / 255).astype(np.float32), lambda x: x / 255 + 1e6]
+)
 def test_copies_are_at_distance_zero(convert):
     training = convert(pictures(200, seed=3))
     found = nearest_neighbours(training[[5, 5, 199, 0]], training)

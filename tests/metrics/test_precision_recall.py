@@ -13,7 +13,12 @@ def by_definition(samples, reference, k):
     of_samples, of_reference = (np.sort(cdist(x, x), axis=1)[:, k] for x in (samples, reference))
     inside = across <= of_reference
     recall = (across.T <= of_samples).any(axis=1).mean()
-    return inside.any(axis=1).mean(), recall, inside.sum() / (k * len(samples)), inside.any(axis=0).mean()
+    return (
+        inside.any(axis=1).mean(),
+        recall,
+        inside.sum() / (k * len(samples)),
+        inside.any(axis=0).mean(),
+    )
 
 
 def both(samples, reference, k):
@@ -28,7 +33,9 @@ def test_equals_the_definition(monkeypatch, k, block, offset):
     monkeypatch.setattr(neighbours, "BLOCK", block)
     random = np.random.default_rng(k)
     samples, reference = random.normal(0.3, 0.8, size=(90, 4)), random.normal(size=(130, 4))
-    assert both(samples + offset, reference + offset, k) == pytest.approx(by_definition(samples, reference, k))
+    assert both(samples + offset, reference + offset, k) == pytest.approx(
+        by_definition(samples, reference, k)
+    )
 
 
 def test_the_rim_counts_also_where_products_round():
@@ -49,7 +56,9 @@ def test_scale_does_not_matter(scale):
 def test_an_outlier_does_not_blur_the_rest():
     samples, reference = np.random.default_rng(2).normal(size=(2, 100, 2))
     samples[0] = 1e9
-    assert both(samples, reference, 3)[2:] == pytest.approx(by_definition(samples, reference, 3)[2:])
+    assert both(samples, reference, 3)[2:] == pytest.approx(
+        by_definition(samples, reference, 3)[2:]
+    )
     reference[0] = -1e9
     assert both(samples, reference, 3) == pytest.approx(by_definition(samples, reference, 3))
 
@@ -80,7 +89,10 @@ def test_collapse_costs_recall_and_noise_costs_precision():
 def test_density_and_coverage_of_real_images():
     # Of M - 1 + N equally likely neighbours, the k nearest are all of the reference: no sample is in the ball.
     (n, m, k), random = (30, 40, 3), np.random.default_rng(5)
-    results = [density_coverage(random.normal(size=(n, 2)), random.normal(size=(m, 2)), k) for _ in range(400)]
+    results = [
+        density_coverage(random.normal(size=(n, 2)), random.normal(size=(m, 2)), k)
+        for _ in range(400)
+    ]
     missed = np.prod([(m - 1 - j) / (m - 1 + n - j) for j in range(k)])
     assert np.mean([r.coverage for r in results]) == pytest.approx(1 - missed, abs=0.01)
     assert np.mean([r.density for r in results]) == pytest.approx(1, abs=0.02)
@@ -88,7 +100,9 @@ def test_density_and_coverage_of_real_images():
 
 def test_one_sample_has_a_density():
     reference = np.arange(10.0)[:, None]
-    assert density_coverage([[4.0]], reference, k=2).density == pytest.approx(3 / 2)  # in the balls of 3, 4 and 5
+    assert density_coverage([[4.0]], reference, k=2).density == pytest.approx(
+        3 / 2
+    )  # in the balls of 3, 4 and 5
     assert density_coverage([[4.0]], reference, k=2).coverage == pytest.approx(3 / 10)
 
 

@@ -128,14 +128,18 @@ def test_frechet_distance(library, n, dim, kind, record_property):
 def torch_fidelity_kernel(x, y, subsets, size):
     torch, library = pytest.importorskip("torch"), pytest.importorskip("torch_fidelity.metric_kid")
     pair = torch.from_numpy(x), torch.from_numpy(y)
-    result = library.kid_features_to_metric(*pair, kid_subsets=subsets, kid_subset_size=size, rng_seed=7, verbose=False)
+    result = library.kid_features_to_metric(
+        *pair, kid_subsets=subsets, kid_subset_size=size, rng_seed=7, verbose=False
+    )
     ours = metrics.kernel_distance(x, y, np.random.RandomState(7), subsets, size)
     return list(result.values()), ours
 
 
 def torchmetrics_kernel(x, y, subsets, size):
     torch, library = pytest.importorskip("torch"), pytest.importorskip("torchmetrics.image.kid")
-    metric = library.KernelInceptionDistance(identity(x.shape[1]), subsets=subsets, subset_size=size)
+    metric = library.KernelInceptionDistance(
+        identity(x.shape[1]), subsets=subsets, subset_size=size
+    )
     metric.update(torch.from_numpy(x), real=True)
     metric.update(torch.from_numpy(y), real=False)
     torch.manual_seed(7)
@@ -154,14 +158,19 @@ def torchmetrics_kernel(x, y, subsets, size):
 @pytest.mark.filterwarnings("ignore")
 def test_kernel_distance(library, n, dim, kind, record_property):
     theirs, ours = library(*features(n, dim, kind), subsets=5, size=min(n - 10, 1000))
-    deviations = [abs(a - b) / max(1, abs(b)) for a, b in zip(theirs, (ours.mean, ours.deviation), strict=True)]
+    deviations = [
+        abs(a - b) / max(1, abs(b))
+        for a, b in zip(theirs, (ours.mean, ours.deviation), strict=True)
+    ]
     record_property("deviation", max(deviations))
     assert max(deviations) < TOLERANCE
 
 
 def torch_fidelity_inception(logits, splits):
     torch, library = pytest.importorskip("torch"), pytest.importorskip("torch_fidelity.metric_isc")
-    result = library.isc_features_to_metric(torch.from_numpy(logits), splits, shuffle=True, rng_seed=7)
+    result = library.isc_features_to_metric(
+        torch.from_numpy(logits), splits, shuffle=True, rng_seed=7
+    )
     return list(result.values()), np.random.RandomState(7).permutation(len(logits))
 
 
@@ -171,7 +180,10 @@ def generation_metrics_inception(logits, splits):
 
 
 def torchmetrics_inception(logits, splits):
-    torch, library = pytest.importorskip("torch"), pytest.importorskip("torchmetrics.image.inception")
+    torch, library = (
+        pytest.importorskip("torch"),
+        pytest.importorskip("torchmetrics.image.inception"),
+    )
     metric = library.InceptionScore(identity(logits.shape[1]), splits=splits)
     metric.update(torch.from_numpy(logits))
     torch.manual_seed(7)
@@ -186,7 +198,9 @@ def softmax(logits):
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("library", [torch_fidelity_inception, generation_metrics_inception, torchmetrics_inception])
+@pytest.mark.parametrize(
+    "library", [torch_fidelity_inception, generation_metrics_inception, torchmetrics_inception]
+)
 @pytest.mark.parametrize("splits", [1, 10])
 @grid(fast={50: 2048, 500: 2048, 5000: 512})
 @pytest.mark.filterwarnings("ignore")
@@ -194,11 +208,16 @@ def test_inception_score(library, splits, n, dim, kind, record_property):
     logits = 3 * features(n, dim, kind)[1]
     theirs, order = library(logits, splits)
     ours = metrics.inception_score_over_splits(softmax(logits)[order], splits)
-    deviations = [abs(a - b) / max(1, abs(b)) for a, b in zip(theirs, (ours.mean, ours.deviation), strict=True)]
+    deviations = [
+        abs(a - b) / max(1, abs(b))
+        for a, b in zip(theirs, (ours.mean, ours.deviation), strict=True)
+    ]
     record_property("deviation", max(deviations))
     assert max(deviations) < TOLERANCE
     if splits == 1:
-        assert metrics.inception_score(softmax(logits)).score == pytest.approx(theirs[0], rel=TOLERANCE)
+        assert metrics.inception_score(softmax(logits)).score == pytest.approx(
+            theirs[0], rel=TOLERANCE
+        )
 
 
 @grid(fast={50: 2048, 500: 512, 5000: 0})
@@ -206,7 +225,12 @@ def test_precision_and_recall(n, dim, kind, record_property):
     torch, library = pytest.importorskip("torch"), pytest.importorskip("torch_fidelity.metric_prc")
     x, y = features(n, dim, kind)
     pair = torch.from_numpy(x), torch.from_numpy(y)
-    options = {"prc_neighborhood": 3, "prc_batch_size": 1000, "save_cpu_ram": True, "verbose": False}
+    options = {
+        "prc_neighborhood": 3,
+        "prc_batch_size": 1000,
+        "save_cpu_ram": True,
+        "verbose": False,
+    }
     theirs = library.prc_features_to_metric(*pair, **options)
     ours = metrics.precision_recall(x, y)
     deviations = [abs(theirs["precision"] - ours.precision), abs(theirs["recall"] - ours.recall)]

@@ -21,7 +21,9 @@ def blurred(images, sigma):
 
 def test_blur_lowers_and_noise_raises():
     images = shapes()
-    ratios = [sharpness(blurred(images, sigma), images) for sigma in (0, 0.4, 0.6, 0.8, 1, 1.5, 2, 3)]
+    ratios = [
+        sharpness(blurred(images, sigma), images) for sigma in (0, 0.4, 0.6, 0.8, 1, 1.5, 2, 3)
+    ]
     assert ratios[0] == 1
     assert (np.diff(ratios) < 0).all()
     assert ratios[-1] < 0.15
@@ -32,7 +34,9 @@ def test_blur_lowers_and_noise_raises():
 def test_stripes_and_steps_by_hand():
     stripes = np.zeros((2, 6, 8, 3), np.uint8)
     stripes[:, :, ::2] = 255
-    assert edge_energy(stripes) == pytest.approx(1)  # every step to the right is a full one, none downward
+    assert edge_energy(stripes) == pytest.approx(
+        1
+    )  # every step to the right is a full one, none downward
     assert edge_energy(stripes.swapaxes(1, 2)) == pytest.approx(1)
     green_edge = np.zeros((1, 2, 2, 3), np.uint8)
     green_edge[:, :, 1, 1] = 255
@@ -42,7 +46,9 @@ def test_stripes_and_steps_by_hand():
 def test_does_not_depend_on_count_or_blocks():
     images = shapes(count=200)  # 200 x 3,072 values: three blocks
     assert sharpness(np.concatenate([images, images]), images) == pytest.approx(1, rel=1e-12)
-    assert edge_energy(images) == pytest.approx(np.mean([edge_energy(image[None]) for image in images]))
+    assert edge_energy(images) == pytest.approx(
+        np.mean([edge_energy(image[None]) for image in images])
+    )
 
 
 def test_constant_images_give_a_finite_ratio():

@@ -11,19 +11,25 @@ def accumulate(blocks):
     return accumulator.result()
 
 
-@pytest.mark.parametrize("cuts", [[], [1], [0, 1, 2, 3], [250], [7, 7, 300, 499], list(range(1, 500))])
+@pytest.mark.parametrize(
+    "cuts", [[], [1], [0, 1, 2, 3], [250], [7, 7, 300, 499], list(range(1, 500))]
+)
 def test_any_split_equals_numpy_cov(cuts):
     features = np.random.default_rng(0).normal(3, 2, size=(500, 12)) @ np.diag(np.arange(1, 13))
     result = accumulate(np.split(features, cuts))
     assert result.n == 500
     np.testing.assert_allclose(result.mean, features.mean(axis=0), rtol=1e-13)
-    np.testing.assert_allclose(result.covariance, np.cov(features, rowvar=False), rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(
+        result.covariance, np.cov(features, rowvar=False), rtol=1e-11, atol=1e-11
+    )
     assert (result.covariance == result.covariance.T).all()
 
 
 @pytest.mark.parametrize("block", [1, 13, 400])
 def test_large_offsets_do_not_cancel(block):
-    small = np.random.default_rng(1).integers(-8, 9, size=(400, 5)).astype(float)  # exact also after the shift
+    small = (
+        np.random.default_rng(1).integers(-8, 9, size=(400, 5)).astype(float)
+    )  # exact also after the shift
     result = accumulate(small[i : i + block] + 1e6 for i in range(0, 400, block))
     np.testing.assert_allclose(result.covariance, np.cov(small, rowvar=False), rtol=0, atol=1e-9)
     np.testing.assert_allclose(result.mean, small.mean(axis=0) + 1e6, rtol=1e-15)
@@ -31,14 +37,18 @@ def test_large_offsets_do_not_cancel(block):
 
 def test_rows_that_fill_several_internal_blocks():
     features = np.random.default_rng(2).normal(5, 1, size=(3300, 700))  # more than 2^21 values
-    np.testing.assert_allclose(statistics(features).covariance, np.cov(features, rowvar=False), atol=1e-12)
+    np.testing.assert_allclose(
+        statistics(features).covariance, np.cov(features, rowvar=False), atol=1e-12
+    )
 
 
 def test_float32_is_accumulated_in_float64():
     features = (np.random.default_rng(3).normal(size=(3000, 3)) + 100).astype(np.float32)
     result = statistics(features)
     assert result.covariance.dtype == np.float64
-    np.testing.assert_allclose(result.covariance, np.cov(features.astype(float), rowvar=False), rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(
+        result.covariance, np.cov(features.astype(float), rowvar=False), rtol=1e-11, atol=1e-12
+    )
 
 
 def test_more_rows_may_follow_a_result():
@@ -54,7 +64,8 @@ def test_more_rows_may_follow_a_result():
 def classes(seed, counts=(2, 30, 7, 101), dim=6):
     random = np.random.default_rng(seed)
     return [
-        random.normal(3 * c + 50, c + 1, size=(n, dim)) @ random.normal(size=(dim, dim)) for c, n in enumerate(counts)
+        random.normal(3 * c + 50, c + 1, size=(n, dim)) @ random.normal(size=(dim, dim))
+        for c, n in enumerate(counts)
     ]
 
 
@@ -73,9 +84,13 @@ def test_a_mixture_in_proportion_is_all_rows_together(factor):
 def test_another_mixture_is_numpys_weighted_covariance():
     rows, weights = classes(6), np.array([0.1, 0, 0.6, 0.3])
     mixed = mixture([statistics(part) for part in rows], weights)
-    of_rows = np.concatenate([np.full(len(part), w / len(part)) for part, w in zip(rows, weights, strict=True)])
+    of_rows = np.concatenate(
+        [np.full(len(part), w / len(part)) for part, w in zip(rows, weights, strict=True)]
+    )
     pooled = np.concatenate(rows)
-    np.testing.assert_allclose(mixed.mean, np.average(pooled, axis=0, weights=of_rows), rtol=1e-12, atol=1e-11)
+    np.testing.assert_allclose(
+        mixed.mean, np.average(pooled, axis=0, weights=of_rows), rtol=1e-12, atol=1e-11
+    )
     expected = np.cov(pooled, rowvar=False, aweights=of_rows)
     np.testing.assert_allclose(mixed.covariance, expected, rtol=0, atol=1e-13 * np.trace(expected))
     assert mixed.n == round(1 / np.square(of_rows).sum())

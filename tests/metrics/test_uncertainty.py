@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from metrics import Statistics, binomial_interval, frechet_distance, inception_score, interval, intervals, statistics
+from metrics import (
+    Statistics,
+    binomial_interval,
+    frechet_distance,
+    inception_score,
+    interval,
+    intervals,
+    statistics,
+)
 
 REPETITIONS = 200
 DIM = 4
@@ -127,12 +135,16 @@ def test_strata_narrow_the_interval_of_a_set_with_fixed_class_counts():
 @pytest.mark.parametrize("make", [np.random.default_rng, np.random.RandomState])
 def test_both_kinds_of_generators(make):
     x = np.arange(10.0)
-    assert interval(lambda i: x[i].mean(), 10, make(0)) == interval(lambda i: x[i].mean(), 10, make(0))
+    assert interval(lambda i: x[i].mean(), 10, make(0)) == interval(
+        lambda i: x[i].mean(), 10, make(0)
+    )
 
 
 def test_level_widens():
     x = np.arange(10.0)
-    narrow, wide = (interval(lambda i: x[i].mean(), 10, np.random.default_rng(0), level=v) for v in (0.5, 0.99))
+    narrow, wide = (
+        interval(lambda i: x[i].mean(), 10, np.random.default_rng(0), level=v) for v in (0.5, 0.99)
+    )
     assert wide.low < narrow.low < 4.5 == narrow.value < narrow.high < wide.high
 
 
@@ -143,7 +155,9 @@ def test_exact_binomial_interval():
     assert binom.sf(7, 20, low) == pytest.approx(0.05)
     assert binom.cdf(8, 20, high) == pytest.approx(0.05)
     for share in (0.02, 0.5, 0.9):  # never under its level
-        covered = [low <= share <= high for low, high in (binomial_interval(i, 30) for i in range(31))]
+        covered = [
+            low <= share <= high for low, high in (binomial_interval(i, 30) for i in range(31))
+        ]
         assert binom.pmf(np.arange(31), 30, share)[covered].sum() >= 0.95
 
 
@@ -151,7 +165,9 @@ def test_several_scores_share_their_halves_and_one_that_a_half_lacks_is_left_out
     x = np.random.default_rng(9).normal(size=30)
 
     def scores(index):
-        return {"mean": x[index].mean(), "twice": 2 * x[index].mean()} | ({"whole": 1.0} if len(index) == 30 else {})
+        return {"mean": x[index].mean(), "twice": 2 * x[index].mean()} | (
+            {"whole": 1.0} if len(index) == 30 else {}
+        )
 
     found = intervals(scores, 30, np.random.default_rng(10))
     assert list(found) == ["mean", "twice"]

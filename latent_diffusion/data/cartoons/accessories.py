@@ -41,11 +41,15 @@ def on_head(brush: Brush, outfit: Outfit, x: float, y: float, side: float = 10.0
         brush.circle(0, -12.5, 2.8, WHITE, rim=True)
     elif outfit.kind == "beanie":
         brush.circle(0, -10.5, 3, outfit.second, rim=True)
-        brush.blob([(-9.5, 1), (-8, -6), (0, -9.5), (8, -6), (9.5, 1), (0, 2)], outfit.colour, rim=True)
+        brush.blob(
+            [(-9.5, 1), (-8, -6), (0, -9.5), (8, -6), (9.5, 1), (0, 2)], outfit.colour, rim=True
+        )
         brush.stroke([(-9, 1.5), (0, 0.3), (9, 1.5)], 4.4, outfit.second, rim=True)
     elif outfit.kind == "crown":
         brush.polygon(
-            [(-8, 2), (-9, -8), (-4.4, -3.4), (0, -10), (4.4, -3.4), (9, -8), (8, 2)], (252, 206, 84), rim=True
+            [(-8, 2), (-9, -8), (-4.4, -3.4), (0, -10), (4.4, -3.4), (9, -8), (8, 2)],
+            (252, 206, 84),
+            rim=True,
         )
         brush.circle(0, -1.5, 1.9, (238, 96, 110))
     elif outfit.kind == "top hat":

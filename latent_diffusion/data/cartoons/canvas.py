@@ -7,8 +7,8 @@ so at 64x64 one unit is one pixel. Colours are (r, g, b) tuples of 0..255.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -26,18 +26,33 @@ class Brush:
     """
 
     def __init__(
-        self, draw: ImageDraw.ImageDraw, matrix: tuple[float, ...], ink: Colour, rim_width: float, detail: int
+        self,
+        draw: ImageDraw.ImageDraw,
+        matrix: tuple[float, ...],
+        ink: Colour,
+        rim_width: float,
+        detail: int,
     ):
-        self.draw, self.matrix, self.ink, self.rim_width, self.detail = draw, matrix, ink, rim_width, detail
+        self.draw, self.matrix, self.ink, self.rim_width, self.detail = (
+            draw,
+            matrix,
+            ink,
+            rim_width,
+            detail,
+        )
         a, b, c, d = matrix[:4]
         self.scale = math.sqrt(abs(a * d - b * c))  # pixels a unit
         self.rim = rim_width * draw.im.size[0] / FRAME / self.scale  # outline in this frame's units
 
-    def at(self, x: float, y: float, scale: float = 1.0, tilt: float = 0.0, mirror: bool = False) -> Brush:
+    def at(
+        self, x: float, y: float, scale: float = 1.0, tilt: float = 0.0, mirror: bool = False
+    ) -> Brush:
         """A brush with its origin at (x, y) of this one; `tilt` in degrees clockwise, `mirror` swaps left and right."""
         a, b, c, d, e, f = self.matrix
         cos, sin = scale * math.cos(math.radians(tilt)), scale * math.sin(math.radians(tilt))
-        ux, uy = (-cos, -sin) if mirror else (cos, sin)  # image of this frame's x axis; y goes to (-sin, cos)
+        ux, uy = (
+            (-cos, -sin) if mirror else (cos, sin)
+        )  # image of this frame's x axis; y goes to (-sin, cos)
         across, down = (a * ux + c * uy, b * ux + d * uy), (c * cos - a * sin, d * cos - b * sin)
         matrix = (*across, *down, a * x + c * y + e, b * x + d * y + f)
         return Brush(self.draw, matrix, self.ink, self.rim_width, self.detail)
@@ -57,7 +72,14 @@ class Brush:
         self.polygon(_smooth([points[-1], *points, *points[:2]], self.detail), fill, rim)
 
     def ellipse(
-        self, x: float, y: float, rx: float, ry: float, fill: Colour, tilt: float = 0.0, rim: bool = False
+        self,
+        x: float,
+        y: float,
+        rx: float,
+        ry: float,
+        fill: Colour,
+        tilt: float = 0.0,
+        rim: bool = False,
     ) -> None:
         """An ellipse about (x, y); `tilt` in degrees clockwise."""
         cos, sin = math.cos(math.radians(tilt)), math.sin(math.radians(tilt))
@@ -71,7 +93,12 @@ class Brush:
         self.ellipse(x, y, radius, radius, fill, rim=rim)
 
     def stroke(
-        self, points: Sequence[Point], width: float, fill: Colour, end_width: float | None = None, rim: bool = False
+        self,
+        points: Sequence[Point],
+        width: float,
+        fill: Colour,
+        end_width: float | None = None,
+        rim: bool = False,
     ) -> None:
         """A smooth open line through the points with round ends; its width runs from `width` to `end_width`."""
         path = _smooth([points[0], *points, points[-1]], self.detail) + [points[-1]]
@@ -85,16 +112,24 @@ class Brush:
         a, b, c, d, e, f = self.matrix
         e, f = e + 0.5, f + 0.5
         # Whole pixels of the supersampled canvas: the last bit of a machine's cosine cannot show.
-        self.draw.polygon([(int(a * x + c * y + e), int(b * x + d * y + f)) for x, y in points], fill=fill)
+        self.draw.polygon(
+            [(int(a * x + c * y + e), int(b * x + d * y + f)) for x, y in points], fill=fill
+        )
 
 
-def canvas(size: int, background: Colour, ink: Colour, rim_width: float) -> tuple[Image.Image, Brush]:
+def canvas(
+    size: int, background: Colour, ink: Colour, rim_width: float
+) -> tuple[Image.Image, Brush]:
     """An empty picture at SUPERSAMPLING times `size`, and a brush in its 64-unit frame."""
     image = Image.new("RGB", (size * SUPERSAMPLING, size * SUPERSAMPLING), background)
     unit = size * SUPERSAMPLING / FRAME
     middle = size * SUPERSAMPLING / 2
-    detail = 6 if size <= 128 else 16  # points between two of a curve: no facets to be seen, no time wasted
-    return image, Brush(ImageDraw.Draw(image), (unit, 0.0, 0.0, unit, middle, middle), ink, rim_width, detail)
+    detail = (
+        6 if size <= 128 else 16
+    )  # points between two of a curve: no facets to be seen, no time wasted
+    return image, Brush(
+        ImageDraw.Draw(image), (unit, 0.0, 0.0, unit, middle, middle), ink, rim_width, detail
+    )
 
 
 def pixels(image: Image.Image) -> np.ndarray:
@@ -104,7 +139,9 @@ def pixels(image: Image.Image) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _circle(count: int) -> list[Point]:
-    return [(math.cos(2 * math.pi * i / count), math.sin(2 * math.pi * i / count)) for i in range(count)]
+    return [
+        (math.cos(2 * math.pi * i / count), math.sin(2 * math.pi * i / count)) for i in range(count)
+    ]
 
 
 @lru_cache(maxsize=8)
@@ -122,7 +159,10 @@ def _smooth(points: Sequence[Point], steps: int) -> list[Point]:
     """Curve through points[1:-1]; the first and last only steer. The very last point is left to the caller."""
     weights, curve = _weights(steps), []
     for (x0, y0), (x1, y1), (x2, y2), (x3, y3) in zip(points, points[1:], points[2:], points[3:]):
-        curve += [(p * x0 + q * x1 + r * x2 + s * x3, p * y0 + q * y1 + r * y2 + s * y3) for p, q, r, s in weights]
+        curve += [
+            (p * x0 + q * x1 + r * x2 + s * x3, p * y0 + q * y1 + r * y2 + s * y3)
+            for p, q, r, s in weights
+        ]
     return curve
 
 

@@ -30,7 +30,14 @@ def expression(dice: Dice, mouths: tuple[str, ...]) -> Face:
     return Face(dice.pick(EYES), dice.pick(mouths), dice.chance(0.75), dice.uniform(-0.8, 0.8))
 
 
-def eyes(brush: Brush, face: Face, apart: float, y: float, radius: float = 3.4, iris: Colour | None = None) -> None:
+def eyes(
+    brush: Brush,
+    face: Face,
+    apart: float,
+    y: float,
+    radius: float = 3.4,
+    iris: Colour | None = None,
+) -> None:
     """Two eyes `apart` units either side of the middle: dark beads, or with `iris` eyeballs of that colour."""
     for side in (-1, 1):
         closed = face.eyes in ("happy", "sleepy") or (face.eyes == "wink" and side == 1)
@@ -40,7 +47,9 @@ def eyes(brush: Brush, face: Face, apart: float, y: float, radius: float = 3.4, 
             open_eye(brush, side * apart, y, radius, iris, face.turn)
 
 
-def open_eye(brush: Brush, x: float, y: float, radius: float, iris: Colour | None = None, turn: float = 0.0) -> None:
+def open_eye(
+    brush: Brush, x: float, y: float, radius: float, iris: Colour | None = None, turn: float = 0.0
+) -> None:
     """A dark bead, or an eyeball of the colour `iris` with a pupil, with two highlights."""
     if iris is not None:
         brush.circle(x, y, radius * 1.15, iris)
@@ -66,7 +75,9 @@ def mouth(brush: Brush, kind: str, x: float, y: float, width: float = 5.0) -> No
     if kind == "smile":
         brush.stroke(curve(x, y, w, w * 0.6), 1.9, DARK)
     elif kind == "w":
-        brush.stroke(curve(x - w / 2, y, w / 2, w * 0.4) + curve(x + w / 2, y, w / 2, w * 0.4)[1:], 1.7, DARK)
+        brush.stroke(
+            curve(x - w / 2, y, w / 2, w * 0.4) + curve(x + w / 2, y, w / 2, w * 0.4)[1:], 1.7, DARK
+        )
     elif kind == "small":
         brush.ellipse(x, y + 1.6, w * 0.4, w * 0.46, MOUTH)
     else:
@@ -76,7 +87,10 @@ def mouth(brush: Brush, kind: str, x: float, y: float, width: float = 5.0) -> No
             brush.polygon([(x - 2.2, y), (x + 2.2, y), (x + 1.9, y + 3), (x - 1.9, y + 3)], WHITE)
         elif kind == "fangs":
             for side in (-0.6, 0.6):
-                brush.polygon([(x + w * side - 1.5, y), (x + w * side + 1.5, y), (x + w * side, y + 3.2)], WHITE)
+                brush.polygon(
+                    [(x + w * side - 1.5, y), (x + w * side + 1.5, y), (x + w * side, y + 3.2)],
+                    WHITE,
+                )
         else:
             long = 1.5 if kind == "tongue" else 1.0  # hanging out, or inside
             brush.ellipse(x, y + w * 0.8, w * 0.5, w * 0.36 * long, TONGUE)
@@ -90,7 +104,12 @@ def cheeks(brush: Brush, face: Face, apart: float, y: float, radius: float = 2.9
 
 def nose(brush: Brush, x: float, y: float, accent: Colour, width: float = 2.3) -> None:
     """A rounded triangle, point down, a deeper pink than the inner ears."""
-    points = [(x - width, y - width * 0.6), (x, y - width * 0.8), (x + width, y - width * 0.6), (x, y + width * 0.9)]
+    points = [
+        (x - width, y - width * 0.6),
+        (x, y - width * 0.8),
+        (x + width, y - width * 0.6),
+        (x, y + width * 0.9),
+    ]
     brush.blob(points, mix(accent, (220, 70, 100), 0.45))
 
 

@@ -10,16 +10,18 @@ import hashlib
 import json
 import multiprocessing
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Callable
 
 from PIL import Image
 
 from latent_diffusion.data.cartoons.picture import draw
 from latent_diffusion.data.cartoons.species import SPECIES
 
-CHUNK = 44  # pictures a task: long enough to hide its overhead, short enough for a smooth progress bar
+CHUNK = (
+    44  # pictures a task: long enough to hide its overhead, short enough for a smooth progress bar
+)
 
 
 def prompt(species: str, seed: int) -> str:
@@ -33,16 +35,22 @@ def species_and_seed(index: int) -> tuple[str, int]:
     return SPECIES[index % len(SPECIES)], 1 + index // len(SPECIES)
 
 
-def write_files(folder: Path, count: int, size: int = 512, on_progress: Callable[[int], None] | None = None) -> None:
+def write_files(
+    folder: Path, count: int, size: int = 512, on_progress: Callable[[int], None] | None = None
+) -> None:
     """Write the first `count` pictures, size x size pixels, on all cores; `on_progress(done)` hears the number written.
 
     Raises ValueError for a negative count or a size that `draw` refuses.
     """
     if count < 0:
         raise ValueError(f"cannot write {count} pictures: count must be 0 or more")
-    tasks = [(Path(folder), start, min(start + CHUNK, count), size) for start in range(0, count, CHUNK)]
+    tasks = [
+        (Path(folder), start, min(start + CHUNK, count), size) for start in range(0, count, CHUNK)
+    ]
     done = 0
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(tasks)) or 1, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        min(os.cpu_count() or 1, len(tasks)) or 1, multiprocessing.get_context("spawn")
+    ) as pool:
         for written in pool.map(_write_chunk, tasks):
             done += written
             if on_progress:

@@ -36,12 +36,17 @@ def paint(brush: Brush, dice: Dice, background: Colour, scenes: tuple[str, ...] 
     elif scene == "bubbles":
         for x, y in ((-24, -20), (-18, -26), (24, -22), (25, 20), (-25, 23)):
             brush.circle(
-                x + dice.uniform(-3, 3), y + dice.uniform(-3, 3), dice.uniform(2, 4.2), mix(background, WHITE, 0.6)
+                x + dice.uniform(-3, 3),
+                y + dice.uniform(-3, 3),
+                dice.uniform(2, 4.2),
+                mix(background, WHITE, 0.6),
             )
     elif scene == "seabed":
         brush.ellipse(dice.uniform(-14, 14), 38, 50, 14, (250, 228, 184))
         for x, lean in ((-26, 3), (26, -3)):
-            brush.stroke([(x, 30), (x + lean, 20), (x - lean, 10), (x, 0)], 4.5, (132, 200, 168), 2.5)
+            brush.stroke(
+                [(x, 30), (x + lean, 20), (x - lean, 10), (x, 0)], 4.5, (132, 200, 168), 2.5
+            )
 
 
 def _cloud(brush: Brush, colour: Colour) -> None:

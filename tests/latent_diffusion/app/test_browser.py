@@ -11,12 +11,23 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("gradio", reason='the app needs Gradio: pip install "latent-diffusion[app]"')
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright drives the browser: pip install playwright")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="Playwright drives the browser: pip install playwright"
+)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 if CHROMIUM is None:
     pytest.skip("no Chromium on this machine", allow_module_level=True)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PATIENCE = 60_000  # ms; waits end as soon as what they wait for is there
 
 
@@ -56,7 +67,14 @@ def turns() -> list:
 
     taken, turn = [], Jobs.turn
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Jobs, "turn", lambda self, work, *arguments: (taken.append(time.monotonic()), turn(self, work, *arguments))[1])
+        patch.setattr(
+            Jobs,
+            "turn",
+            lambda self, work, *arguments: (
+                taken.append(time.monotonic()),
+                turn(self, work, *arguments),
+            )[1],
+        )
         yield taken
 
 
@@ -89,8 +107,18 @@ def visit(browser, address: str):
     visitor, errors = browser.new_page(), []
     visitor.set_default_timeout(PATIENCE)
     visitor.on("pageerror", lambda error: errors.append(str(error)))
-    visitor.on("response", lambda answer: answer.status >= 400 and "upload" not in answer.url and errors.append(answer.url))
-    visitor.on("request", lambda request: request.url.startswith((address, "data:", "blob:")) or errors.append(request.url))
+    visitor.on(
+        "response",
+        lambda answer: (
+            answer.status >= 400 and "upload" not in answer.url and errors.append(answer.url)
+        ),
+    )
+    visitor.on(
+        "request",
+        lambda request: (
+            request.url.startswith((address, "data:", "blob:")) or errors.append(request.url)
+        ),
+    )
     visitor.goto(address)
     visitor.get_by_role("tab", name="Generate").wait_for()
     return visitor, errors
@@ -121,16 +149,29 @@ def test_generate_change_class_and_save(page, tmp_path, ldm):
     fill(page, "count", 3)
     page.get_by_role("button", name="Generate").click()
     page.locator("#generated a[download='00003.png']").wait_for()
-    assert page.locator("#generated figcaption").all_inner_texts() == ["cross, seed 1", "disk, seed 2", "square, seed 3"]
+    assert page.locator("#generated figcaption").all_inner_texts() == [
+        "cross, seed 1",
+        "disk, seed 2",
+        "square, seed 3",
+    ]
     page.locator("#class input").click()
     page.get_by_role("option", name="disk").click()
     fill(page, "seed", 7)
     page.get_by_role("button", name="Generate").click()
     page.locator("#generated a[download='00009.png']").wait_for()
-    assert page.locator("#generated figcaption").all_inner_texts() == ["disk, seed 7", "disk, seed 8", "disk, seed 9"]
+    assert page.locator("#generated figcaption").all_inner_texts() == [
+        "disk, seed 7",
+        "disk, seed 8",
+        "disk, seed 9",
+    ]
     with page.expect_download() as saved:
         page.locator("#generated a[download='00008.png']").click()
-    command = page.locator("#generate-status code").inner_text().replace("OUT", str(tmp_path / "s")).split()
+    command = (
+        page.locator("#generate-status code")
+        .inner_text()
+        .replace("OUT", str(tmp_path / "s"))
+        .split()
+    )
     status, _, errors = ldm(*command[1:], "--device", "cpu")
     assert status == 0, errors
     assert saved.value.path().read_bytes() == (tmp_path / "s" / "00008.png").read_bytes()
@@ -151,7 +192,12 @@ def test_uploads_good_and_bad(page, tmp_path, fresh_shapes):
     with (tmp_path / "large.png").open("wb") as file:
         file.truncate(22_000_000)
     page.get_by_role("tab", name="Reconstruct").click()
-    for name, answer in (("text.png", "not an image"), ("shape.jpg", "PSNR"), ("large.png", "exceed the maximum"), ("shape.jpg", "PSNR")):
+    for name, answer in (
+        ("text.png", "not an image"),
+        ("shape.jpg", "PSNR"),
+        ("large.png", "exceed the maximum"),
+        ("shape.jpg", "PSNR"),
+    ):
         page.locator("input[type=file]").first.set_input_files(tmp_path / name)
         page.get_by_text(answer).first.wait_for()
         if name != "large.png":  # which the page does not even send
@@ -172,7 +218,9 @@ def test_ten_rounds_of_the_human_test(page, served_run):
     page.get_by_role("button", name="Show the first picture").click()
     start = time.monotonic()
     for number in range(1, 11):
-        playwright.expect(page.locator(".human-test")).to_contain_text(f"Round {number} of 10", timeout=PATIENCE)
+        playwright.expect(page.locator(".human-test")).to_contain_text(
+            f"Round {number} of 10", timeout=PATIENCE
+        )
         page.locator("button[data-said=real]:enabled").wait_for()
         if number in (1, 2):  # half a second, then noise
             page.locator(".human-test .mask").wait_for(state="visible")
@@ -180,14 +228,20 @@ def test_ten_rounds_of_the_human_test(page, served_run):
         page.locator("button[data-said=real]").click()
     page.get_by_text("95% interval").wait_for()
     seconds = time.monotonic() - start
-    rows = [" ".join(row.split()[:5]) for row in page.locator("#test-status tbody tr").all_inner_texts()]
+    rows = [
+        " ".join(row.split()[:5]) for row in page.locator("#test-status tbody tr").all_inner_texts()
+    ]
     assert rows == ["overall 5 of 10 50%", "real 0 of 5 0%", "generated 5 of 5 100%"]
-    assert page.locator("#test figcaption").all_inner_texts()[0].endswith("generated, taken for real")
-    record, = (served_run / "human_test").glob("*.jsonl")
+    assert (
+        page.locator("#test figcaption").all_inner_texts()[0].endswith("generated, taken for real")
+    )
+    (record,) = (served_run / "human_test").glob("*.jsonl")
     lines = [json.loads(line) for line in record.read_text().splitlines()]
     assert lines[0]["milliseconds"] == 500 and lines[-1]["result"]["overall"]["wrong"] == 5
     times = [answer["milliseconds"] for answer in lines[1:-1]]
-    assert len(times) == 10 and min(times) >= 0 and times[0] >= 490 and sum(times) < 1000 * seconds  # each from its own picture on
+    assert (
+        len(times) == 10 and min(times) >= 0 and times[0] >= 490 and sum(times) < 1000 * seconds
+    )  # each from its own picture on
 
 
 def start_long_job(page) -> None:
@@ -211,7 +265,9 @@ def stops(turns: list) -> bool:
     return False
 
 
-def test_a_long_job_blocks_nobody_and_ends_when_told(browser, page, address, turns, tmp_path, fresh_shapes):
+def test_a_long_job_blocks_nobody_and_ends_when_told(
+    browser, page, address, turns, tmp_path, fresh_shapes
+):
     start_long_job(page)
     other, errors = visit(browser, address)
     other.get_by_role("tab", name="Reconstruct").click()

@@ -16,15 +16,36 @@ from latent_diffusion.data.reference import DataFacts, Reference
 
 @pytest.fixture
 def reference() -> Reference:
-    facts = DataFacts(source="", checksum="", image_size=8, flip=False, class_names=["cat", "dog"], histogram=[9, 27], images=72)
+    facts = DataFacts(
+        source="",
+        checksum="",
+        image_size=8,
+        flip=False,
+        class_names=["cat", "dog"],
+        histogram=[9, 27],
+        images=72,
+    )
     labels = np.repeat([0, 1], [9, 27])
-    return Reference(facts, np.stack([np.full((8, 8, 3), row, np.uint8) for row in range(36)]), labels)
+    return Reference(
+        facts, np.stack([np.full((8, 8, 3), row, np.uint8) for row in range(36)]), labels
+    )
 
 
 def new_test(reference, folder, rounds=10, seed=3) -> HumanTest:
     chosen = plan(reference, rounds, seed)
-    generated = np.full((rounds // 2, 8, 8, 3), 200, np.uint8) + np.arange(rounds // 2, dtype=np.uint8)[:, None, None, None]
-    return HumanTest(folder, chosen, shown_images(chosen, reference, generated), ["cat", "dog"], reference.labels, 500, {"steps": 8})
+    generated = (
+        np.full((rounds // 2, 8, 8, 3), 200, np.uint8)
+        + np.arange(rounds // 2, dtype=np.uint8)[:, None, None, None]
+    )
+    return HumanTest(
+        folder,
+        chosen,
+        shown_images(chosen, reference, generated),
+        ["cat", "dog"],
+        reference.labels,
+        500,
+        {"steps": 8},
+    )
 
 
 def test_half_are_real_and_each_answer_is_about_the_picture_shown(reference, tmp_path):
@@ -36,32 +57,53 @@ def test_half_are_real_and_each_answer_is_about_the_picture_shown(reference, tmp
     assert sum(value < 200 for value in pixels) == 20
     for answer, value in zip(test.answers, pixels):
         if answer["real"]:
-            assert answer["held_out"] == value and answer["class"] == ("cat" if value < 9 else "dog")
+            assert answer["held_out"] == value and answer["class"] == (
+                "cat" if value < 9 else "dog"
+            )
         else:
             place = value - 200
-            assert (answer["seed"], answer["class"]) == (test.plan.seeds[place], ["cat", "dog"][test.plan.labels[place]])
-    assert len({answer["held_out"] for answer in test.answers if answer["real"]}) == 20  # none twice
+            assert (answer["seed"], answer["class"]) == (
+                test.plan.seeds[place],
+                ["cat", "dog"][test.plan.labels[place]],
+            )
+    assert (
+        len({answer["held_out"] for answer in test.answers if answer["real"]}) == 20
+    )  # none twice
 
 
 def test_order_and_classes_over_many_seeds(reference):
     plans = [plan(reference, 20, seed) for seed in range(300)]
     first = np.mean([chosen.order[0] < 10 for chosen in plans])
     dogs = np.mean([chosen.labels for chosen in plans])
-    assert abs(first - 0.5) < 0.12 and abs(dogs - 0.75) < 0.03  # generated ones come in the classes of the real ones
-    assert plan(reference, 20, 1) == plans[1] and plan(reference, 20).seed != plan(reference, 20).seed
+    assert (
+        abs(first - 0.5) < 0.12 and abs(dogs - 0.75) < 0.03
+    )  # generated ones come in the classes of the real ones
+    assert (
+        plan(reference, 20, 1) == plans[1] and plan(reference, 20).seed != plan(reference, 20).seed
+    )
 
 
 def test_error_rates(reference, tmp_path):
     test = new_test(reference, tmp_path)
     for number, place in enumerate(test.plan.order, 1):
         real = place < 5
-        test.answer(number, said_real=real if place not in (0, 5, 6, 7) else not real, milliseconds=1)
+        test.answer(
+            number, said_real=real if place not in (0, 5, 6, 7) else not real, milliseconds=1
+        )
     found = test.result()
     assert {name: (rate.wrong, rate.n, rate.rate) for name, rate in found.items()} == {
-        "overall": (4, 10, 0.4), "real": (1, 5, 0.2), "generated": (3, 5, 0.6)}
+        "overall": (4, 10, 0.4),
+        "real": (1, 5, 0.2),
+        "generated": (3, 5, 0.6),
+    }
     low, high = found["overall"].low, found["overall"].high
-    assert (low, high) == (pytest.approx(0.1216, abs=1e-4), pytest.approx(0.7376, abs=1e-4))  # Clopper and Pearson's tables
-    assert sorted(answer["round"] for answer in test.mistakes()) == sorted(test.plan.order.index(place) + 1 for place in (0, 5, 6, 7))
+    assert (low, high) == (
+        pytest.approx(0.1216, abs=1e-4),
+        pytest.approx(0.7376, abs=1e-4),
+    )  # Clopper and Pearson's tables
+    assert sorted(answer["round"] for answer in test.mistakes()) == sorted(
+        test.plan.order.index(place) + 1 for place in (0, 5, 6, 7)
+    )
 
 
 def test_record_grows_with_every_answer_and_ends_with_the_result(reference, tmp_path):
@@ -69,30 +111,51 @@ def test_record_grows_with_every_answer_and_ends_with_the_result(reference, tmp_
     for number in range(1, 11):
         test.answer(number, said_real=False, milliseconds=812.4)
         test.answer(number, said_real=True, milliseconds=1)  # a second click is no second answer
-        lines = [json.loads(line) for line in (tmp_path / "human_test" / f"{test.session}.jsonl").read_text().splitlines()]
-        assert [line["round"] for line in lines[1:number + 1]] == list(range(1, number + 1))
+        lines = [
+            json.loads(line)
+            for line in (tmp_path / "human_test" / f"{test.session}.jsonl").read_text().splitlines()
+        ]
+        assert [line["round"] for line in lines[1 : number + 1]] == list(range(1, number + 1))
         assert len(lines) == 1 + number + (number == 10)
     test.answer(11, said_real=True, milliseconds=1)
     assert len(test.answers) == 10
-    assert {"session": test.session, "seed": 3, "rounds": 10, "milliseconds": 500, "steps": 8}.items() <= lines[0].items()
-    assert all(line["said_real"] is False and line["milliseconds"] == 812 and line["time"] for line in lines[1:11])
-    assert lines[11]["result"]["real"]["rate"] == 1 and lines[11]["result"]["generated"]["rate"] == 0
+    assert {
+        "session": test.session,
+        "seed": 3,
+        "rounds": 10,
+        "milliseconds": 500,
+        "steps": 8,
+    }.items() <= lines[0].items()
+    assert all(
+        line["said_real"] is False and line["milliseconds"] == 812 and line["time"]
+        for line in lines[1:11]
+    )
+    assert (
+        lines[11]["result"]["real"]["rate"] == 1 and lines[11]["result"]["generated"]["rate"] == 0
+    )
 
 
 def test_the_page_says_nothing_about_which_is_which():
     real = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)  # rich in detail
     generated = np.full((16, 16, 3), 7, np.uint8)  # flat: would compress to much less
     pages = [human_test_round(image, 3, 10, 500) for image in (real, generated)]
-    held = [[base64.b64decode(text) for text in re.findall(r"base64,([^\"]+)", page)] for page in pages]
+    held = [
+        [base64.b64decode(text) for text in re.findall(r"base64,([^\"]+)", page)] for page in pages
+    ]
     without = [re.sub(r"base64,[^\"]+", "", page) for page in pages]
     assert without[0] == without[1]
     assert len(held[0][0]) == len(held[1][0]) and held[0][1] == held[1][1]
     for (content, _), image in zip(held, (real, generated)):
         opened = Image.open(io.BytesIO(content))
-        assert opened.format == "PNG" and not opened.info and np.array_equal(np.asarray(opened), image)
+        assert (
+            opened.format == "PNG" and not opened.info and np.array_equal(np.asarray(opened), image)
+        )
 
 
-@pytest.mark.parametrize("rounds, text", [(8, "from 10 to 100"), (102, "from 10 to 100"), (11, "even"), (80, "36: choose fewer rounds")])
+@pytest.mark.parametrize(
+    "rounds, text",
+    [(8, "from 10 to 100"), (102, "from 10 to 100"), (11, "even"), (80, "36: choose fewer rounds")],
+)
 def test_rounds_have_limits(reference, rounds, text):
     with pytest.raises(ValueError, match=text):
         plan(reference, rounds)

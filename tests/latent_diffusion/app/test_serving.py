@@ -19,7 +19,9 @@ def test_a_port_in_use_is_one_line(tiny_run, ldm):
 def test_without_gradio_the_remedy_is_named(tiny_run, ldm, monkeypatch):
     monkeypatch.setattr(serving, "find_spec", lambda name: None)
     status, _, errors = ldm("app", tiny_run)
-    assert status == 2 and 'pip install "latent-diffusion[app]"' in errors and errors.count("\n") == 1
+    assert (
+        status == 2 and 'pip install "latent-diffusion[app]"' in errors and errors.count("\n") == 1
+    )
 
 
 def test_a_run_without_a_denoiser_is_one_line(tiny_run, tmp_path, ldm):

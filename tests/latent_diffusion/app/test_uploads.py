@@ -23,8 +23,11 @@ def pipe(tiny_run) -> Pipeline:
 
 def bomb(side: int = 50_000) -> bytes:
     """A sound PNG of side x side grey pixels in a few kB of header and the beginning of its data."""
+
     def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
 
     rows = zlib.compress(b"\0" * 2_000_000)
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
@@ -33,17 +36,31 @@ def bomb(side: int = 50_000) -> bytes:
 
 def test_a_picture_is_reconstructed_as_ldm_reconstruct_does(pipe, tiny_run, tmp_path, fresh_shapes):
     path = tmp_path / "wide.png"
-    Image.fromarray(np.concatenate([fresh_shapes[0], fresh_shapes[1], fresh_shapes[2]], axis=1)).save(path)
+    Image.fromarray(
+        np.concatenate([fresh_shapes[0], fresh_shapes[1], fresh_shapes[2]], axis=1)
+    ).save(path)
     found = reconstruct_upload(pipe, "float32", path)
-    originals, decoded, scores = reconstruct_images(Run.open(tiny_run), read_images([path], 16), "cpu")
+    originals, decoded, scores = reconstruct_images(
+        Run.open(tiny_run), read_images([path], 16), "cpu"
+    )
     assert np.array_equal(found.original, fresh_shapes[1])  # the centre square
-    assert np.array_equal(found.reconstruction, decoded[0]) and np.array_equal(found.original, originals[0])
+    assert np.array_equal(found.reconstruction, decoded[0]) and np.array_equal(
+        found.original, originals[0]
+    )
     assert (found.psnr, found.ssim) == (pytest.approx(scores.psnr), pytest.approx(scores.ssim))
     assert found.error.max() == min(255, 4 * np.abs(originals.astype(int) - decoded).max())
 
 
-@pytest.mark.parametrize("content, reason", [(b"", "empty file"), (b"hello, I am a text", "not an image"), (bomb(), "megapixels"),
-                                             (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "damaged"), (b"<svg xmlns=''/>", "SVG")])
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        (b"", "empty file"),
+        (b"hello, I am a text", "not an image"),
+        (bomb(), "megapixels"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "damaged"),
+        (b"<svg xmlns=''/>", "SVG"),
+    ],
+)
 def test_what_is_no_picture_is_one_line(pipe, tmp_path, content, reason):
     path, start = tmp_path / "picture.png", time.perf_counter()
     path.write_bytes(content)

@@ -41,7 +41,12 @@ def test_mnist(tmp_path, packed):
     arrays = write_mnist(tmp_path / "MNIST" / "raw", packed)
     info = prepare(str(tmp_path / "MNIST"), tmp_path / "out")
     data = Dataset.open(tmp_path / "out")
-    assert (info.image_size, info.flip, info.class_names, info.holdout) == (28, False, ["0", "7"], None)
+    assert (info.image_size, info.flip, info.class_names, info.holdout) == (
+        28,
+        False,
+        ["0", "7"],
+        None,
+    )
     for part, name in ((data.train, "train"), (data.test, "t10k")):
         assert (data.images[part] == arrays[name][..., None]).all()
         assert (data.labels[part] == arrays[name + " labels"] // 7).all()
@@ -61,8 +66,14 @@ def test_mnist_damage_is_one_line(tmp_path):
             ("train-images-idx3-ubyte.gz", lambda b: b[:300]),
             ("train-labels-idx1-ubyte.gz", lambda b: gzip.compress(gzip.decompress(b)[:20])),
             ("t10k-images-idx3-ubyte.gz", lambda b: b"not gzip"),
-            ("t10k-images-idx3-ubyte.gz", lambda b: gzip.compress(struct.pack(">4I", 0x803, 2**31, 28, 28))),
-            ("t10k-images-idx3-ubyte.gz", lambda b: gzip.compress(struct.pack(">4I", 0x801, 9, 28, 28))),
+            (
+                "t10k-images-idx3-ubyte.gz",
+                lambda b: gzip.compress(struct.pack(">4I", 0x803, 2**31, 28, 28)),
+            ),
+            (
+                "t10k-images-idx3-ubyte.gz",
+                lambda b: gzip.compress(struct.pack(">4I", 0x801, 9, 28, 28)),
+            ),
         ]
     ):
         folder = tmp_path / str(number)
@@ -81,8 +92,9 @@ def test_the_real_mnist(tmp_path):
     data = Dataset.open(tmp_path / "out")
     raw = gzip.decompress((SHARED_MNIST / "t10k-images-idx3-ubyte.gz").read_bytes())[16:]
     assert data.images[data.test, ..., 2].tobytes() == raw
-    assert bytes(data.labels[data.train].astype(np.uint8)) == (
-        gzip.decompress((SHARED_MNIST / "train-labels-idx1-ubyte.gz").read_bytes())[8:]
+    assert (
+        bytes(data.labels[data.train].astype(np.uint8))
+        == (gzip.decompress((SHARED_MNIST / "train-labels-idx1-ubyte.gz").read_bytes())[8:])
     )
 
 
@@ -100,9 +112,16 @@ def write_cifar_python(folder: Path, protocol: int = 2) -> None:
     for name, seed in BATCHES.items():
         images, labels = cifar_batch(seed)
         planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2).reshape(len(images), -1))
-        record = {b"batch_label": b"x", b"labels": labels.tolist(), b"data": planes, b"filenames": [b"a.png"] * 40}
+        record = {
+            b"batch_label": b"x",
+            b"labels": labels.tolist(),
+            b"data": planes,
+            b"filenames": [b"a.png"] * 40,
+        }
         (folder / name).write_bytes(pickle.dumps(record, protocol=protocol))
-    (folder / "batches.meta").write_bytes(pickle.dumps({b"label_names": [c.encode() for c in CLASSES]}, protocol=2))
+    (folder / "batches.meta").write_bytes(
+        pickle.dumps({b"label_names": [c.encode() for c in CLASSES]}, protocol=2)
+    )
 
 
 def write_cifar_binary(folder: Path) -> None:
@@ -110,14 +129,22 @@ def write_cifar_binary(folder: Path) -> None:
     for name, seed in BATCHES.items():
         images, labels = cifar_batch(seed)
         planes = images.transpose(0, 3, 1, 2).reshape(len(images), -1)
-        (folder / f"{name}.bin").write_bytes(np.column_stack([labels.astype(np.uint8), planes]).tobytes())
+        (folder / f"{name}.bin").write_bytes(
+            np.column_stack([labels.astype(np.uint8), planes]).tobytes()
+        )
     (folder / "batches.meta.txt").write_text("\n".join(CLASSES) + "\n\n")
 
 
 def check_cifar(source: Path, out: Path) -> None:
     info = prepare(str(source), out)
     data = Dataset.open(out)
-    assert (info.image_size, info.flip, info.class_names, info.train, info.test) == (32, True, CLASSES, 80, 40)
+    assert (info.image_size, info.flip, info.class_names, info.train, info.test) == (
+        32,
+        True,
+        CLASSES,
+        80,
+        40,
+    )
     images, labels = cifar_batch(2)
     assert (data.images[40:80] == images).all() and (data.labels[40:80] == labels).all()
     assert (data.images[data.test] == cifar_batch(3)[0]).all()
@@ -144,7 +171,9 @@ def test_cifar_as_python_2_wrote_it(tmp_path):
     )
     numbers = b"".join(b"K" + bytes([label]) for label in labels)
     record = b"\x80\x02}(U\x06labels](" + numbers + b"eU\x04data" + array + b"u."
-    assert (pickle.loads(record, encoding="latin1")["data"].tobytes()) == data  # the hand-made file is a right one
+    assert (
+        pickle.loads(record, encoding="latin1")["data"].tobytes()
+    ) == data  # the hand-made file is a right one
     folder = tmp_path / "in"
     folder.mkdir()
     for number in range(1, 6):
@@ -176,7 +205,8 @@ class Evil:
 
 
 @pytest.mark.parametrize(
-    "function, argument", [(os.system, "touch {}"), (eval, "open('{}', 'w')"), (np.save, "{}"), (os.mkdir, "{}")]
+    "function, argument",
+    [(os.system, "touch {}"), (eval, "open('{}', 'w')"), (np.save, "{}"), (os.mkdir, "{}")],
 )
 @pytest.mark.parametrize("name", ["data_batch_1", "batches.meta"])
 def test_a_malicious_pickle_is_refused_and_not_executed(tmp_path, name, function, argument):
@@ -185,7 +215,9 @@ def test_a_malicious_pickle_is_refused_and_not_executed(tmp_path, name, function
     arguments = [argument.format(mark)] + [np.zeros(1)] * (function is np.save)
     evil = pickle.dumps({b"labels": [0], b"data": Evil(function, *arguments)}, protocol=2)
     (tmp_path / "in" / name).write_bytes(evil)
-    with pytest.raises(ValueError, match=f"{name} is not a plain CIFAR-10 pickle and was not loaded: it asks for"):
+    with pytest.raises(
+        ValueError, match=f"{name} is not a plain CIFAR-10 pickle and was not loaded: it asks for"
+    ):
         prepare(str(tmp_path / "in"), tmp_path / "out")
     assert not mark.exists()
     pickle.loads(evil)

@@ -16,7 +16,9 @@ from latent_diffusion.data.cartoons.canvas import canvas, pixels
 from latent_diffusion.data.cartoons.dice import Dice
 from latent_diffusion.data.cartoons.species import KINDS
 
-REAL_ROWS = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "synth_cute_metadata.jsonl"
+REAL_ROWS = (
+    Path(__file__).resolve().parents[3].parent / "shared" / "data" / "synth_cute_metadata.jsonl"
+)
 
 
 MAGENTA = (255, 0, 255)
@@ -38,9 +40,17 @@ def test_a_picture_is_the_same_in_every_process():
     here = [_digest(index) for index in range(22)]
     assert here == [_digest(index) for index in range(22)]
     # A fresh interpreter hashes strings with another salt: chance must not hang on it.
-    code = ("import hashlib; from latent_diffusion.data.cartoons import draw, species_and_seed\n"
-            "for index in range(22): print(hashlib.sha256(draw(*species_and_seed(index)).tobytes()).hexdigest())")
-    fresh = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[3], capture_output=True, text=True, check=True)
+    code = (
+        "import hashlib; from latent_diffusion.data.cartoons import draw, species_and_seed\n"
+        "for index in range(22): print(hashlib.sha256(draw(*species_and_seed(index)).tobytes()).hexdigest())"
+    )
+    fresh = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).resolve().parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert fresh.stdout.split() == here
 
 
@@ -83,12 +93,18 @@ def test_a_mirrored_brush_paints_the_mirror_image():
     for mirror in (False, True):
         image, brush = canvas(64, MAGENTA, (0, 0, 0), 1.5)
         moved = brush.at(0, 0, 1.1, mirror=mirror)
-        moved.at(5, 3, 0.8, tilt=25).polygon([(0, 0), (14, -9), (10, 12)], (255, 255, 255), rim=True)
+        moved.at(5, 3, 0.8, tilt=25).polygon(
+            [(0, 0), (14, -9), (10, 12)], (255, 255, 255), rim=True
+        )
         moved.stroke([(-20, 4), (-12, -9), (-3, -14)], 5, (0, 200, 0), 2, rim=True)
         moved.at(4, -14, mirror=True).blob([(0, 0), (12, -3), (9, 8)], (0, 0, 200), rim=True)
         pictures.append(pixels(image).astype(int))
     # Corners are whole pixels of the supersampled canvas, whose edges Pillow includes: up to a quarter pixel of shift.
-    assert np.abs(pictures[0] - pictures[1][:, ::-1]).mean() < 4 < np.abs(pictures[0] - pictures[1]).mean()
+    assert (
+        np.abs(pictures[0] - pictures[1][:, ::-1]).mean()
+        < 4
+        < np.abs(pictures[0] - pictures[1]).mean()
+    )
 
 
 def test_an_outline_lies_outside_and_keeps_its_width_at_any_scale():
@@ -128,7 +144,9 @@ def test_colours_are_flat():
 def test_species_can_be_told_apart():
     """A nearest-mean rule on unseen seeds at 16x16 already beats chance (9%) four times over."""
     seeds, unseen = range(1, 41), range(101, 111)
-    means = np.stack([_pictures(species, seeds, 16).reshape(40, -1).mean(axis=0) for species in SPECIES])
+    means = np.stack(
+        [_pictures(species, seeds, 16).reshape(40, -1).mean(axis=0) for species in SPECIES]
+    )
     hits = 0
     for label, species in enumerate(SPECIES):
         for picture in _pictures(species, unseen, 16).reshape(10, -1):
@@ -173,7 +191,10 @@ def test_written_files_have_the_layout_of_synth_cute(tmp_path):
     seen = []
     for metadata in (path for path in files if path.suffix == ".json"):
         text = metadata.read_bytes()
-        assert metadata.stem == hashlib.sha256(text).hexdigest() and metadata.parent.name == metadata.stem[:2]
+        assert (
+            metadata.stem == hashlib.sha256(text).hexdigest()
+            and metadata.parent.name == metadata.stem[:2]
+        )
         row = json.loads(text)
         species = row["inputs"].split("cartoon ")[1].split(",")[0]
         with Image.open(metadata.with_suffix(".png")) as image:

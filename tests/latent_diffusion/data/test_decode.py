@@ -27,14 +27,19 @@ def pixels(data: bytes, size: int = SIDE) -> np.ndarray:
 
 @pytest.mark.parametrize("form", ["PNG", "BMP", "WEBP", "GIF", "JPEG"])
 def test_formats(form):
-    smooth = np.broadcast_to(np.linspace(0, 255, SIDE).astype(np.uint8)[:, None, None], (SIDE, SIDE, 3))
+    smooth = np.broadcast_to(
+        np.linspace(0, 255, SIDE).astype(np.uint8)[:, None, None], (SIDE, SIDE, 3)
+    )
     options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100}}.get(form, {})
     got = pixels(encoded(Image.fromarray(smooth), form, **options))
     assert np.abs(got - smooth).max() <= (2 if form == "JPEG" else 0)
 
 
 def test_a_wrong_file_name_plays_no_part():
-    assert [sniff(encoded(Image.new("RGB", (9, 9)), form)) for form in ("JPEG", "PNG")] == ["JPEG", "PNG"]
+    assert [sniff(encoded(Image.new("RGB", (9, 9)), form)) for form in ("JPEG", "PNG")] == [
+        "JPEG",
+        "PNG",
+    ]
 
 
 def test_transparency_lies_on_white():
@@ -72,7 +77,9 @@ def test_grey_one_bit_and_cmyk():
     bits = GREY > 127
     assert (pixels(encoded(Image.fromarray(bits))) == 255 * bits[..., None]).all()
     cyan = Image.new("CMYK", (SIDE, SIDE), (255, 0, 0, 0))
-    np.testing.assert_allclose(pixels(encoded(cyan, "JPEG", quality=100)), np.full(RGB.shape, (0, 255, 255)), atol=3)
+    np.testing.assert_allclose(
+        pixels(encoded(cyan, "JPEG", quality=100)), np.full(RGB.shape, (0, 255, 255)), atol=3
+    )
 
 
 def test_sixteen_bits_are_scaled_not_clipped():
@@ -110,13 +117,17 @@ def test_centre_crop_then_antialiased_resize():
     checker = (np.indices((40, 40)).sum(0) % 2 * 255).astype(np.uint8)
     wide[:, 20:60] = checker[..., None]
     got = pixels(encoded(Image.fromarray(wide)), 8)
-    assert (np.abs(got - 127.5) < 12).all()  # an aliasing resize would give 0 or 255, a wrong crop red or blue
+    assert (
+        np.abs(got - 127.5) < 12
+    ).all()  # an aliasing resize would give 0 or 255, a wrong crop red or blue
 
 
 def test_large_jpegs_are_reduced_while_decoding_with_the_same_result():
     smooth = Image.fromarray(RGB).resize((640, 480), Image.Resampling.BICUBIC)
     data = encoded(smooth, "JPEG", quality=95)
-    fair = Image.open(BytesIO(data)).crop((80, 0, 560, 480)).resize((32, 32), Image.Resampling.BICUBIC)
+    fair = (
+        Image.open(BytesIO(data)).crop((80, 0, 560, 480)).resize((32, 32), Image.Resampling.BICUBIC)
+    )
     assert np.abs(pixels(data, 32) - np.asarray(fair).astype(int)).mean() < 1.5
 
 
@@ -138,7 +149,9 @@ def test_a_truncated_file_is_refused_wherever_it_ends(form):
     whole = pixels(data)
     for length in [0, 1, 3, 10, *range(20, len(data), max(1, len(data) // 40)), len(data) - 1]:
         try:
-            assert np.array_equal(pixels(data[:length]), whole), f"{length} of {len(data)} bytes gave another image"
+            assert np.array_equal(pixels(data[:length]), whole), (
+                f"{length} of {len(data)} bytes gave another image"
+            )
         except Unreadable as error:
             assert str(error) in ("truncated", "damaged", "empty file", "not an image")
 

@@ -26,9 +26,19 @@ def found(source: str) -> dict[str, tuple[str, int]]:
 
 
 def test_class_folders(tmp_path):
-    source = touch(tmp_path, "cat/1.png", "cat/deep/er/2.png", "dog/3", "README.md", "loose.png", ".git/cat/4.png")
+    source = touch(
+        tmp_path,
+        "cat/1.png",
+        "cat/deep/er/2.png",
+        "dog/3",
+        "README.md",
+        "loose.png",
+        ".git/cat/4.png",
+    )
     assert found(source) == {
-        "cat/1.png": ("cat", UNDECIDED), "cat/deep/er/2.png": ("cat", UNDECIDED), "dog/3": ("dog", UNDECIDED)
+        "cat/1.png": ("cat", UNDECIDED),
+        "cat/deep/er/2.png": ("cat", UNDECIDED),
+        "dog/3": ("dog", UNDECIDED),
     }
     assert {skip.path: skip.reason for skip in open_source(source).skipped} == dict.fromkeys(
         ["README.md", "loose.png"], "outside the class folders"
@@ -37,24 +47,38 @@ def test_class_folders(tmp_path):
 
 def test_enclosing_folders_are_stepped_into(tmp_path):
     source = touch(tmp_path, "a/b/cat/1.png", "a/b/dog/2.png", "a/notes.txt")
-    assert found(source) == {"a/b/cat/1.png": ("cat", UNDECIDED), "a/b/dog/2.png": ("dog", UNDECIDED)}
+    assert found(source) == {
+        "a/b/cat/1.png": ("cat", UNDECIDED),
+        "a/b/dog/2.png": ("dog", UNDECIDED),
+    }
     assert found(touch(tmp_path / "one", "cat/1.png")) == {"cat/1.png": ("cat", UNDECIDED)}
 
 
 def test_splits(tmp_path):
-    source = touch(tmp_path, "Train/cat/1.png", "test/cat/2.png", "valid/cat/3.png", "extra/4.png", "test/lost.png")
+    source = touch(
+        tmp_path,
+        "Train/cat/1.png",
+        "test/cat/2.png",
+        "valid/cat/3.png",
+        "extra/4.png",
+        "test/lost.png",
+    )
     assert found(source) == {
-        "Train/cat/1.png": ("cat", TRAIN), "test/cat/2.png": ("cat", TEST), "valid/cat/3.png": ("cat", TEST)
+        "Train/cat/1.png": ("cat", TRAIN),
+        "test/cat/2.png": ("cat", TEST),
+        "valid/cat/3.png": ("cat", TEST),
     }
     assert {skip.path for skip in open_source(source).skipped} == {"extra/4.png", "test/lost.png"}
 
 
 def test_flat_splits_and_flat_folders(tmp_path):
     assert found(touch(tmp_path / "dogs", "train/1.png", "test/2.png")) == {
-        "train/1.png": ("dogs", TRAIN), "test/2.png": ("dogs", TEST)
+        "train/1.png": ("dogs", TRAIN),
+        "test/2.png": ("dogs", TEST),
     }
     assert found(touch(tmp_path / "owls", "1.png", "2.png", "thumbs/1.png")) == {
-        "1.png": ("owls", UNDECIDED), "2.png": ("owls", UNDECIDED)
+        "1.png": ("owls", UNDECIDED),
+        "2.png": ("owls", UNDECIDED),
     }
 
 
@@ -74,7 +98,9 @@ def test_accents_are_one_class_on_every_file_system(tmp_path):
 
 
 def write_pair(root: Path, animal: str, seed: int, text: str | None = None) -> tuple[Path, Path]:
-    text = text or json.dumps({"inputs": f"minimalist vector-style cute cartoon {animal}, flat pastel", "seed": seed})
+    text = text or json.dumps(
+        {"inputs": f"minimalist vector-style cute cartoon {animal}, flat pastel", "seed": seed}
+    )
     stem = hashlib.sha256(text.encode()).hexdigest()
     folder = root / stem[:2]
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +123,9 @@ def test_synth_cute(tmp_path, clone):
     picture, prompt = write_pair(root, "cat", 101)
     prompt.write_text('{"inputs": "cute cartoon ca')
     bad[picture] = "broken JSON beside it"
-    for number, text in enumerate(['{"inputs": "a photo", "seed": 1}', '{"inputs": 3}', "[1]", "{}"]):
+    for number, text in enumerate(
+        ['{"inputs": "a photo", "seed": 1}', '{"inputs": 3}', "[1]", "{}"]
+    ):
         bad[write_pair(root, "x", 110 + number, text)[0]] = "no class in the JSON beside it"
     picture, prompt = write_pair(root, "cat", 120)
     picture.write_bytes(picture.read_bytes()[:100])
@@ -114,5 +142,10 @@ def test_synth_cute(tmp_path, clone):
     want = {str(path.relative_to(tmp_path / "in")): reason for path, reason in bad.items()}
     assert {skip.path: skip.reason for skip in info.skipped} == want
     data = Dataset.open(tmp_path / "out")
-    dogs = [np.random.default_rng([seed, 3]).integers(0, 256, (16, 16, 3), dtype=np.uint8) for seed in range(12)]
-    assert {data.images[i].tobytes() for i in np.flatnonzero(data.labels == 1)} == {dog.tobytes() for dog in dogs}
+    dogs = [
+        np.random.default_rng([seed, 3]).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        for seed in range(12)
+    ]
+    assert {data.images[i].tobytes() for i in np.flatnonzero(data.labels == 1)} == {
+        dog.tobytes() for dog in dogs
+    }

@@ -54,7 +54,12 @@ def test_a_crash_or_a_hang_costs_one_image_each(job):
     results = dict(pool.run(job, places, 2, patience_s=0.5))
     assert sorted(results) == list(range(70))
     bad = {row: result for row, result in results.items() if isinstance(result, str)}
-    assert bad == {5: "crashes the decoder", 20: "bad", 40: "not decoded within 0.5 s", 41: "crashes the decoder"}
+    assert bad == {
+        5: "crashes the decoder",
+        20: "bad",
+        40: "not decoded within 0.5 s",
+        41: "crashes the decoder",
+    }
     written = np.frombuffer(Path(job.images).read_bytes()[10:], np.uint8).reshape(-1, 192)
     assert all((written[row] == row).all() for row in range(70) if row not in bad)
 

@@ -21,7 +21,9 @@ SIZE = 8
 
 
 def picture(seed: int) -> Image.Image:
-    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8))
+    return Image.fromarray(
+        np.random.default_rng(seed).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+    )
 
 
 def png(seed: int) -> bytes:
@@ -133,7 +135,10 @@ def test_hold_out_does_not_move_when_files_are_added_or_renamed(tmp_path):
     prepare(str(tmp_path / "in"), tmp_path / "out", size=SIZE, processes=1)
     before = Dataset.open(tmp_path / "out")
     old, old_test = stored(before), held_out(before)
-    assert all(counts.test >= 1 for counts in before.info.counts.values()) and 3 <= before.info.counts["a"].test <= 20
+    assert (
+        all(counts.test >= 1 for counts in before.info.counts.values())
+        and 3 <= before.info.counts["a"].test <= 20
+    )
 
     fill(tmp_path / "in" / "a", range(200, 300), name="added {}.png")
     (tmp_path / "in" / "a" / "0.png").rename(tmp_path / "in" / "a" / "zzz.png")
@@ -162,7 +167,9 @@ def test_an_existing_split_is_kept_and_its_leaks_counted(tmp_path):
     data = Dataset.open(tmp_path / "out")
     assert info.class_names == ["cat", "dog"] and info.left_out == {"owl": "no training images"}
     assert (info.counts["cat"].train, info.counts["cat"].test) == (12, 3)
-    assert held_out(data) == wanted(range(100, 103)) | wanted(range(112, 115)) | wanted(range(12, 13))
+    assert held_out(data) == wanted(range(100, 103)) | wanted(range(112, 115)) | wanted(
+        range(12, 13)
+    )
     assert info.leaks == 1 and info.holdout is None
     assert [skip.path for skip in info.skipped] == ["README.md"]
 
@@ -181,7 +188,9 @@ def test_a_zip_equals_its_folder(tmp_path, top):
     folder = prepare(str(tmp_path / "in"), tmp_path / "a", size=SIZE, processes=1)
     packed = prepare(str(tmp_path / "in.zip"), tmp_path / "b", size=SIZE, processes=2)
     assert packed.checksum == folder.checksum and packed.skipped_by_reason == {"not an image": 1}
-    assert (tmp_path / "a" / "images.npy").read_bytes() == (tmp_path / "b" / "images.npy").read_bytes()
+    assert (tmp_path / "a" / "images.npy").read_bytes() == (
+        tmp_path / "b" / "images.npy"
+    ).read_bytes()
 
 
 def test_hostile_and_damaged_zips(tmp_path):
@@ -238,7 +247,13 @@ def test_the_number_of_processes_changes_nothing(tmp_path):
     (tmp_path / "in" / "a" / "5.png").write_bytes(b"bad")
     done = []
     sums = [
-        prepare(str(tmp_path / "in"), tmp_path / str(n), SIZE, processes=n, on_progress=lambda *d: done.append(d))
+        prepare(
+            str(tmp_path / "in"),
+            tmp_path / str(n),
+            SIZE,
+            processes=n,
+            on_progress=lambda *d: done.append(d),
+        )
         for n in (1, 2)
     ]
     assert len({info.checksum for info in sums}) == 1 and sums[0].skipped == sums[1].skipped
@@ -252,7 +267,9 @@ def test_small_classes_are_left_out_and_labels_stay_sorted(tmp_path):
     data = Dataset.open(tmp_path / "out")
     assert info.class_names == ["a", "c"]
     assert info.left_out == {"b few": "9 usable images, at least 10 are needed"}
-    assert {data.images[i].tobytes() for i in np.flatnonzero(data.labels == 1)} == wanted(range(30, 45))
+    assert {data.images[i].tobytes() for i in np.flatnonzero(data.labels == 1)} == wanted(
+        range(30, 45)
+    )
     assert data.histogram.sum() == len(data.train) == info.train
 
 
@@ -261,7 +278,9 @@ def test_odd_names(tmp_path):
     for index, name in enumerate(odd):
         fill(tmp_path / "in" / name, range(12 * index, 12 * index + 12), name="{} ü'\".PNG")
     raw = os.fsencode(tmp_path / "in" / "a.b.c") + b"/\xff\xfe.png"
-    with open(raw if sys.platform == "linux" else raw[:-6] + b"x.png", "wb") as file:  # macOS refuses such names
+    with open(
+        raw if sys.platform == "linux" else raw[:-6] + b"x.png", "wb"
+    ) as file:  # macOS refuses such names
         file.write(b"not valid UTF-8, and no picture")
     info = prepare(str(tmp_path / "in"), tmp_path / "out", size=SIZE, processes=2)
     assert sorted(info.class_names) == sorted(odd) and info.train + info.test == 60

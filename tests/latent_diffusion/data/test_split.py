@@ -8,13 +8,24 @@ from latent_diffusion.data.split import count_leaks, hold_out
 LOW, HIGH = 2**64 // 20, 2**63  # below and above a share of 0.1
 
 
-def split(labels: list[int], hashes: list[int], own: list[int] | None = None, share: float = 0.1) -> list[int]:
+def split(
+    labels: list[int], hashes: list[int], own: list[int] | None = None, share: float = 0.1
+) -> list[int]:
     own = own or [UNDECIDED] * len(labels)
-    return hold_out(np.array(labels), np.array(own, np.int8), np.array(hashes, np.uint64), share).tolist()
+    return hold_out(
+        np.array(labels), np.array(own, np.int8), np.array(hashes, np.uint64), share
+    ).tolist()
 
 
 def test_low_hashes_are_held_out_and_a_class_without_any_gives_its_lowest():
-    assert split([0, 0, 0, 1, 1, 1], [LOW, HIGH, HIGH + 1, HIGH + 5, HIGH + 3, HIGH + 4]) == [1, 0, 0, 0, 1, 0]
+    assert split([0, 0, 0, 1, 1, 1], [LOW, HIGH, HIGH + 1, HIGH + 5, HIGH + 3, HIGH + 4]) == [
+        1,
+        0,
+        0,
+        0,
+        1,
+        0,
+    ]
 
 
 def test_equal_images_follow_the_lowest_hash_of_another_class():
@@ -26,7 +37,13 @@ def test_a_class_of_one_repeated_image_stays_in_training():
 
 
 def test_a_class_always_keeps_its_highest_hash_for_training():
-    assert split([0, 0, 0, 1, 1], [LOW, HIGH + 1, HIGH, LOW + 2, LOW + 2], share=0.95) == [1, 0, 1, 0, 0]
+    assert split([0, 0, 0, 1, 1], [LOW, HIGH + 1, HIGH, LOW + 2, LOW + 2], share=0.95) == [
+        1,
+        0,
+        1,
+        0,
+        0,
+    ]
 
 
 def test_the_share_is_met_on_uniform_hashes():

@@ -42,12 +42,17 @@ def test_a_killed_prepare_leaves_the_old_data_set(tmp_path):
     assert subprocess.run(command, env=environment, timeout=60).returncode == -signal.SIGKILL
     assert (tmp_path / "out" / ".preparing").is_dir() and Dataset.open(tmp_path / "out").info == old
     prepare(str(tmp_path / "in"), tmp_path / "out", size=16, processes=1)
-    assert Dataset.open(tmp_path / "out").info.image_size == 16 and not (tmp_path / "out" / ".preparing").exists()
+    assert (
+        Dataset.open(tmp_path / "out").info.image_size == 16
+        and not (tmp_path / "out" / ".preparing").exists()
+    )
 
 
 @pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("moved", [1, 2, 3])
-def test_a_prepare_that_ended_while_it_moved_what_it_made_can_be_done_again(tmp_path, monkeypatch, moved, killed):
+def test_a_prepare_that_ended_while_it_moved_what_it_made_can_be_done_again(
+    tmp_path, monkeypatch, moved, killed
+):
     fill(tmp_path / "in" / "a", range(20))
     calls, replace = [], os.replace
 
@@ -63,9 +68,13 @@ def test_a_prepare_that_ended_while_it_moved_what_it_made_can_be_done_again(tmp_
             patch.setattr(writer_module.Writer, "_clean", lambda writer: writer._lock.close())
         with pytest.raises(KeyboardInterrupt):
             prepare(str(tmp_path / "in"), tmp_path / "out", size=SIZE, processes=1)
-    assert (tmp_path / "out" / "images.npy").is_file() and not (tmp_path / "out" / "dataset.json").exists()
+    assert (tmp_path / "out" / "images.npy").is_file() and not (
+        tmp_path / "out" / "dataset.json"
+    ).exists()
     prepare(str(tmp_path / "in"), tmp_path / "out", size=SIZE, processes=1)
-    assert len(Dataset.open(tmp_path / "out")) == 20 and not (tmp_path / "out" / ".preparing").exists()
+    assert (
+        len(Dataset.open(tmp_path / "out")) == 20 and not (tmp_path / "out" / ".preparing").exists()
+    )
 
 
 def test_a_failed_prepare_leaves_the_old_data_set(tmp_path, monkeypatch):
@@ -87,9 +96,16 @@ def test_a_failed_prepare_leaves_the_old_data_set(tmp_path, monkeypatch):
     monkeypatch.undo()  # what a killed one leaves behind does not hinder the next
     (tmp_path / "out" / ".preparing").mkdir()
     (tmp_path / "out" / ".preparing" / "images.npy").write_bytes(b"half")
-    assert prepare(str(tmp_path / "in"), tmp_path / "out", size=SIZE, processes=1).checksum != old.checksum
+    assert (
+        prepare(str(tmp_path / "in"), tmp_path / "out", size=SIZE, processes=1).checksum
+        != old.checksum
+    )
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "dataset.json", "images.npy", "labels.npy", "split.npy", "latents-abc.npy"
+        "dataset.json",
+        "images.npy",
+        "labels.npy",
+        "split.npy",
+        "latents-abc.npy",
     }
 
 
@@ -101,7 +117,10 @@ def test_a_failed_prepare_leaves_the_old_data_set(tmp_path, monkeypatch):
         (lambda p: (p.mkdir(), (p / "a.txt").write_text("x")), "nothing usable .*1 x not an image"),
         (lambda p: fill(p / "cat", range(3)), "class cat: 3 usable images, at least 10 are needed"),
         (lambda p: p.write_text("x"), "a single file of a kind that is not known"),
-        (lambda p: (p.mkdir(), (p / "dataset.json").touch(), (p / "images.npy").touch()), "a prepared data set"),
+        (
+            lambda p: (p.mkdir(), (p / "dataset.json").touch(), (p / "images.npy").touch()),
+            "a prepared data set",
+        ),
     ],
 )
 def test_nothing_usable_is_one_clear_line(tmp_path, make, message):

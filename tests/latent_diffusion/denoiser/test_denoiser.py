@@ -18,7 +18,9 @@ class Perfect(torch.nn.Module):
 
     def forward(self, x, t, labels):
         t = t.view(-1, 1, 1, 1)
-        return (x - self.point) / t  # x_t = (1 - t) point + t noise, so noise - point = (x_t - point) / t
+        return (
+            x - self.point
+        ) / t  # x_t = (1 - t) point + t noise, so noise - point = (x_t - point) / t
 
 
 def test_a_perfect_network_gives_the_clean_latents_and_no_loss():
@@ -26,7 +28,9 @@ def test_a_perfect_network_gives_the_clean_latents_and_no_loss():
     denoiser, sigma = Denoiser(Perfect(point)), torch.tensor([0.01, 1.0, 50.0])
     noise, labels = torch.randn(3, 2, 4, 4), torch.zeros(3, dtype=torch.long)
     clean = point.expand(3, -1, -1, -1)
-    assert torch.allclose(denoiser(clean + sigma.view(-1, 1, 1, 1) * noise, sigma, labels), clean, atol=1e-3)
+    assert torch.allclose(
+        denoiser(clean + sigma.view(-1, 1, 1, 1) * noise, sigma, labels), clean, atol=1e-3
+    )
     assert denoiser.loss(clean, noise, sigma, labels).max() < 1e-5
 
 
@@ -39,7 +43,9 @@ def test_loss_is_the_error_of_the_clean_latents_weighted_by_noise_level():
     clean, noise, labels = torch.randn(2, 2, 8, 8), torch.randn(2, 2, 8, 8), torch.tensor([0, 2])
     levels = sigma.view(-1, 1, 1, 1)
     error = (denoiser(clean + levels * noise, sigma, labels) - clean).square().mean(dim=(1, 2, 3))
-    assert torch.allclose(denoiser.loss(clean, noise, sigma, labels), error * ((1 + sigma) / sigma) ** 2, rtol=1e-3)
+    assert torch.allclose(
+        denoiser.loss(clean, noise, sigma, labels), error * ((1 + sigma) / sigma) ** 2, rtol=1e-3
+    )
 
 
 def test_noise_levels_follow_their_distribution():
@@ -61,7 +67,12 @@ def test_guidance_scales_and_counts_of_calls():
         calls.clear()
         assert guided(denoiser, labels, 3, scale)(x, 1.0).flatten().tolist() == wanted
         assert calls == [rows]
-    for scales, wanted, rows in (([3.0, 1.0], [-3, 2], 3), ([0.0, 1.0], [3, 2], 3), ([3.0, 2.0], [-3, 1], 4), ([1.0, 1.0], [1, 2], 2)):  # one for each row
+    for scales, wanted, rows in (
+        ([3.0, 1.0], [-3, 2], 3),
+        ([0.0, 1.0], [3, 2], 3),
+        ([3.0, 2.0], [-3, 1], 4),
+        ([1.0, 1.0], [1, 2], 2),
+    ):  # one for each row
         calls.clear()
         assert guided(denoiser, labels, 3, scales)(x, 1.0).flatten().tolist() == wanted
         assert calls == [rows]
@@ -75,7 +86,12 @@ def test_guidance_limited_to_noise_levels_is_the_conditional_prediction_elsewher
         return labels.view(-1, 1, 1, 1).float()
 
     denoise = guided(denoiser, labels, 3, 3.0, (0.5, 2.0))
-    assert [denoise(x, sigma).flatten().tolist() for sigma in (0.4, 0.5, 2.0, 2.1)] == [[1, 2], [-3, 0], [-3, 0], [1, 2]]
+    assert [denoise(x, sigma).flatten().tolist() for sigma in (0.4, 0.5, 2.0, 2.1)] == [
+        [1, 2],
+        [-3, 0],
+        [-3, 0],
+        [1, 2],
+    ]
     assert calls == [2, 4, 4, 2]
 
 
@@ -92,14 +108,18 @@ def test_xformers_off_a_gpu_is_refused_in_one_line():
 
 @pytest.mark.parametrize("size", [7, 8, 1, 10])
 def test_sizes_that_the_levels_do_not_divide(size):
-    network = UNet(UNetConfig(widths=(16, 32, 32), attention_levels=(1, 2), embedding_width=32), 4, 3)
+    network = UNet(
+        UNetConfig(widths=(16, 32, 32), attention_levels=(1, 2), embedding_width=32), 4, 3
+    )
     x = torch.randn(2, 4, size, size)
     assert network(x, torch.rand(2), torch.tensor([0, 3])).shape == x.shape
 
 
 def test_the_label_and_the_noise_level_matter_after_a_step_of_training():
     torch.manual_seed(0)
-    denoiser = Denoiser(UNet(UNetConfig(widths=(32, 32), attention_levels=(1,), embedding_width=32), 2, 3))
+    denoiser = Denoiser(
+        UNet(UNetConfig(widths=(32, 32), attention_levels=(1,), embedding_width=32), 2, 3)
+    )
     optimizer = torch.optim.Adam(denoiser.parameters(), 1e-2)
     for _ in range(3):
         labels = torch.tensor([0, 1, 2, 3])

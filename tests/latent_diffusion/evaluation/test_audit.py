@@ -22,20 +22,28 @@ def look_for_copies(tiny_run, shapes, images, judge=True):
 def test_planted_copies_are_found(tiny_run, shapes, fresh_shapes):
     data = Dataset.open(shapes)
     random, planted = np.random.default_rng(0), data.train[:20]
-    noised = np.clip(data.images[planted].astype(int) + random.integers(-2, 3, (20, 16, 16, 3)), 0, 255).astype(np.uint8)
+    noised = np.clip(
+        data.images[planted].astype(int) + random.integers(-2, 3, (20, 16, 16, 3)), 0, 255
+    ).astype(np.uint8)
     found = look_for_copies(tiny_run, shapes, np.concatenate([noised, fresh_shapes[:40]]))
     pixels = found.findings["pixels"]
     assert pixels.copied and pixels.share >= 20 / 60 - 0.01
     assert all(sample < 20 and row == planted[sample] for sample, row, _ in pixels.pairs)
-    exact = look_for_copies(tiny_run, shapes, np.concatenate([data.images[planted], fresh_shapes[:40]]))
-    assert exact.findings["features"].copied and exact.findings["features"].pairs[0][2] == pytest.approx(0, abs=1e-3)
+    exact = look_for_copies(
+        tiny_run, shapes, np.concatenate([data.images[planted], fresh_shapes[:40]])
+    )
+    assert exact.findings["features"].copied and exact.findings["features"].pairs[0][
+        2
+    ] == pytest.approx(0, abs=1e-3)
     assert exact.findings["pixels"].identical == 20
 
 
 def test_a_single_mirrored_copy_is_found(tiny_run, shapes, fresh_shapes):
     data = Dataset.open(shapes)
     copy = data.images[data.train[5:6], :, ::-1]
-    found = look_for_copies(tiny_run, shapes, np.concatenate([copy, fresh_shapes]), judge=False).findings["pixels"]
+    found = look_for_copies(
+        tiny_run, shapes, np.concatenate([copy, fresh_shapes]), judge=False
+    ).findings["pixels"]
     assert found.identical == 1 and found.copied and found.pairs[0] == (0, int(data.train[5]), 0.0)
 
 
@@ -46,6 +54,17 @@ def test_fresh_images_are_not_accused(tiny_run, shapes, fresh_shapes):
 
 def test_command_line_and_picture(ldm, tiny_run, shapes, tmp_path):
     assert ldm("sample", tiny_run, tmp_path / "s", "--seeds", "1-12", "--device", "cpu")[0] == 0
-    status, output, errors = ldm("audit", tmp_path / "s", "--run", tiny_run, "--data", shapes, "--out", tmp_path / "m.png", "--device", "cpu")
+    status, output, errors = ldm(
+        "audit",
+        tmp_path / "s",
+        "--run",
+        tiny_run,
+        "--data",
+        shapes,
+        "--out",
+        tmp_path / "m.png",
+        "--device",
+        "cpu",
+    )
     assert status == 0, errors
     assert "near copies" in output and (tmp_path / "m.png").is_file()

@@ -22,8 +22,12 @@ from metrics import frechet_distance, statistics
 @pytest.fixture
 def inception_weights(tmp_path, monkeypatch):
     """Random weights in the file format of the real ones, and its hash in place of theirs."""
-    module = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3", reason="torch-fidelity is not installed")
-    monkeypatch.setattr(module, "load_state_dict_from_url", lambda *_, **__: pytest.fail("a download was tried"))
+    module = pytest.importorskip(
+        "torch_fidelity.feature_extractor_inceptionv3", reason="torch-fidelity is not installed"
+    )
+    monkeypatch.setattr(
+        module, "load_state_dict_from_url", lambda *_, **__: pytest.fail("a download was tried")
+    )
     torch.manual_seed(0)
     path = tmp_path / "weights.pth"
     with monkeypatch.context() as patch:
@@ -54,8 +58,14 @@ def test_a_file_of_pytorch_fid_is_read(tmp_path):
     mu, sigma = np.zeros(4), np.eye(4)
     np.savez(tmp_path / "foreign.npz", mu=mu, sigma=sigma)
     found = ReferenceStatistics.load(tmp_path / "foreign.npz")
-    assert found.identity == "" and found.require(inception.Inception(None, "abc", torch.device("cpu")), "foreign.npz") is found
-    with pytest.raises(ValueError, match="does not say which network made it"):  # 768 features may be ours by accident
+    assert (
+        found.identity == ""
+        and found.require(inception.Inception(None, "abc", torch.device("cpu")), "foreign.npz")
+        is found
+    )
+    with pytest.raises(
+        ValueError, match="does not say which network made it"
+    ):  # 768 features may be ours by accident
         found.require(Pixels(), "foreign.npz")
 
 
@@ -78,31 +88,62 @@ def test_statistics_of_a_data_set_are_cached_by_checksum(shapes):
     first = dataset_statistics(Dataset.open(shapes), Counting())
     calls = Counting.calls
     second = dataset_statistics(Dataset.open(shapes), Counting())
-    assert Counting.calls == calls > 0 and np.array_equal(first.statistics.mean, second.statistics.mean)
+    assert Counting.calls == calls > 0 and np.array_equal(
+        first.statistics.mean, second.statistics.mean
+    )
 
 
-def test_inception_from_a_local_file(inception_weights, tiny_run, fresh_shapes, ldm, tmp_path, monkeypatch):
+def test_inception_from_a_local_file(
+    inception_weights, tiny_run, fresh_shapes, ldm, tmp_path, monkeypatch
+):
     (tmp_path / "few").mkdir()
     for number, image in enumerate(fresh_shapes[:5]):  # 299x299 is slow on a CPU
         Image.fromarray(image).save(tmp_path / "few" / f"{number}.png")
     few, path = tmp_path / "few", tmp_path / "i.npz"
-    status, _, errors = ldm("statistics", few, path, "--weights", inception_weights, "--device", "cpu")
+    status, _, errors = ldm(
+        "statistics", few, path, "--weights", inception_weights, "--device", "cpu"
+    )
     assert status == 0, errors
     found = ReferenceStatistics.load(path)
     assert found.network == "inception" and found.statistics.mean.shape == (2048,)
-    status, output, errors = ldm("evaluate", few, "--run", tiny_run, "--features", "inception", "--weights", inception_weights,
-                                 "--reference", path, "--device", "cpu")
-    assert status == 0 and "seen by inception" in output and "the statistics of a file" in output, errors
+    status, output, errors = ldm(
+        "evaluate",
+        few,
+        "--run",
+        tiny_run,
+        "--features",
+        "inception",
+        "--weights",
+        inception_weights,
+        "--reference",
+        path,
+        "--device",
+        "cpu",
+    )
+    assert status == 0 and "seen by inception" in output and "the statistics of a file" in output, (
+        errors
+    )
     monkeypatch.setattr(inception, "SHA256", "00000000")
-    status, _, errors = ldm("statistics", few, tmp_path / "j.npz", "--weights", inception_weights, "--device", "cpu")
+    status, _, errors = ldm(
+        "statistics", few, tmp_path / "j.npz", "--weights", inception_weights, "--device", "cpu"
+    )
     assert status == 2 and "its sha256 begins" in errors and errors.count("\n") == 1
 
 
-def test_inception_that_is_not_there_is_one_line_with_the_remedy(tiny_run, shapes, ldm, tmp_path, monkeypatch):
+def test_inception_that_is_not_there_is_one_line_with_the_remedy(
+    tiny_run, shapes, ldm, tmp_path, monkeypatch
+):
     pytest.importorskip("torch_fidelity", reason="torch-fidelity is not installed")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    status, _, errors = ldm("evaluate", shapes, "--run", tiny_run, "--features", "inception", "--data", shapes)
-    assert status == 2 and "weights-inception" in errors and "--weights" in errors and errors.count("\n") == 1
+    status, _, errors = ldm(
+        "evaluate", shapes, "--run", tiny_run, "--features", "inception", "--data", shapes
+    )
+    assert (
+        status == 2
+        and "weights-inception" in errors
+        and "--weights" in errors
+        and errors.count("\n") == 1
+    )
 
 
 def test_a_file_that_holds_more_than_weights_is_never_unpickled(tmp_path, monkeypatch):
@@ -123,7 +164,9 @@ def test_a_file_that_holds_more_than_weights_is_never_unpickled(tmp_path, monkey
 
 
 def test_pixels_score_too(tiny_run, shapes, ldm):
-    status, output, errors = ldm("evaluate", shapes, "--run", tiny_run, "--features", "pixels", "--data", shapes)
+    status, output, errors = ldm(
+        "evaluate", shapes, "--run", tiny_run, "--features", "pixels", "--data", shapes
+    )
     assert status == 0, errors
     assert "seen by pixels" in output and "FID" in output and "Inception score" not in output
 
@@ -141,14 +184,19 @@ def test_a_damaged_cache_is_made_again(shapes):
     wanted = dataset_statistics(data, Pixels())
     for path in (shapes / "statistics").glob("*.npz"):
         path.write_bytes(b"PK\x03\x04 half a file")
-    assert np.array_equal(dataset_statistics(data, Pixels()).statistics.mean, wanted.statistics.mean)
+    assert np.array_equal(
+        dataset_statistics(data, Pixels()).statistics.mean, wanted.statistics.mean
+    )
 
 
 def test_one_pass_does_not_keep_the_images():
     """Forty times the images need no more than the few numbers that are kept of each."""
 
     def peak(count: int) -> int:
-        images = np.broadcast_to(np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8), (count, 64, 64, 3))
+        images = np.broadcast_to(
+            np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8),
+            (count, 64, 64, 3),
+        )
         tracemalloc.start()
         look(Pixels(), of_array(images).batches(), count, most_kept=100)
         found = tracemalloc.get_traced_memory()[1]

@@ -59,9 +59,18 @@ def course(tmp_path, fid: float, probabilities: np.ndarray) -> CourseFeatures:
     random = np.random.default_rng(0)
     features = random.normal(size=(n, d))
     features -= features.mean(axis=0)
-    features = features @ np.linalg.inv(np.linalg.cholesky(np.cov(features.T))).T + np.sqrt(fid) * np.eye(d)[0]
+    features = (
+        features @ np.linalg.inv(np.linalg.cholesky(np.cov(features.T))).T
+        + np.sqrt(fid) * np.eye(d)[0]
+    )
     reference = Statistics(np.zeros(d), np.eye(d), 1000)
-    np.savez(tmp_path / "course.npz", features=features, probabilities=probabilities, mu=reference.mean, sigma=reference.covariance)
+    np.savez(
+        tmp_path / "course.npz",
+        features=features,
+        probabilities=probabilities,
+        mu=reference.mean,
+        sigma=reference.covariance,
+    )
     return CourseFeatures(tmp_path / "course.npz")
 
 
@@ -69,7 +78,9 @@ def course(tmp_path, fid: float, probabilities: np.ndarray) -> CourseFeatures:
 def test_fid_points_by_the_courses_own_features(rubric, tiny_run, judges, tmp_path, fid, points):
     images = of_array(np.zeros((30, 16, 16, 3), np.uint8))
     even = np.full((30, 11), 1 / 11)
-    found = grade(rubric, Reference.open(Run(tiny_run)), images, judges, course=course(tmp_path, fid, even))
+    found = grade(
+        rubric, Reference.open(Run(tiny_run)), images, judges, course=course(tmp_path, fid, even)
+    )
     assert found.parts[0].points == pytest.approx(points, abs=1e-6)
     assert found.parts[1].points == pytest.approx(0)  # Inception score 1
     assert found.parts[2].points == pytest.approx(30) and "no class is LOW" in found.parts[2].detail
@@ -85,10 +96,24 @@ def test_eleven_certain_classes_and_a_low_one(rubric, tiny_run, judges, tmp_path
     found = grade(rubric, reference, images, judges, course=course(tmp_path, 500, certain))
     assert [part.points for part in found.parts[:3]] == [pytest.approx(30)] * 3
     assert "33" in found.notes[0] and "30" in found.notes[0]
-    found = grade(rubric, reference, images, judges, course=course(tmp_path, 500, np.eye(11)[np.arange(33) % 10]))
-    assert found.parts[2].points == pytest.approx(30 * 10 / 11) and "LOW: 10" in found.parts[2].detail
+    found = grade(
+        rubric,
+        reference,
+        images,
+        judges,
+        course=course(tmp_path, 500, np.eye(11)[np.arange(33) % 10]),
+    )
+    assert (
+        found.parts[2].points == pytest.approx(30 * 10 / 11) and "LOW: 10" in found.parts[2].detail
+    )
     halved = np.eye(5)[np.arange(30) % 5]  # five certain classes: IS 5 of the scale 1 .. 9
-    found = grade(rubric, reference, of_array(np.zeros((30, 16, 16, 3), np.uint8)), judges, course=course(tmp_path, 950, halved))
+    found = grade(
+        rubric,
+        reference,
+        of_array(np.zeros((30, 16, 16, 3), np.uint8)),
+        judges,
+        course=course(tmp_path, 950, halved),
+    )
     assert [part.points for part in found.parts[:2]] == [pytest.approx(15)] * 2
 
 
@@ -98,7 +123,9 @@ def test_without_the_courses_features_its_fid_points_are_unknown(rubric, tiny_ru
     images = open_images(shapes)
     found = grade(rubric, Reference.open(Run(tiny_run)), images, judges)
     assert found.parts[0].points is None and "from noise to real" in found.parts[0].detail
-    assert found.parts[1].points == pytest.approx(30 * (3 - 1) / 8, abs=1) and found.possible == 60  # three classes
+    assert (
+        found.parts[1].points == pytest.approx(30 * (3 - 1) / 8, abs=1) and found.possible == 60
+    )  # three classes
 
 
 def test_the_homework(tmp_path):
@@ -114,17 +141,55 @@ def test_the_homework(tmp_path):
 def test_command_line_with_two_judges(ldm, tiny_run, tiny_config, shapes, tmp_path):
     (tmp_path / "mine.toml").write_text(MINE)
     other = tmp_path / "other"
-    assert ldm("train-classifier", tiny_config, "--data", shapes, "--run", other, "--set", "classifier.training.seed=1", "--device", "cpu")[0] == 0
-    arguments = ("grade", shapes, "--run", tiny_run, "--rubric", tmp_path / "mine.toml", "--device", "cpu", "--judge")
+    assert (
+        ldm(
+            "train-classifier",
+            tiny_config,
+            "--data",
+            shapes,
+            "--run",
+            other,
+            "--set",
+            "classifier.training.seed=1",
+            "--device",
+            "cpu",
+        )[0]
+        == 0
+    )
+    arguments = (
+        "grade",
+        shapes,
+        "--run",
+        tiny_run,
+        "--rubric",
+        tmp_path / "mine.toml",
+        "--device",
+        "cpu",
+        "--judge",
+    )
     status, output, errors = ldm(*arguments, other)
     assert status == 0, errors
-    assert "unknown" in output and "by eye" in output and "Inception score by 2 judges" in output and "differ by up to" in output
+    assert (
+        "unknown" in output
+        and "by eye" in output
+        and "Inception score by 2 judges" in output
+        and "differ by up to" in output
+    )
     assert "judges" not in ldm(*arguments, tiny_run)[1]  # the same judge twice is one
 
 
-@pytest.mark.parametrize("change, hint", [
-    ('title = "mine"', "title"), ("full_at = 500.0", "full_at"), ('score = "fid"', "score"), ("points = 10", "points")])
-def test_a_rubric_that_lacks_something_is_refused_in_one_line(tmp_path, change, hint, ldm, tiny_run, shapes):
+@pytest.mark.parametrize(
+    "change, hint",
+    [
+        ('title = "mine"', "title"),
+        ("full_at = 500.0", "full_at"),
+        ('score = "fid"', "score"),
+        ("points = 10", "points"),
+    ],
+)
+def test_a_rubric_that_lacks_something_is_refused_in_one_line(
+    tmp_path, change, hint, ldm, tiny_run, shapes
+):
     (tmp_path / "bad.toml").write_text(MINE.replace(change, ""))
     status, _, errors = ldm("grade", shapes, "--run", tiny_run, "--rubric", tmp_path / "bad.toml")
     assert status == 2 and hint in errors and "bad.toml" in errors and errors.count("\n") == 1
@@ -132,20 +197,48 @@ def test_a_rubric_that_lacks_something_is_refused_in_one_line(tmp_path, change, 
 
 def test_options_that_would_do_nothing_are_refused(ldm, tiny_run, shapes, tmp_path):
     (tmp_path / "mine.toml").write_text(MINE)
-    status, _, errors = ldm("grade", shapes, "--run", tiny_run, "--rubric", tmp_path / "mine.toml", "--data", shapes)
+    status, _, errors = ldm(
+        "grade", shapes, "--run", tiny_run, "--rubric", tmp_path / "mine.toml", "--data", shapes
+    )
     assert status == 2 and "Inception" in errors
-    status, _, errors = ldm("grade", shapes, "--run", tiny_run, "--rubric", tmp_path / "mine.toml", "--judge", tiny_run, "--course", "x.npz")
+    status, _, errors = ldm(
+        "grade",
+        shapes,
+        "--run",
+        tiny_run,
+        "--rubric",
+        tmp_path / "mine.toml",
+        "--judge",
+        tiny_run,
+        "--course",
+        "x.npz",
+    )
     assert status == 2 and "--judge" in errors
 
 
 def test_favourites_are_not_graded(ldm, tiny_run, shapes, tmp_path, fresh_shapes):
     from PIL import Image
 
-    (tmp_path / "mine.toml").write_text(MINE + '[submission]\nfiles = "fixed-{seed:03d}.png"\nfavourites = 2\n')
+    (tmp_path / "mine.toml").write_text(
+        MINE + '[submission]\nfiles = "fixed-{seed:03d}.png"\nfavourites = 2\n'
+    )
     (tmp_path / "s").mkdir()
     for number, image in enumerate(fresh_shapes[:32]):
-        Image.fromarray(image).save(tmp_path / "s" / (f"fixed-{number + 1:03d}.png" if number < 30 else f"favorite-{number}.png"))
-    status, output, errors = ldm("grade", tmp_path / "s", "--run", tiny_run, "--rubric", tmp_path / "mine.toml", "--device", "cpu")
+        Image.fromarray(image).save(
+            tmp_path
+            / "s"
+            / (f"fixed-{number + 1:03d}.png" if number < 30 else f"favorite-{number}.png")
+        )
+    status, output, errors = ldm(
+        "grade",
+        tmp_path / "s",
+        "--run",
+        tiny_run,
+        "--rubric",
+        tmp_path / "mine.toml",
+        "--device",
+        "cpu",
+    )
     assert status == 0 and "30 images" in output, errors
 
 

@@ -68,24 +68,47 @@ SCORED = {
     "nine images": lambda p: pictures(p / "s", noise(9), CLASSES * 3),
     "black": lambda p: pictures(p / "s", constant(0), CLASSES * 10),
     "white": lambda p: pictures(p / "s", constant(255), CLASSES * 10),
-    "the same noise thirty times": lambda p: pictures(p / "s", np.repeat(noise(1), 30, axis=0), CLASSES * 10),
+    "the same noise thirty times": lambda p: pictures(
+        p / "s", np.repeat(noise(1), 30, axis=0), CLASSES * 10
+    ),
     "a class never generated": lambda p: pictures(p / "s", noise(20), ("disk", "cross") * 10),
     "one class alone": lambda p: pictures(p / "s", noise(20), ("disk",) * 20),
-    "classes that the judge does not know": lambda p: pictures(p / "s", noise(20), ("unicorn",) * 20),
+    "classes that the judge does not know": lambda p: pictures(
+        p / "s", noise(20), ("unicorn",) * 20
+    ),
     "grey": lambda p: pictures(p / "s", noise(12), mode="L"),
     "transparent": lambda p: pictures(p / "s", noise(12), mode="RGBA"),
     "palette": lambda p: pictures(p / "s", noise(12), mode="P"),
     "more than there are held-out images": lambda p: pictures(p / "s", noise(80)),
-    "a zip with a folder and hidden files": lambda p: zipped(p / "s.zip", {
-        "a/1.png": png(noise(1)[0]), "a/2.png": png(constant(3)[0]), "__MACOSX/a/._1.png": b"x", "a/.DS_Store": b"x", "notes.txt": b"x"}),
+    "a zip with a folder and hidden files": lambda p: zipped(
+        p / "s.zip",
+        {
+            "a/1.png": png(noise(1)[0]),
+            "a/2.png": png(constant(3)[0]),
+            "__MACOSX/a/._1.png": b"x",
+            "a/.DS_Store": b"x",
+            "notes.txt": b"x",
+        },
+    ),
     "a stray text file": lambda p: with_file(p / "s", "notes.txt", b"hello"),
 }
 REFUSED = {
     "nothing there": (lambda p: p / "none", "no images at"),
     "an empty folder": (lambda p: (p / "s").mkdir() or p / "s", "no picture"),
-    "a folder of texts": (lambda p: (p / "s").mkdir() or (p / "s" / "a.txt").write_text("x") and p / "s", "no picture"),
+    "a folder of texts": (
+        lambda p: (p / "s").mkdir() or ((p / "s" / "a.txt").write_text("x") and p / "s"),
+        "no picture",
+    ),
     "a text as samples": (lambda p: (p / "t.txt").write_text("x") and p / "t.txt", "no images at"),
-    "a damaged zip": (lambda p: (p / "s.zip").write_bytes(zipped(p / "t.zip", {"1.png": png(noise(1)[0])}).read_bytes()[20:]) and p / "s.zip", "s.zip"),
+    "a damaged zip": (
+        lambda p: (
+            (p / "s.zip").write_bytes(
+                zipped(p / "t.zip", {"1.png": png(noise(1)[0])}).read_bytes()[20:]
+            )
+            and p / "s.zip"
+        ),
+        "s.zip",
+    ),
     "an empty zip": (lambda p: zipped(p / "s.zip", {}), "no picture"),
     "two sizes mixed": (lambda p: with_file(p / "s", "9.png", png(noise(1, 20)[0])), "20x20"),
     "another size": (lambda p: pictures(p / "s", noise(5, 32)), "32x32"),
@@ -93,11 +116,23 @@ REFUSED = {
     "an empty file": (lambda p: with_file(p / "s", "9.png", b""), "9.png"),
     "a truncated file": (lambda p: with_file(p / "s", "9.png", png(noise(1)[0])[:200]), "9.png"),
     "a text called .png": (lambda p: with_file(p / "s", "9.png", b"hello"), "9.png"),
-    "a truncated file in a zip": (lambda p: zipped(p / "s.zip", {"1.png": png(noise(1)[0])[:200]}), "1.png"),
+    "a truncated file in a zip": (
+        lambda p: zipped(p / "s.zip", {"1.png": png(noise(1)[0])[:200]}),
+        "1.png",
+    ),
     "a damaged list": (lambda p: listed(p / "s", "{"), "damaged"),
-    "an interrupted sampling": (lambda p: listed(p / "s", '{"files": {}, "pending": ["0.png"]}'), "interrupted"),
-    "a list of files that are not there": (lambda p: listed(p / "s", '{"files": {"gone.png": {}}}'), "gone.png"),
-    "a list that leads elsewhere": (lambda p: listed(p / "s", '{"files": {"../0.png": {}}}'), "damaged"),
+    "an interrupted sampling": (
+        lambda p: listed(p / "s", '{"files": {}, "pending": ["0.png"]}'),
+        "interrupted",
+    ),
+    "a list of files that are not there": (
+        lambda p: listed(p / "s", '{"files": {"gone.png": {}}}'),
+        "gone.png",
+    ),
+    "a list that leads elsewhere": (
+        lambda p: listed(p / "s", '{"files": {"../0.png": {}}}'),
+        "damaged",
+    ),
 }
 
 
@@ -107,7 +142,9 @@ def test_gets_defined_scores(case, tiny_run, tmp_path, ldm):
     given = SCORED[case](tmp_path)
     status, output, errors = ldm("evaluate", given, "--run", run, "--device", "cpu")
     assert status == 0, errors
-    scores = json.loads((run / "scores.json").read_text())[str(given)]  # JSON has no NaN: they would not have been written
+    scores = json.loads((run / "scores.json").read_text())[
+        str(given)
+    ]  # JSON has no NaN: they would not have been written
     for name, score in scores["scores"].items():
         assert np.isfinite(score["value"]), name
         assert score["low"] is None or score["low"] <= score["value"] <= score["high"], name
@@ -118,32 +155,49 @@ def test_gets_defined_scores(case, tiny_run, tmp_path, ldm):
 def test_is_refused_in_one_line(case, tiny_run, tmp_path, ldm):
     make, hint = REFUSED[case]
     status, _, errors = ldm("evaluate", make(tmp_path), "--run", tiny_run, "--device", "cpu")
-    assert status == 2 and errors.startswith("ldm: ") and errors.count("\n") == 1 and hint in errors, errors
+    assert (
+        status == 2 and errors.startswith("ldm: ") and errors.count("\n") == 1 and hint in errors
+    ), errors
 
 
-@pytest.mark.parametrize("arrays, hint", [
-    (None, "no file of statistics"),
-    ("zip", "no file of statistics"),
-    ({"mu": np.zeros(3)}, "sigma"),
-    ({"mu": np.zeros(3), "sigma": np.eye(3)}, "dimension"),
-    ({"mu": np.full(48, np.nan), "sigma": np.eye(48)}, "finite"),
-    ({"mu": np.zeros(48), "sigma": np.eye(47)}, "agree"),
-])
+@pytest.mark.parametrize(
+    "arrays, hint",
+    [
+        (None, "no file of statistics"),
+        ("zip", "no file of statistics"),
+        ({"mu": np.zeros(3)}, "sigma"),
+        ({"mu": np.zeros(3), "sigma": np.eye(3)}, "dimension"),
+        ({"mu": np.full(48, np.nan), "sigma": np.eye(48)}, "finite"),
+        ({"mu": np.zeros(48), "sigma": np.eye(47)}, "agree"),
+    ],
+)
 def test_bad_statistics_are_refused_in_one_line(arrays, hint, tiny_run, shapes, tmp_path, ldm):
     path = tmp_path / "s.npz"
     if isinstance(arrays, dict):
         np.savez(path, **arrays, network="judge", identity=Run(tiny_run).classifier.checksum())
     else:
         path.write_bytes(b"PK\x03\x04 half a download" if arrays else b"nothing")
-    status, _, errors = ldm("evaluate", shapes, "--run", tiny_run, "--reference", path, "--device", "cpu")
+    status, _, errors = ldm(
+        "evaluate", shapes, "--run", tiny_run, "--reference", path, "--device", "cpu"
+    )
     assert status == 2 and errors.count("\n") == 1 and hint in errors, errors
 
 
 def test_nan_weights_are_named(tiny_run, shapes, tmp_path, ldm):
     run = Run(shutil.copytree(tiny_run, tmp_path / "run"))
     tensors, metadata = load_tensors(run.classifier.model_path)
-    save_tensors(run.classifier.model_path, {k: v * float("nan") if v.is_floating_point() else v for k, v in tensors.items()}, metadata)
+    save_tensors(
+        run.classifier.model_path,
+        {k: v * float("nan") if v.is_floating_point() else v for k, v in tensors.items()},
+        metadata,
+    )
     status, _, errors = ldm("evaluate", shapes, "--run", run.folder, "--device", "cpu")
-    assert status == 2 and errors.count("\n") == 1 and ("another judge" in errors or "not finite" in errors or "different networks" in errors)
-    status, _, errors = ldm("evaluate", shapes, "--run", run.folder, "--data", shapes, "--device", "cpu")
+    assert (
+        status == 2
+        and errors.count("\n") == 1
+        and ("another judge" in errors or "not finite" in errors or "different networks" in errors)
+    )
+    status, _, errors = ldm(
+        "evaluate", shapes, "--run", run.folder, "--data", shapes, "--device", "cpu"
+    )
     assert status == 2 and errors.count("\n") == 1 and "damaged" in errors

@@ -26,7 +26,9 @@ def test_diversity_is_within_classes():
     images[::2] += 10
     mean, error = lpips.diversity(mean_difference, lambda rows: images[rows], labels)
     assert 2 < mean < 8 and error > 0  # half of the pairs differ by 10
-    assert lpips.diversity(mean_difference, lambda rows: images[rows], np.arange(40)) is None  # no class has a pair
+    assert (
+        lpips.diversity(mean_difference, lambda rows: images[rows], np.arange(40)) is None
+    )  # no class has a pair
 
 
 def test_a_table_row_where_weights_are(monkeypatch, tiny_run, shapes, ldm):

@@ -29,7 +29,9 @@ def folder_of(path, images, classes):
 @pytest.fixture
 def held_out(tiny_run):
     reference = Reference.open(Run(tiny_run))
-    return np.asarray(reference.images), [reference.facts.class_names[label] for label in reference.labels]
+    return np.asarray(reference.images), [
+        reference.facts.class_names[label] for label in reference.labels
+    ]
 
 
 def test_held_out_images_score_as_real(tiny_run, held_out, tmp_path):
@@ -37,12 +39,17 @@ def test_held_out_images_score_as_real(tiny_run, held_out, tmp_path):
     scores = evaluate(Run(tiny_run), folder_of(tmp_path / "s", images, classes), device="cpu")
     found = scores.scores
     assert scores.fid_over_floor == pytest.approx(1, abs=0.05)
-    assert scores.matched_floor == pytest.approx(found["fid"].value)  # all of them: the only draw with these class counts
+    assert scores.matched_floor == pytest.approx(
+        found["fid"].value
+    )  # all of them: the only draw with these class counts
     assert found["accuracy"].value == found["accuracy"].real > 0.9
-    assert found["sharpness"].value == pytest.approx(1) and found["class_coverage"].value == pytest.approx(1, abs=0.05)
+    assert found["sharpness"].value == pytest.approx(1) and found[
+        "class_coverage"
+    ].value == pytest.approx(1, abs=0.05)
     assert found["inception_score"].value == pytest.approx(found["inception_score"].real, rel=0.05)
     assert found["inception_score"].value == pytest.approx(
-        np.exp(found["marginal_entropy"].value - found["conditional_entropy"].value))
+        np.exp(found["marginal_entropy"].value - found["conditional_entropy"].value)
+    )
     assert found["precision"].value > 0.8 and found["recall"].value > 0.8
     assert sum(scores.counts.values()) == len(images) == np.sum(scores.confusion)
 
@@ -54,17 +61,29 @@ def test_every_score_has_an_interval_around_it(tiny_run, held_out, tmp_path):
     for name, score in scores.scores.items():
         assert score.low is not None and score.low <= score.value <= score.high, name
     recorded = json.loads((tiny_run / "scores.json").read_text())[str(folder)]
-    assert recorded["scores"]["fid"]["low"] == scores.scores["fid"].low and recorded["scores"]["fid"]["real"] > 0
-    assert set(recorded["class_fid"]) == {"cross", "disk", "square"} and recorded["class_fid"]["disk"]["floor"] > 0
+    assert (
+        recorded["scores"]["fid"]["low"] == scores.scores["fid"].low
+        and recorded["scores"]["fid"]["real"] > 0
+    )
+    assert (
+        set(recorded["class_fid"]) == {"cross", "disk", "square"}
+        and recorded["class_fid"]["disk"]["floor"] > 0
+    )
 
 
 def test_noise_and_a_missing_class_show(tiny_run, held_out, tmp_path):
     images, classes = held_out
     noise = np.random.default_rng(0).integers(0, 256, images.shape, dtype=np.uint8)
     scores = evaluate(Run(tiny_run), folder_of(tmp_path / "noise", noise, classes), device="cpu")
-    assert scores.fid_over_floor > 20 and scores.value("sharpness") > 2 and scores.value("recall") < 0.2
+    assert (
+        scores.fid_over_floor > 20
+        and scores.value("sharpness") > 2
+        and scores.value("recall") < 0.2
+    )
     one = [image for image, name in zip(images, classes) if name == "disk"]
-    scores = evaluate(Run(tiny_run), folder_of(tmp_path / "one", one, ["disk"] * len(one)), device="cpu")
+    scores = evaluate(
+        Run(tiny_run), folder_of(tmp_path / "one", one, ["disk"] * len(one)), device="cpu"
+    )
     assert scores.value("class_coverage") < 0.5 and set(scores.low_classes) == {"cross", "square"}
 
 
@@ -72,30 +91,64 @@ def test_like_is_compared_with_like(tiny_run, held_out, tmp_path):
     """Real images of one class alone are as good as real, once the reference has their class shares."""
     images, classes = held_out
     one = [image for image, name in zip(images, classes) if name == "disk"]
-    named = evaluate(Run(tiny_run), folder_of(tmp_path / "named", one, ["disk"] * len(one)), device="cpu")
-    unnamed = evaluate(Run(tiny_run), folder_of(tmp_path / "unnamed", one, [None] * len(one)), device="cpu")
+    named = evaluate(
+        Run(tiny_run), folder_of(tmp_path / "named", one, ["disk"] * len(one)), device="cpu"
+    )
+    unnamed = evaluate(
+        Run(tiny_run), folder_of(tmp_path / "unnamed", one, [None] * len(one)), device="cpu"
+    )
     assert "reweighted" in named.reference and "reweighted" not in unnamed.reference
-    assert named.fid_over_floor < 1.5 and named.fid_over_matched_floor < 1.5 and unnamed.matched_floor is None and unnamed.value("fid") > 5 * named.value("fid")
+    assert (
+        named.fid_over_floor < 1.5
+        and named.fid_over_matched_floor < 1.5
+        and unnamed.matched_floor is None
+        and unnamed.value("fid") > 5 * named.value("fid")
+    )
 
 
 def test_blur_lowers_sharpness(tiny_run, held_out, tmp_path):
     images, classes = held_out
-    blurred = [np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(1))) for image in images]
-    assert evaluate(Run(tiny_run), folder_of(tmp_path / "b", blurred, classes), device="cpu").value("sharpness") < 0.7
+    blurred = [
+        np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(1))) for image in images
+    ]
+    assert (
+        evaluate(Run(tiny_run), folder_of(tmp_path / "b", blurred, classes), device="cpu").value(
+            "sharpness"
+        )
+        < 0.7
+    )
 
 
 def test_more_samples_than_held_out_images_have_no_floor(tiny_run, held_out, tmp_path):
     images, classes = held_out
-    scores = evaluate(Run(tiny_run), folder_of(tmp_path / "s", np.concatenate([images, images]), classes * 2), device="cpu")
-    assert scores.scores["fid"].real is None and scores.fid_over_floor is None and "no floor" in scores.notes[0]
+    scores = evaluate(
+        Run(tiny_run),
+        folder_of(tmp_path / "s", np.concatenate([images, images]), classes * 2),
+        device="cpu",
+    )
+    assert (
+        scores.scores["fid"].real is None
+        and scores.fid_over_floor is None
+        and "no floor" in scores.notes[0]
+    )
 
 
-def test_a_single_sample_and_unknown_classes_are_scored_as_far_as_it_goes(tiny_run, held_out, tmp_path):
-    scores = evaluate(Run(tiny_run), folder_of(tmp_path / "s", held_out[0][:1], [None]), device="cpu")
-    assert scores.value("fid") is None and scores.value("accuracy") is None and scores.value("inception_score") == pytest.approx(1)
+def test_a_single_sample_and_unknown_classes_are_scored_as_far_as_it_goes(
+    tiny_run, held_out, tmp_path
+):
+    scores = evaluate(
+        Run(tiny_run), folder_of(tmp_path / "s", held_out[0][:1], [None]), device="cpu"
+    )
+    assert (
+        scores.value("fid") is None
+        and scores.value("accuracy") is None
+        and scores.value("inception_score") == pytest.approx(1)
+    )
 
 
-def test_a_zip_a_data_set_and_an_array_score_as_the_folder_does(tiny_run, shapes, held_out, tmp_path):
+def test_a_zip_a_data_set_and_an_array_score_as_the_folder_does(
+    tiny_run, shapes, held_out, tmp_path
+):
     import zipfile
 
     images, classes = held_out
@@ -107,18 +160,38 @@ def test_a_zip_a_data_set_and_an_array_score_as_the_folder_does(tiny_run, shapes
     wanted = evaluate(Run(tiny_run), folder, device="cpu").value("fid")
     for source in (tmp_path / "s.zip", images):
         assert evaluate(Run(tiny_run), source, device="cpu").value("fid") == pytest.approx(wanted)
-    assert evaluate(Run(tiny_run), shapes, device="cpu").value("accuracy") > 0.9  # its held-out images, with their classes
+    assert (
+        evaluate(Run(tiny_run), shapes, device="cpu").value("accuracy") > 0.9
+    )  # its held-out images, with their classes
 
 
 def test_cartoons_draw_extra_held_out_images(shapes, tiny_run):
     reference = Reference.open(Run(tiny_run))
-    names = ["cat", "chicken", "dog", "dragon", "fish", "frog", "gecko", "hamster", "horse", "monkey", "rabbit"]
-    facts = reference.facts.model_copy(update={"source": "cartoons:100", "images": 100, "image_size": 16, "class_names": names})
+    names = [
+        "cat",
+        "chicken",
+        "dog",
+        "dragon",
+        "fish",
+        "frog",
+        "gecko",
+        "hamster",
+        "horse",
+        "monkey",
+        "rabbit",
+    ]
+    facts = reference.facts.model_copy(
+        update={"source": "cartoons:100", "images": 100, "image_size": 16, "class_names": names}
+    )
     extended, labels = reals.real_images(Reference(facts, reference.images, reference.labels), 80)
     assert len(extended) == len(labels) == 80 and len({image.tobytes() for image in extended}) == 80
     assert np.array_equal(extended[: len(reference.images)], reference.images)
-    few = facts.model_copy(update={"source": "cartoons:105", "images": 60, "class_names": ["dog", "cat"]})  # the other species were left out
-    extended, labels = reals.real_images(Reference(few, reference.images[:0], reference.labels[:0]), 4)
+    few = facts.model_copy(
+        update={"source": "cartoons:105", "images": 60, "class_names": ["dog", "cat"]}
+    )  # the other species were left out
+    extended, labels = reals.real_images(
+        Reference(few, reference.images[:0], reference.labels[:0]), 4
+    )
     beyond = [species_and_seed(index) for index in range(105, 150)]
     wanted = [one for one in beyond if one[0] in ("cat", "dog")][:4]
     assert [few.class_names[label] for label in labels] == [species for species, _ in wanted]
@@ -134,9 +207,13 @@ def test_draws_are_disjoint_where_there_are_enough_and_follow_the_shares():
     for chosen in reals.draws(labels, np.array([0, 1, 3]), 12):
         assert len(set(chosen)) == 12 and not (labels[chosen] == 0).any()
     assert reals.draws(labels, np.array([1, 0, 0]), 21) == []
-    assert len(reals.draws(np.repeat([0, 1], [7, 100]), np.array([7, 18]), 25)) == reals.DRAWS  # 7 / 25 * 25 is a little more than 7
+    assert (
+        len(reals.draws(np.repeat([0, 1], [7, 100]), np.array([7, 18]), 25)) == reals.DRAWS
+    )  # 7 / 25 * 25 is a little more than 7
     scarce = np.repeat([0, 1], [100, 900])
-    mean = np.mean([(scarce[rows] == 0).sum() for rows in reals.draws(scarce, np.array([1, 1]), 150)])
+    mean = np.mean(
+        [(scarce[rows] == 0).sum() for rows in reals.draws(scarce, np.array([1, 1]), 150)]
+    )
     assert 60 < mean < 90  # a scarce class keeps its share
 
 
@@ -146,7 +223,11 @@ def test_matching_draws_have_the_class_counts():
         assert len(set(rows)) == 50 and np.bincount(labels[rows]).tolist() == [30, 20]
     for rows in reals.matching_draws(labels, np.array([46, 44])):  # 4 of 90 from elsewhere
         assert len(set(rows)) == 90 and np.bincount(labels[rows]).tolist() == [50, 40]
-    assert reals.matching_draws(labels, np.array([20, 60])) == [] == reals.matching_draws(labels, np.array([70, 40]))
+    assert (
+        reals.matching_draws(labels, np.array([20, 60]))
+        == []
+        == reals.matching_draws(labels, np.array([70, 40]))
+    )
 
 
 def test_the_matched_floor_lacks_what_chance_adds_to_the_floor():
@@ -154,8 +235,16 @@ def test_the_matched_floor_lacks_what_chance_adds_to_the_floor():
     random = np.random.default_rng(0)
     labels = random.permutation(np.repeat([0, 1], 500))
     features = (random.normal(size=(1000, 4)) + 20 * labels[:, None]).astype(np.float32)
-    real, target = Seen(1000, statistics(features), features, np.arange(1000), None, np.zeros(1000)), statistics(features)
-    by_chance = np.mean([frechet_distance(statistics(features[rows]), target) for rows in reals.draws(labels, np.array([1, 1]), 40)])
+    real, target = (
+        Seen(1000, statistics(features), features, np.arange(1000), None, np.zeros(1000)),
+        statistics(features),
+    )
+    by_chance = np.mean(
+        [
+            frechet_distance(statistics(features[rows]), target)
+            for rows in reals.draws(labels, np.array([1, 1]), 40)
+        ]
+    )
     assert 0 < same_counts(real, labels, np.array([20, 20]), target) < 0.5 * by_chance
     assert same_counts(real, labels, np.array([0, 600]), target) is None
 
@@ -171,14 +260,19 @@ def test_apportion_and_matched():
 def test_another_runs_judge(tiny_run, held_out, tmp_path):
     images, classes = held_out
     samples = folder_of(tmp_path / "s", images, classes)
-    assert evaluate(Run(tmp_path / "empty"), samples, Run(tiny_run), "cpu").identity == Run(tiny_run).classifier.checksum()
+    assert (
+        evaluate(Run(tmp_path / "empty"), samples, Run(tiny_run), "cpu").identity
+        == Run(tiny_run).classifier.checksum()
+    )
 
 
 def test_a_data_set_of_one_class_says_which_scores_it_cannot_have(tmp_path, ldm, tiny_config):
     source = tmp_path / "flat"
     source.mkdir()
     for number in range(40):
-        Image.fromarray(np.random.default_rng(number).integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(source / f"{number}.png")
+        Image.fromarray(
+            np.random.default_rng(number).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        ).save(source / f"{number}.png")
     data, run, short = tmp_path / "data", tmp_path / "run", []
     for setting in ("autoencoder.training.steps=3", "diffusion.training.steps=3"):
         short += ["--set", setting]

@@ -19,7 +19,9 @@ def test_the_noise_of_samples_is_found_again(tiny_run):
     pipe = Pipeline.from_run(tiny_run, device="cpu")
     config, shape = pipe.configured(sampler="heun", steps=40, guidance=1), (8, 4, 4)
     with torch.inference_mode():
-        *_, latents = generate_latents(pipe.denoiser, shape, [4, 5, 6], [0, 1, 2], config, pipe.precision)
+        *_, latents = generate_latents(
+            pipe.denoiser, shape, [4, 5, 6], [0, 1, 2], config, pipe.precision
+        )
         *_, state = invert(conditioned(pipe, [0, 1, 2], config), latents, config.levels)
     drawn = PerSeedNoise([4, 5, 6], pipe.device).draw(shape)
     assert (state / config.levels[0] - drawn).square().mean().sqrt() < 0.1  # of 1
@@ -27,7 +29,9 @@ def test_the_noise_of_samples_is_found_again(tiny_run):
 
 def test_the_double_pass_loses_less_than_a_decibel(tiny_run):
     pipe = Pipeline.from_run(tiny_run, device="cpu")
-    trip = round_trip(pipe, held_out(Run.open(tiny_run), 6), pipe.configured(sampler="heun", steps=40, guidance=1))
+    trip = round_trip(
+        pipe, held_out(Run.open(tiny_run), 6), pipe.configured(sampler="heun", steps=40, guidance=1)
+    )
     plain, double = psnr(trip.originals, trip.plain), psnr(trip.originals, trip.double)
     assert abs(plain - double).max() < 1, (plain, double)
     assert trip.noise.std() == pytest.approx(1, abs=0.4)
@@ -36,8 +40,15 @@ def test_the_double_pass_loses_less_than_a_decibel(tiny_run):
 
 def test_command(tiny_run, tmp_path, ldm, fresh_shapes):
     Image.fromarray(fresh_shapes[0]).resize((40, 30)).save(tmp_path / "disk.png")
-    for name, more in (("held-out.png", ["--rows", 2]), ("named.png", [tmp_path / "disk.png", "class:cross/0", "--classes", "disk,cross"]),
-                       ("null.png", [tmp_path / "disk.png"])):
-        status, output, errors = ldm("invert", tiny_run, tmp_path / name, *more, "--steps", 5, "--device", "cpu")
-        assert status == 0 and "PSNR of the double pass" in output and "standard deviation" in output, errors
+    for name, more in (
+        ("held-out.png", ["--rows", 2]),
+        ("named.png", [tmp_path / "disk.png", "class:cross/0", "--classes", "disk,cross"]),
+        ("null.png", [tmp_path / "disk.png"]),
+    ):
+        status, output, errors = ldm(
+            "invert", tiny_run, tmp_path / name, *more, "--steps", 5, "--device", "cpu"
+        )
+        assert (
+            status == 0 and "PSNR of the double pass" in output and "standard deviation" in output
+        ), errors
     assert np.asarray(Image.open(tmp_path / "held-out.png")).shape[0] == 2 * (112 + 18 + 2) + 2

@@ -24,7 +24,9 @@ def assert_smooth(frames: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("sampler", ["dpmpp_2m", "ddpm"])
-@pytest.mark.parametrize("seeds, labels", [((3, 8), [(0, 0), (2, 2)]), ((3, 3), [(0, 1)]), ((3, 8), [(2, 0)])])
+@pytest.mark.parametrize(
+    "seeds, labels", [((3, 8), [(0, 0), (2, 2)]), ((3, 3), [(0, 1)]), ((3, 8), [(2, 0)])]
+)
 def test_ends_are_samples_and_steps_are_small(tiny_run, sampler, seeds, labels):
     pipe = Pipeline.from_run(tiny_run, device="cpu")
     config = pipe.configured(sampler=sampler, guidance=1.5)
@@ -39,7 +41,9 @@ def test_ends_are_samples_and_steps_are_small(tiny_run, sampler, seeds, labels):
 def test_between_real_images(tiny_run):
     pipe, run = Pipeline.from_run(tiny_run, device="cpu"), Run.open(tiny_run)
     pictures = find_pictures(["class:disk/1", "class:cross/2"], run)
-    frames = image_walk(pipe, pictures, FRAMES, pipe.configured(sampler="heun", guidance=1, steps=12))[0]
+    frames = image_walk(
+        pipe, pictures, FRAMES, pipe.configured(sampler="heun", guidance=1, steps=12)
+    )[0]
     plain = reconstruct(pipe.autoencoder, pictures.images, pipe.precision)
     assert psnr(plain, frames[[0, -1]]).min() > 35
     assert_smooth(frames)
@@ -49,16 +53,40 @@ def test_between_real_images(tiny_run):
 
 def test_commands(tiny_run, tmp_path, ldm):
     def call(name, *more):
-        status, output, errors = ldm("interpolate", tiny_run, tmp_path / name, "--frames", 6, "--device", "cpu", *more)
+        status, output, errors = ldm(
+            "interpolate", tiny_run, tmp_path / name, "--frames", 6, "--device", "cpu", *more
+        )
         assert status == 0, errors
         return output
 
-    assert ldm("sample", tiny_run, tmp_path / "samples", "--seeds", 7, "--classes", "square", "--device", "cpu")[0] == 0
+    assert (
+        ldm(
+            "sample",
+            tiny_run,
+            tmp_path / "samples",
+            "--seeds",
+            7,
+            "--classes",
+            "square",
+            "--device",
+            "cpu",
+        )[0]
+        == 0
+    )
     call("seeds.png", "--seeds", "3,7", "--classes", "square")
-    last = np.asarray(Image.open(tmp_path / "seeds.png"))[2:-2, -114:-2][::7, ::7]  # tiles of 112 with gaps of 2
+    last = np.asarray(Image.open(tmp_path / "seeds.png"))[2:-2, -114:-2][
+        ::7, ::7
+    ]  # tiles of 112 with gaps of 2
     assert np.array_equal(last, np.asarray(Image.open(tmp_path / "samples" / "00007.png")))
     assert "3 walks of 6 frames" in call("every.png")
     call("classes.gif", "--classes", "disk,cross")
     assert Image.open(tmp_path / "classes.gif").n_frames == 10  # there and back, each end once
-    call("images.webp", "--images", "class:disk/0", tmp_path / "samples" / "00007.png", "--steps", "4")
+    call(
+        "images.webp",
+        "--images",
+        "class:disk/0",
+        tmp_path / "samples" / "00007.png",
+        "--steps",
+        "4",
+    )
     assert Image.open(tmp_path / "images.webp").n_frames > 4

@@ -16,7 +16,9 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3)).astype(np.ui
 def test_colours_name_the_sign_and_end_at_the_range():
     shown = colours(np.array([-9.0, -3.0, 0.0, 3.0, 9.0])).astype(int)
     assert (shown[0] == shown[1]).all() and (shown[3] == shown[4]).all()
-    assert shown[0, 2] > shown[0, 0] + 50 and shown[4, 0] > shown[4, 2] + 50  # blue below 0, red above
+    assert (
+        shown[0, 2] > shown[0, 0] + 50 and shown[4, 0] > shown[4, 2] + 50
+    )  # blue below 0, red above
     assert shown[2].min() > 240
 
 
@@ -24,7 +26,9 @@ def test_every_channel_has_its_tile():
     latents = np.zeros((2, 3, 8, 8), np.float32)
     latents[1, 2, :4] = 3  # second image, third channel, upper half
     sheet = np.asarray(latent_grid(np.full((2, 48, 48, 3), 255, np.uint8), latents))
-    red = np.argwhere(sheet[:2 * 50].astype(int)[..., 0] > sheet[:2 * 50].astype(int)[..., 2] + 50)
+    red = np.argwhere(
+        sheet[: 2 * 50].astype(int)[..., 0] > sheet[: 2 * 50].astype(int)[..., 2] + 50
+    )
     (top, left), (bottom, right) = red.min(axis=0), red.max(axis=0)
     assert (top, bottom) == (2 + 50, 2 + 50 + 23) and (left, right) == (2 + 3 * 50, 2 + 3 * 50 + 47)
 
@@ -36,7 +40,12 @@ def test_white_latents_of_white_images_are_called_white():
     for curve in view.spectra()[:2]:
         assert np.abs(curve.y).max() < 0.7  # dB
     images, mean, *_ = view.spectra()
-    assert (images.x[0], images.x[-1], mean.x[0], mean.x[-1]) == (0.5, 16, 0.5, 4)  # cycles per image, to Nyquist
+    assert (images.x[0], images.x[-1], mean.x[0], mean.x[-1]) == (
+        0.5,
+        16,
+        0.5,
+        4,
+    )  # cycles per image, to Nyquist
 
 
 def test_a_copied_channel_and_a_dead_one_are_seen():
@@ -51,8 +60,13 @@ def test_a_copied_channel_and_a_dead_one_are_seen():
 
 def test_latents_of_the_run_are_those_that_it_normalised(tiny_run):
     run = Run.open(tiny_run)
-    autoencoder, images = load_autoencoder(run, torch.device("cpu")), np.asarray(Reference.open(run).images)
+    autoencoder, images = (
+        load_autoencoder(run, torch.device("cpu")),
+        np.asarray(Reference.open(run).images),
+    )
     latents = encode_images(autoencoder, images, 5, "float32").numpy()
     assert latents.shape == (len(images), 8, 4, 4)
     assert 0.7 < latents.std(axis=(0, 2, 3)).min() and latents.std(axis=(0, 2, 3)).max() < 1.3
-    np.testing.assert_allclose(latents, encode_images(autoencoder, images, 64, "float32"), atol=1e-5)
+    np.testing.assert_allclose(
+        latents, encode_images(autoencoder, images, 64, "float32"), atol=1e-5
+    )

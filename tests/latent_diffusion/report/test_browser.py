@@ -4,9 +4,18 @@ import shutil
 
 import pytest
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync"]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +37,9 @@ def test_in_both_colour_schemes(browser, page, size):
 
 def look_at(browser, page, size, scheme) -> str:
     """The colour of the paper, after everything else was checked."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme
+    )
     view, said, asked = context.new_page(), [], []
     view.on("console", lambda message: said.append(message.text))
     view.on("pageerror", lambda error: said.append(str(error)))
@@ -36,11 +47,17 @@ def look_at(browser, page, size, scheme) -> str:
     view.on("request", lambda request: asked.append(request.url))
     view.goto(page.as_uri())
     assert said == [] and [url for url in asked if not url.startswith("data:")] == [page.as_uri()]
-    assert view.evaluate("document.documentElement.scrollWidth") <= size[0]  # tables scroll in boxes of their own
-    assert view.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert (
+        view.evaluate("document.documentElement.scrollWidth") <= size[0]
+    )  # tables scroll in boxes of their own
+    assert view.evaluate(
+        "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
+    )
     assert view.evaluate("document.querySelectorAll('script').length") == 0
     ink = view.evaluate("getComputedStyle(document.querySelector('svg text')).fill")
-    assert ink == view.evaluate("getComputedStyle(document.querySelector('main')).color")  # charts take the page's ink
+    assert ink == view.evaluate(
+        "getComputedStyle(document.querySelector('main')).color"
+    )  # charts take the page's ink
     paper = view.evaluate("getComputedStyle(document.body).backgroundColor")
     context.close()
     return paper

@@ -22,7 +22,10 @@ def write(folder, names):
 def test_round_trip(tmp_path):
     write(tmp_path / "s", ["b.png", "a.png"])
     samples = open_images(tmp_path / "s", 8)
-    assert samples.read(np.arange(2))[:, 0, 0, 0].tolist() == [0, 1] and samples.classes == ["cat", "cat"]
+    assert samples.read(np.arange(2))[:, 0, 0, 0].tolist() == [0, 1] and samples.classes == [
+        "cat",
+        "cat",
+    ]
 
 
 def test_a_second_time_replaces_the_first(tmp_path):

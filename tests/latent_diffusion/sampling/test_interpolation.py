@@ -12,14 +12,20 @@ CPU = torch.device("cpu")
 
 
 def test_equal_turns_on_the_circle():
-    first, second = torch.tensor([[1.0, 0.0]] * 4), torch.tensor([[math.cos(2.0), math.sin(2.0)]] * 4)
+    first, second = (
+        torch.tensor([[1.0, 0.0]] * 4),
+        torch.tensor([[math.cos(2.0), math.sin(2.0)]] * 4),
+    )
     fractions = torch.tensor([0.0, 0.25, 0.5, 1.0])
     expected = torch.stack([(2 * fractions).cos(), (2 * fractions).sin()], dim=1)
     assert torch.allclose(slerp(first, second, fractions), expected, atol=1e-6)
 
 
 def test_noise_stays_standard_normal_and_ends_are_exact():
-    first, second = PerSeedNoise([1] * 5, CPU).draw((8, 32, 32)), PerSeedNoise([2] * 5, CPU).draw((8, 32, 32))
+    first, second = (
+        PerSeedNoise([1] * 5, CPU).draw((8, 32, 32)),
+        PerSeedNoise([2] * 5, CPU).draw((8, 32, 32)),
+    )
     between = slerp(first, second, torch.linspace(0, 1, 5))
     assert between.std(dim=(1, 2, 3)).tolist() == pytest.approx([1.0] * 5, abs=0.03)
     assert torch.equal(between[0], first[0]) and torch.equal(between[-1], second[-1])
@@ -32,7 +38,10 @@ def test_ends_on_one_line():
 
 
 def test_every_draw_lies_between_those_of_the_seeds():
-    noise, ends = NoiseBetween((3, 7), torch.tensor([0.0, 0.5, 1.0]), 0.8), [PerSeedNoise([seed], CPU, 0.8) for seed in (3, 7)]
+    noise, ends = (
+        NoiseBetween((3, 7), torch.tensor([0.0, 0.5, 1.0]), 0.8),
+        [PerSeedNoise([seed], CPU, 0.8) for seed in (3, 7)],
+    )
     draws = []
     for _ in range(2):  # as a stochastic sampler draws on
         draws.append(noise.draw((2, 4, 4)))

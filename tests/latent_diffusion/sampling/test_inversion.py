@@ -25,7 +25,9 @@ def up(x, steps):
 def test_order_of_convergence():
     clean = torch.ones(1, 1, 1, 1, dtype=torch.float64)
     start = clean * (SPREAD**2 + LOW**2) / SPREAD**2  # denoise(start, LOW) = clean
-    exact = start * math.sqrt((SPREAD**2 + HIGH**2) / (SPREAD**2 + LOW**2))  # the ODE keeps x / sqrt(SPREAD^2 + sigma^2) constant
+    exact = start * math.sqrt(
+        (SPREAD**2 + HIGH**2) / (SPREAD**2 + LOW**2)
+    )  # the ODE keeps x / sqrt(SPREAD^2 + sigma^2) constant
     errors = [(up(clean, steps) - exact).abs().item() for steps in (20, 40, 80)]
     assert min(math.log2(a / b) for a, b in itertools.pairwise(errors)) > 1.7, errors
     assert errors[-1] < 0.01 * exact.item()

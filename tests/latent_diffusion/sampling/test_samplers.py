@@ -47,7 +47,9 @@ def test_ancestral_samples_have_the_variance_of_the_data():
 def test_ancestral_uses_its_noise_and_the_others_do_not():
     x = torch.ones(1, 1, 1, 1)
     for name in SAMPLERS:
-        assert torch.equal(final(name, 5, x, torch.zeros_like), final(name, 5, x, torch.ones_like)) == (name != "ddpm")
+        assert torch.equal(
+            final(name, 5, x, torch.zeros_like), final(name, 5, x, torch.ones_like)
+        ) == (name != "ddpm")
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -55,7 +57,16 @@ def test_one_step_and_every_state(name):
     sigmas = noise_levels(1, 20.0, 0.02)
     states = list(SAMPLERS[name](ideal, torch.ones(2, 1, 1, 1), sigmas, torch.zeros_like))
     assert len(states) == 1 and states[0].isfinite().all()
-    assert len(list(SAMPLERS[name](ideal, torch.ones(2, 1, 1, 1), noise_levels(7, 20.0, 0.02), torch.zeros_like))) == 7
+    assert (
+        len(
+            list(
+                SAMPLERS[name](
+                    ideal, torch.ones(2, 1, 1, 1), noise_levels(7, 20.0, 0.02), torch.zeros_like
+                )
+            )
+        )
+        == 7
+    )
 
 
 def test_noise_levels_fall_to_zero():

@@ -22,14 +22,19 @@ def test_the_right_class_helps_where_the_noise_hides_the_image(known):
     assert len(right.sigmas) == LEVELS and right.n == len(images)
     assert right == noise_loss(pipe, images, labels)
     hidden = [level for level, sigma in enumerate(right.sigmas) if 1 < sigma < 20]
-    assert all(right.conditional[level] < right.unconditional[level] < wrong.conditional[level] for level in hidden)
+    assert all(
+        right.conditional[level] < right.unconditional[level] < wrong.conditional[level]
+        for level in hidden
+    )
     assert right.unconditional == wrong.unconditional
 
 
 def test_a_network_that_predicts_nothing_loses_what_there_is_to_predict(known, monkeypatch):
     """The velocity noise - clean has mean square 1 + that of the latents, whatever the level."""
     pipe, images, labels = known
-    monkeypatch.setattr(type(pipe.denoiser), "velocity", lambda self, x, sigma, labels: torch.zeros_like(x))
+    monkeypatch.setattr(
+        type(pipe.denoiser), "velocity", lambda self, x, sigma, labels: torch.zeros_like(x)
+    )
     found = noise_loss(pipe, images, labels)
     from PIL import Image
 

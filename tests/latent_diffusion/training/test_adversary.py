@@ -20,8 +20,13 @@ from latent_diffusion.training.latents import ENCODING
 from latent_diffusion.training.stage import Start
 
 WORLD = World(0, 1, torch.device("cpu"))
-SHORT = ["autoencoder.training.steps=30", "autoencoder.adversary.model.widths=[16,16,16]", "autoencoder.adversary.training.steps=20",
-         "autoencoder.adversary.training.warmup_steps=2", "autoencoder.adversary.training.checkpoint_every=8"]
+SHORT = [
+    "autoencoder.training.steps=30",
+    "autoencoder.adversary.model.widths=[16,16,16]",
+    "autoencoder.adversary.training.steps=20",
+    "autoencoder.adversary.training.warmup_steps=2",
+    "autoencoder.adversary.training.checkpoint_every=8",
+]
 
 
 class Killed(Exception):
@@ -31,16 +36,28 @@ class Killed(Exception):
 @pytest.fixture
 def training(shapes, tiny_config):
     """training(run, start, more settings…) of stage one, with an adversary."""
+
     def start(run, start=Start(), *more):
-        train_autoencoder(run, Dataset.open(shapes), load_config(tiny_config, [*SHORT, "autoencoder.adversarial=true", *more], "float32").autoencoder,
-                          WORLD, start)
+        train_autoencoder(
+            run,
+            Dataset.open(shapes),
+            load_config(
+                tiny_config, [*SHORT, "autoencoder.adversarial=true", *more], "float32"
+            ).autoencoder,
+            WORLD,
+            start,
+        )
+
     return start
 
 
 def test_only_what_decodes_changes(training, tmp_path):
     training(Run(tmp_path / "without"), Start(), "autoencoder.adversarial=false")
     training(Run(tmp_path / "with"))
-    (before, _), (after, _) = (load_tensors(tmp_path / name / "autoencoder" / "model.safetensors") for name in ("without", "with"))
+    (before, _), (after, _) = (
+        load_tensors(tmp_path / name / "autoencoder" / "model.safetensors")
+        for name in ("without", "with")
+    )
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed and not [name for name in changed if name.startswith(ENCODING)]
     assert {name.partition(".")[0] for name in changed} == {"decoder", "to_patches"}
@@ -48,7 +65,9 @@ def test_only_what_decodes_changes(training, tmp_path):
 
 
 @pytest.mark.parametrize("step", [4, 12])
-def test_a_killed_one_resumes_to_the_same_weights_bit_for_bit(training, tmp_path, monkeypatch, step):
+def test_a_killed_one_resumes_to_the_same_weights_bit_for_bit(
+    training, tmp_path, monkeypatch, step
+):
     update = PowerAverage.update
 
     def killed(average, now):
@@ -63,12 +82,22 @@ def test_a_killed_one_resumes_to_the_same_weights_bit_for_bit(training, tmp_path
     assert not Run(tmp_path / "broken").autoencoder.trained
     assert Run(tmp_path / "broken").adversary.checkpoint_path.is_file() == (step > 8)
     training(Run(tmp_path / "broken"), Start(resume=True))
-    assert Run(tmp_path / "broken").autoencoder.checksum() == Run(tmp_path / "whole").autoencoder.checksum()
+    assert (
+        Run(tmp_path / "broken").autoencoder.checksum()
+        == Run(tmp_path / "whole").autoencoder.checksum()
+    )
 
 
 def test_it_begins_anew_where_what_it_began_with_has_changed(training, tmp_path, capsys):
     """And ends as if it had been given those settings at once."""
-    run, more = Run(tmp_path / "run"), ("autoencoder.training.steps=40", "autoencoder.adversary.weight=0.5", "autoencoder.adversary.model.widths=[16,16,32]")
+    run, more = (
+        Run(tmp_path / "run"),
+        (
+            "autoencoder.training.steps=40",
+            "autoencoder.adversary.weight=0.5",
+            "autoencoder.adversary.model.widths=[16,16,32]",
+        ),
+    )
     training(run)
     capsys.readouterr()
     training(run, Start(resume=True))
@@ -91,21 +120,49 @@ def test_it_begins_anew_where_what_it_began_with_has_changed(training, tmp_path,
 def test_a_trained_run_can_be_sharpened_and_keeps_its_denoiser(tiny_run, shapes, tmp_path, ldm):
     run, data = shutil.copytree(tiny_run, tmp_path / "run"), Dataset.open(shapes)
     before, cached = Run(run).autoencoder.checksum(), sorted((data.folder / "latents").iterdir())
-    old, images = load_autoencoder(Run(run), WORLD.device), from_uint8(data.images[:8], WORLD.device)
+    old, images = (
+        load_autoencoder(Run(run), WORLD.device),
+        from_uint8(data.images[:8], WORLD.device),
+    )
     again = ["--data", shapes, "--run", run, "--resume"]
     short = [part for one in SHORT[1:] for part in ("--set", one)]
-    for precision in ("bfloat16", "float32"):  # the normalisation is not measured again, in which the last bits would differ
-        status, _, errors = ldm("train-autoencoder", *again, "--set", "autoencoder.adversarial=true", *short, "--precision", precision)
+    for precision in (
+        "bfloat16",
+        "float32",
+    ):  # the normalisation is not measured again, in which the last bits would differ
+        status, _, errors = ldm(
+            "train-autoencoder",
+            *again,
+            "--set",
+            "autoencoder.adversarial=true",
+            *short,
+            "--precision",
+            precision,
+        )
         assert status == 0 and not errors
         new = load_autoencoder(Run(run), WORLD.device)
         assert torch.equal(old.encode(images).mean, new.encode(images).mean)
-        assert not torch.equal(old.decode(old.encode(images).mean), new.decode(new.encode(images).mean))
+        assert not torch.equal(
+            old.decode(old.encode(images).mean), new.decode(new.encode(images).mean)
+        )
         assert load_denoiser(Run(run), 8, WORLD.device)
     assert ldm("sample", run, tmp_path / "samples", "--seeds", "1-2")[0] == 0
     assert ldm("report", run)[0] == 0
     assert ldm("train-diffusion", *again, "--set", "diffusion.training.steps=502")[0] == 0
-    assert sorted((data.folder / "latents").iterdir()) == cached, "the latents are those that were cached"
-    assert ldm("train-autoencoder", *again, "--set", "autoencoder.adversarial=false", "--precision", "float32")[0] == 0
+    assert sorted((data.folder / "latents").iterdir()) == cached, (
+        "the latents are those that were cached"
+    )
+    assert (
+        ldm(
+            "train-autoencoder",
+            *again,
+            "--set",
+            "autoencoder.adversarial=false",
+            "--precision",
+            "float32",
+        )[0]
+        == 0
+    )
     assert Run(run).autoencoder.checksum() == before
     assert ldm("train-autoencoder", *again, "--set", "autoencoder.training.steps=130")[0] == 0
     with pytest.raises(ValueError, match="another autoencoder"):
@@ -120,15 +177,27 @@ def test_grain_comes_back(tmp_path, tiny_config):
     for name, base in (("dark", 80), ("light", 170)):
         (source / name).mkdir(parents=True)
         for number in range(100):
-            Image.fromarray((base + 25 * random.standard_normal((16, 16, 3))).clip(0, 255).astype(np.uint8)).save(source / name / f"{number}.png")
+            Image.fromarray(
+                (base + 25 * random.standard_normal((16, 16, 3))).clip(0, 255).astype(np.uint8)
+            ).save(source / name / f"{number}.png")
     prepare(str(source), tmp_path / "data", size=16, holdout=0.2)
     data, found = Dataset.open(tmp_path / "data"), {}
     for adversarial in ("false", "true"):
         run = Run(tmp_path / adversarial)
-        settings = [f"autoencoder.adversarial={adversarial}", "autoencoder.model.latent_channels=2", "autoencoder.adversary.model.widths=[16,32,32]",
-                    "autoencoder.adversary.training.steps=400", "autoencoder.adversary.weight=0.1"]
-        train_autoencoder(run, data, load_config(tiny_config, settings, "float32").autoencoder, WORLD)
-        model, images = load_autoencoder(run, WORLD.device), from_uint8(data.images[data.test], WORLD.device)
+        settings = [
+            f"autoencoder.adversarial={adversarial}",
+            "autoencoder.model.latent_channels=2",
+            "autoencoder.adversary.model.widths=[16,32,32]",
+            "autoencoder.adversary.training.steps=400",
+            "autoencoder.adversary.weight=0.1",
+        ]
+        train_autoencoder(
+            run, data, load_config(tiny_config, settings, "float32").autoencoder, WORLD
+        )
+        model, images = (
+            load_autoencoder(run, WORLD.device),
+            from_uint8(data.images[data.test], WORLD.device),
+        )
         decoded = model.decode(model.encode(images).mean)
         energy = [(x[..., 1:] - x[..., :-1]).square().mean().item() for x in (decoded, images)]
         found[adversarial] = energy[0] / energy[1]

@@ -25,7 +25,9 @@ def test_a_step_has_the_size_that_is_promised_and_decay_shrinks():
     optimizer = Muon([weight], lr=0.1, weight_decay=0.0)
     weight.grad = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
     optimizer.step()
-    assert float(weight.detach().square().mean().sqrt()) == pytest.approx(0.1 * LIKE_ADAMW, rel=0.35)  # as AdamW's
+    assert float(weight.detach().square().mean().sqrt()) == pytest.approx(
+        0.1 * LIKE_ADAMW, rel=0.35
+    )  # as AdamW's
     decayed = nn.Parameter(torch.ones(16, 8, 3, 3))
     decayed.grad = torch.zeros_like(decayed)
     Muon([decayed], lr=0.1, weight_decay=0.5).step()
@@ -33,7 +35,9 @@ def test_a_step_has_the_size_that_is_promised_and_decay_shrinks():
 
 
 def test_weights_in_either_memory_order_take_the_same_step():
-    values = [torch.randn(16, 8, 3, 3, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    values = [
+        torch.randn(16, 8, 3, 3, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)
+    ]
     ends = []
     for order in (torch.contiguous_format, torch.channels_last):
         weight = nn.Parameter(values[0].clone(memory_format=order))
@@ -49,7 +53,9 @@ def test_who_steps_what():
     adamw, muon = make_optimizers(model, "muon", 1e-3, 0.1, torch.device("cpu"))
     assert [p.shape for g in muon.param_groups for p in g["params"]] == [model[0].weight.shape]
     assert {p.shape: g["weight_decay"] for g in adamw.param_groups for p in g["params"]} == {
-        model[2].weight.shape: 0.1, model[2].bias.shape: 0.0}
+        model[2].weight.shape: 0.1,
+        model[2].bias.shape: 0.0,
+    }
     assert len(make_optimizers(model, "adamw", 1e-3, 0.1, torch.device("cpu"))) == 1
 
 

@@ -18,7 +18,10 @@ from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stage import Start
 
 WORLD = World(0, 1, torch.device("cpu"))
-SETTINGS = [f"autoencoder.training.{one}" for one in ("steps=62", "checkpoint_every=30", "preview_every=13", "batch_size=4")]
+SETTINGS = [
+    f"autoencoder.training.{one}"
+    for one in ("steps=62", "checkpoint_every=30", "preview_every=13", "batch_size=4")
+]
 KILLED = 52  # after a checkpoint at 30, figures of 40 and a picture of 39
 
 
@@ -29,14 +32,21 @@ class Killed(Exception):
 def check_events(part: Part, pictures: set[int]) -> None:
     """Scalars are those of metrics.jsonl, pictures those of pictures/, each once."""
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    events = accumulators.EventAccumulator(str(part.folder / "tensorboard"), size_guidance={"scalars": 0, "images": 0}).Reload()
+    events = accumulators.EventAccumulator(
+        str(part.folder / "tensorboard"), size_guidance={"scalars": 0, "images": 0}
+    ).Reload()
     records = [json.loads(line) for line in part.metrics_path.read_text().splitlines()]
     names = {name for record in records for name in record} - {"step"}
-    assert set(events.Tags()["scalars"]) == names and {"loss", "gradient_norm", "learning_rate", "images_per_second"} <= names
+    assert (
+        set(events.Tags()["scalars"]) == names
+        and {"loss", "gradient_norm", "learning_rate", "images_per_second"} <= names
+    )
     for name in names:
         found = events.Scalars(name)
         assert [event.step for event in found] == [record["step"] for record in records]
-        assert [event.value for event in found] == pytest.approx([record[name] for record in records], rel=1e-6, abs=1e-6)
+        assert [event.value for event in found] == pytest.approx(
+            [record[name] for record in records], rel=1e-6, abs=1e-6
+        )
     assert [event.step for event in events.Images("preview")] == sorted(pictures)
     for event in events.Images("preview"):
         drawn = Image.open(part.folder / "pictures" / f"{event.step:06d}.png")
@@ -46,7 +56,11 @@ def check_events(part: Part, pictures: set[int]) -> None:
 
 def test_events_are_the_log_and_the_pictures(shapes, tiny_config, tmp_path):
     pytest.importorskip("tensorboard")
-    run, data, stage = Run(tmp_path / "run"), Dataset.open(shapes), load_config(tiny_config, SETTINGS).autoencoder
+    run, data, stage = (
+        Run(tmp_path / "run"),
+        Dataset.open(shapes),
+        load_config(tiny_config, SETTINGS).autoencoder,
+    )
     draw = reconstruction_preview(run, data)
 
     def kill(model, step):
@@ -69,19 +83,45 @@ def test_events_are_the_log_and_the_pictures(shapes, tiny_config, tmp_path):
 
 def test_the_three_commands_take_the_option(shapes, tiny_config, tmp_path, ldm):
     pytest.importorskip("tensorboard")
-    for command, part in (("train-autoencoder", "autoencoder"), ("train-classifier", "classifier"), ("train-diffusion", "diffusion")):
-        arguments = [command, tiny_config, "--data", shapes, "--run", tmp_path / "run", f"--set={part}.training.steps=4"]
-        status, _, errors = ldm(*arguments, "--set=sampling.steps=2", "--tensorboard", "--device", "cpu")
-        assert status == 0 and list((tmp_path / "run" / part / "tensorboard").glob("events.*")), errors
+    for command, part in (
+        ("train-autoencoder", "autoencoder"),
+        ("train-classifier", "classifier"),
+        ("train-diffusion", "diffusion"),
+    ):
+        arguments = [
+            command,
+            tiny_config,
+            "--data",
+            shapes,
+            "--run",
+            tmp_path / "run",
+            f"--set={part}.training.steps=4",
+        ]
+        status, _, errors = ldm(
+            *arguments, "--set=sampling.steps=2", "--tensorboard", "--device", "cpu"
+        )
+        assert status == 0 and list((tmp_path / "run" / part / "tensorboard").glob("events.*")), (
+            errors
+        )
     check_events(Run(tmp_path / "run").diffusion, {4})
 
 
-def test_without_the_package_it_is_one_line_and_nothing_begins(shapes, tiny_config, tmp_path, ldm, monkeypatch):
+def test_without_the_package_it_is_one_line_and_nothing_begins(
+    shapes, tiny_config, tmp_path, ldm, monkeypatch
+):
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(ImportError):
         importlib.import_module("torch.utils.tensorboard")
-    arguments = ["train-autoencoder", tiny_config, "--data", shapes, "--run", tmp_path / "run", "--set=autoencoder.training.steps=2"]
+    arguments = [
+        "train-autoencoder",
+        tiny_config,
+        "--data",
+        shapes,
+        "--run",
+        tmp_path / "run",
+        "--set=autoencoder.training.steps=2",
+    ]
     status, _, errors = ldm(*arguments, "--tensorboard")
     assert status == 2 and "latent-diffusion[tensorboard]" in errors and errors.count("\n") == 1
     assert not (tmp_path / "run").exists()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 from latent_diffusion.data.cartoons import scenery
 from latent_diffusion.data.cartoons.canvas import Brush

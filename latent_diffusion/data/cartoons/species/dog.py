@@ -25,7 +25,13 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
     pose = POSES[dice.pick(("sit", "sit", "portrait", "side", "loaf"))]
 
     def tail(at: Brush) -> None:
-        at.stroke([(0, 0), (7, -5), (9, -13)], 6, look.mark if pattern == "patch" else look.coat, 4, rim=True)
+        at.stroke(
+            [(0, 0), (7, -5), (9, -13)],
+            6,
+            look.mark if pattern == "patch" else look.coat,
+            4,
+            rim=True,
+        )
 
     paws = dice.pick((look.light, look.coat))
     head = pose(accessories.make_room(brush, outfit), look, tail, outfit, paws)
@@ -37,7 +43,14 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
         head.blob([(-2.4, -14.6), (2.4, -14.6), (3, -4), (6, 6), (-6, 6), (-3, -4)], look.light)
     droop = dice.uniform(6, 12)
     for s in (-1, 1):
-        ear = [(s * 7, -14), (s * 13.5, -14), (s * 19.5, -5), (s * 20.5, droop - 2), (s * 16, droop), (s * 12.6, 0)]
+        ear = [
+            (s * 7, -14),
+            (s * 13.5, -14),
+            (s * 19.5, -5),
+            (s * 20.5, droop - 2),
+            (s * 16, droop),
+            (s * 12.6, 0),
+        ]
         head.blob(ear, look.mark, rim=True)
     front = head.at(face.turn * 2.2, 0)
     front.ellipse(0, 8.2, 9, 6.4, look.light)

@@ -77,8 +77,14 @@ def _wing(at: Brush, look: Look) -> None:
 def _head(head: Brush, look: Look, outfit: Outfit, face: Face) -> None:
     bone = head.inked(mix(HORN, DARK, 0.6))
     for s in (-1, 1):
-        bone.blob([(s * 5.5, -10), (s * 8.5, -19), (s * 14, -23), (s * 13.6, -16), (s * 12, -8)], HORN, rim=True)
-        head.polygon([(s * 12.5, -5), (s * 21.5, -5.5), (s * 18, 0.5), (s * 12.5, 3)], look.mark, rim=True)
+        bone.blob(
+            [(s * 5.5, -10), (s * 8.5, -19), (s * 14, -23), (s * 13.6, -16), (s * 12, -8)],
+            HORN,
+            rim=True,
+        )
+        head.polygon(
+            [(s * 12.5, -5), (s * 21.5, -5.5), (s * 18, 0.5), (s * 12.5, 3)], look.mark, rim=True
+        )
     if outfit.kind != "crown":
         for x, y, height in ((-4.4, -12, 4), (4.4, -12, 4), (0, -13, 6.5)):
             head.polygon([(x - 3.4, y), (x, y - height), (x + 3.4, y)], look.mark, rim=True)

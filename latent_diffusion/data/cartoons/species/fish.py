@@ -35,9 +35,20 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
 def _profile(brush: Brush, look: Look, dice: Dice, outfit: Outfit, face: Face) -> None:
     rx, ry = dice.pick(((20.5, 17), (22, 15), (18.5, 19)))
     notch = dice.pick((8, 13))
-    tail = [(rx - 4, 0), (rx + 5, -13), (rx + 12, -13), (rx + notch, 0), (rx + 12, 13), (rx + 5, 13)]
+    tail = [
+        (rx - 4, 0),
+        (rx + 5, -13),
+        (rx + 12, -13),
+        (rx + notch, 0),
+        (rx + 12, 13),
+        (rx + 5, 13),
+    ]
     brush.blob(tail, look.mark, rim=True)
-    brush.blob([(-9, 5 - ry), (-3, -ry - 5), (8, -ry - 6), (16, -ry - 1), (13, 8 - ry)], look.mark, rim=True)
+    brush.blob(
+        [(-9, 5 - ry), (-3, -ry - 5), (8, -ry - 6), (16, -ry - 1), (13, 8 - ry)],
+        look.mark,
+        rim=True,
+    )
     brush.blob([(-2, ry - 5), (4, ry + 5), (12, ry + 5), (10, ry - 5)], look.mark, rim=True)
     brush.ellipse(0, 0, rx, ry, look.coat, rim=True)
     pattern = dice.pick(("bands", "mask", "scales", "belly"))
@@ -48,7 +59,11 @@ def _profile(brush: Brush, look: Look, dice: Dice, outfit: Outfit, face: Face) -
         _band(brush, rx, ry, -rx, -2.5, look.light)
     elif pattern == "scales":
         for x, y in ((2, -8), (9, -8), (6, -2.5), (13, -2.5)):
-            brush.stroke([(x - 3, y), (x - 1.6, y + 2), (x, y + 2.6), (x + 1.6, y + 2), (x + 3, y)], 1.8, look.mark)
+            brush.stroke(
+                [(x - 3, y), (x - 1.6, y + 2), (x, y + 2.6), (x + 1.6, y + 2), (x + 3, y)],
+                1.8,
+                look.mark,
+            )
     else:
         x, y = rx * 0.8, ry * 0.5
         deep = [(rx * 0.45, ry * 0.86), (0, ry * 0.97), (-rx * 0.45, ry * 0.86)]

@@ -23,7 +23,9 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
     pose = dice.pick(("sit", "wave", "portrait"))
 
     def tail(at: Brush) -> None:
-        at.stroke([(0, 0), (10, 1), (16, -6), (13, -14), (7, -12), (8, -7)], 4, look.coat, 3.4, rim=True)
+        at.stroke(
+            [(0, 0), (10, 1), (16, -6), (13, -14), (7, -12), (8, -7)], 4, look.coat, 3.4, rim=True
+        )
 
     brush = accessories.make_room(brush, outfit)
     brush = brush.at(0, 1.5, 0.91) if pose == "portrait" else brush
