@@ -93,7 +93,7 @@ def prepare(
 ) -> None:
     """Turn any source of images into a prepared data set."""
     from latent_diffusion.data.prepare import prepare as prepare_data
-    from latent_diffusion.data.sources import write_cartoons
+    from latent_diffusion.data.sources.cartoons import write_cartoons
     from latent_diffusion.data.summary import summary
 
     if files:

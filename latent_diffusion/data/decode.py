@@ -1,7 +1,7 @@
-"""One picture file, as bytes, to uint8 (size, size, 3): orientation, colour modes, centre crop, antialiased resize.
+"""One picture file, as bytes, to uint8 (size, size, 3): orientation, colour modes, crop, resize.
 
 Called by the workers of `ldm prepare`. The content decides what a file is, never its name.
-Every failure is an `Unreadable` whose text is one short reason, so that a summary can count by reason.
+Every failure is an `Unreadable` whose text is one short reason, so that a summary can count them.
 """
 
 from io import BytesIO
@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-MAX_PIXELS = 89_478_485  # Pillow's own threshold: a quarter of a GiB as RGB; more is a scan of a poster or a bomb
+# What files that hold pictures are usually called; only hints at where pictures lie.
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif")
+# Pillow's own threshold: a quarter of a GiB as RGB; more is a scan of a poster or a bomb.
+MAX_PIXELS = 89_478_485
 MIN_SIDE = 8  # shorter pictures are tracking pixels and icons: enlarged, they teach only blur
 ORIENTATION = 0x0112  # EXIF tag
 # How an EXIF orientation is undone (EXIF 2.32, 4.6.4 A); 1 is upright.
@@ -23,16 +26,7 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-BMP_HEADER_SIZES = (
-    12,
-    16,
-    40,
-    52,
-    56,
-    64,
-    108,
-    124,
-)  # "BM" alone would take any text that starts so
+BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)  # "BM" alone would take any text
 UNSUPPORTED = {
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
@@ -43,12 +37,8 @@ UNSUPPORTED = {
     b"\0\0\0\x0cJXL ": "JPEG XL",
     b"\0\0\0\x0cjP  ": "JPEG 2000",
 }
-BRANDS = {
-    b"avif": "AVIF",
-    b"heic": "HEIC",
-    b"heix": "HEIC",
-    b"mif1": "HEIC",
-}  # ISO media files, after "ftyp"
+# ISO media files, by what follows "ftyp".
+BRANDS = {b"avif": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC"}
 
 
 class Unreadable(Exception):
@@ -56,7 +46,10 @@ class Unreadable(Exception):
 
 
 def sniff(head: bytes) -> str:
-    """Pillow's name of the format of a file that begins with `head` (32 bytes are enough). Raises Unreadable."""
+    """Return Pillow's name of the format of a file that begins with `head`; 32 bytes are enough.
+
+    Raises Unreadable for anything but PNG, JPEG, WebP, GIF and BMP.
+    """
     if not head:
         raise Unreadable("empty file")
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -69,16 +62,20 @@ def sniff(head: bytes) -> str:
         return "GIF"
     if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in BMP_HEADER_SIZES:
         return "BMP"
-    foreign = next((name for magic, name in UNSUPPORTED.items() if head.startswith(magic)), None)
     if head[4:8] == b"ftyp":
         foreign = BRANDS.get(head[8:12])
+    else:
+        foreign = next(
+            (name for magic, name in UNSUPPORTED.items() if head.startswith(magic)), None
+        )
     raise Unreadable(f"unsupported format ({foreign})" if foreign else "not an image")
 
 
 def decode(data: bytes, size: int) -> tuple[np.ndarray, bool]:
-    """The centre square of a picture as uint8 (size, size, 3), transparency on white, and whether it was enlarged.
+    """Return the centre square of a picture, uint8 (size, size, 3), and whether it was enlarged.
 
-    PNG, JPEG, WebP, BMP, GIF (first frame). Raises Unreadable, and nothing else, for whatever is wrong with the file.
+    PNG, JPEG, WebP, BMP, GIF (first frame); transparency is laid on white.
+    Raises Unreadable, and nothing else, for whatever is wrong with the file.
     """
     form = sniff(data[:32])
     try:
@@ -88,9 +85,8 @@ def decode(data: bytes, size: int) -> tuple[np.ndarray, bool]:
                 raise Unreadable(f"over {MAX_PIXELS // 10**6} megapixels")
             if side < MIN_SIDE:
                 raise Unreadable(f"smaller than {MIN_SIDE} pixels")
-            if (
-                form == "JPEG"
-            ):  # decode at 1/2, 1/4 or 1/8, as long as two pixels remain for each wanted one
+            if form == "JPEG":
+                # At 1/2, 1/4 or 1/8, as long as two pixels remain for each wanted one.
                 image.draft(image.mode, (2 * size, 2 * size))
             image.load()
             pixels = np.asarray(fit(to_rgb(upright(image)), size))
@@ -100,27 +96,26 @@ def decode(data: bytes, size: int) -> tuple[np.ndarray, bool]:
         raise Unreadable("not enough memory to decode it") from None
     except Image.DecompressionBombError:
         raise Unreadable(f"over {MAX_PIXELS // 10**6} megapixels") from None
-    except (
-        Exception
-    ) as error:  # decoders fail with anything: OSError, SyntaxError, struct.error, IndexError
-        text = str(error).lower()
-        raise Unreadable(
-            "truncated" if isinstance(error, EOFError) or "truncated" in text else "damaged"
-        ) from None
+    except Exception as error:  # decoders raise all kinds: OSError, SyntaxError, struct.error, ...
+        is_cut = isinstance(error, EOFError) or "truncated" in str(error).lower()
+        raise Unreadable("truncated" if is_cut else "damaged") from None
     return pixels, side < size
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF orientation says; an unreadable EXIF block counts as none."""
+    """Return a picture turned as its EXIF block says; an unreadable block counts as none."""
     try:
-        turn = UPRIGHT.get(image.getexif().get(ORIENTATION))
+        turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
     except Exception:
         turn = None
     return image if turn is None else image.transpose(turn)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode to RGB: 16-bit greys scaled to 8 (Pillow's convert would clip them), transparency laid on white."""
+    """Return a picture of any mode as RGB, transparency laid on white.
+
+    16-bit greys are scaled to 8 bits, which Pillow's convert would clip.
+    """
     if image.mode == "I" or image.mode.startswith("I;16"):
         grey = np.asarray(image).astype(np.uint32)
         image = Image.fromarray(((grey.clip(0, 65535) * 255 + 32767) // 65535).astype(np.uint8))
@@ -133,10 +128,11 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def fit(image: Image.Image, size: int) -> Image.Image:
-    """The centre square at (size, size), antialiased. A square of that size already is returned unchanged.
+    """Return the centre square at (size, size), antialiased; unchanged if it has that size already.
 
-    `reducing_gap` averages whole blocks down to twice the size before the bicubic step: from 512 to 64 pixels
-    it takes a tenth to a sixth of the time of decoding instead of a half, and differs by less than 8-bit rounding.
+    `reducing_gap` averages whole blocks down to twice the size before the bicubic step: from 512 to
+    64 pixels it takes a tenth to a sixth of the time of decoding instead of a half, and differs by
+    less than 8-bit rounding.
     """
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
@@ -145,7 +141,10 @@ def fit(image: Image.Image, size: int) -> Image.Image:
 
 
 def read_images(paths: list[Path], size: int) -> np.ndarray:
-    """Picture files as uint8 (N, size, size, 3). ValueError that names the first file which cannot be read."""
+    """Return picture files as uint8 (N, size, size, 3).
+
+    Raises ValueError that names the first file which cannot be read.
+    """
     images = []
     for path in paths:
         try:

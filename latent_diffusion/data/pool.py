@@ -1,4 +1,7 @@
-"""Several worker processes over one list of images; one that crashes or hangs costs at most the image that did it."""
+"""Several worker processes over one list of images, for `prepare`.
+
+A worker that crashes or hangs costs at most the image that did it.
+"""
 
 import os
 import subprocess
@@ -11,18 +14,19 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from latent_diffusion.data.worker import READY, Job
+from latent_diffusion.data.worker import READY, Job, Result
 
 CHUNK = 16  # images a message: 50 ms of decoding 512x512 PNGs
 AHEAD = 2  # chunks a worker holds, so that it never waits for the next
 MAX_WORKERS = 16  # about 45 MiB each; on larger machines the disk is the limit
 PATIENCE_S = 60.0  # for one chunk, and then for each of its images alone; also to start
 MAX_FAILED_STARTS = 3  # in a row
-# One thread each, for the pool is what uses the cores. Pillow returns the memory of every image to the system unless
-# told to keep some blocks (of at most 16 MiB): the page faults took a tenth of the time of decoding 512x512 PNGs.
+# One thread each, for the pool is what uses the cores. Pillow returns the memory of every image to
+# the system unless told to keep some blocks (of at most 16 MiB): the page faults took a tenth of
+# the time of decoding 512x512 PNGs.
 SETTINGS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PILLOW_BLOCKS_MAX": "4"}
 
-Row = tuple[int, Any]  # row in the images file, place of the image for the loader
+Row = tuple[int, Any]  # row in the images file, key of the image for the loader
 
 
 class Worker:
@@ -47,6 +51,7 @@ class Worker:
             pass
 
     def give(self, chunk: list[Row]) -> None:
+        """Add a chunk to what it has to do."""
         if not self.chunks:
             self.since = time.monotonic()
         self.chunks.append(chunk)
@@ -55,36 +60,46 @@ class Worker:
         except OSError:
             pass
 
-    def listen(self) -> tuple[list[Row], Any]:
-        """The first unanswered chunk and its answer; an empty chunk when it says READY.
+    def listen(self) -> list[tuple[int, Result]] | None:
+        """Return (row, result) of its first unanswered chunk; [] when it says that it is ready.
 
-        Raises EOFError or OSError when the process is dead.
+        None when the process is dead. Raises what it raised for a reason other than its picture.
         """
-        answer = self.pipe.recv()
+        try:
+            answer = self.pipe.recv()
+        except (EOFError, OSError):
+            return None
         self.since = time.monotonic()
-        if self.is_ready:
-            return self.chunks.popleft(), answer
-        assert answer == READY
-        self.is_ready = True
-        return [], []
+        if not self.is_ready:
+            assert answer == READY
+            self.is_ready = True
+            return []
+        if isinstance(answer, BaseException):
+            raise answer
+        chunk = self.chunks.popleft()
+        return [(row, result) for (row, _), result in zip(chunk, answer, strict=True)]
+
+    def is_late(self, patience_s: float) -> bool:
+        """Return whether it has taken too long for its first chunk, or to start."""
+        limit = patience_s if self.is_ready else PATIENCE_S
+        return time.monotonic() - self.since > limit
 
     def end(self) -> None:
+        """Kill the process."""
         self.process.kill()
         self.process.wait()
         self.pipe.close()
 
 
 def run(
-    job: Job, places: Sequence[Any], count: int, patience_s: float = PATIENCE_S
-) -> Iterator[tuple[int, tuple[int, bool] | str]]:
-    """(row, what `Job.do` said of it) for each of `places`, in any order, by `count` processes.
+    job: Job, keys: Sequence[Any], count: int, patience_s: float = PATIENCE_S
+) -> Iterator[tuple[int, Result]]:
+    """Yield (row, what `Job.do` said of it) for each of `keys`, in any order, by `count` processes.
 
-    Raises whatever a worker raised for a reason other than its picture; RuntimeError when workers cannot start.
+    Raises whatever a worker raised for a reason other than its picture; RuntimeError when workers
+    cannot start.
     """
-    waiting = deque(
-        [(row, places[row]) for row in range(start, min(start + CHUNK, len(places)))]
-        for start in range(0, len(places), CHUNK)
-    )
+    waiting = deque(chunks(keys))
     workers = [Worker(job) for _ in range(max(1, min(count, len(waiting))))]
     failed_starts = 0
     try:
@@ -95,25 +110,15 @@ def run(
             busy = {worker.pipe: worker for worker in workers if worker.chunks}
             heard = wait(list(busy), timeout=min(1.0, patience_s))
             for pipe, worker in busy.items():
-                reason = "crashes the decoder"
                 if pipe in heard:
-                    try:
-                        chunk, answer = worker.listen()
-                    except (EOFError, OSError):
-                        pass
-                    else:
-                        if isinstance(answer, BaseException):
-                            raise answer
-                        yield from (
-                            (row, result) for (row, _), result in zip(chunk, answer, strict=True)
-                        )
-                        failed_starts = 0
-                        continue
-                elif time.monotonic() - worker.since > (
-                    patience_s if worker.is_ready else PATIENCE_S
-                ):
-                    reason = f"not decoded within {patience_s:g} s"
+                    results, reason = worker.listen(), "crashes the decoder"
+                elif worker.is_late(patience_s):
+                    results, reason = None, f"not decoded within {patience_s:g} s"
                 else:
+                    continue
+                if results is not None:
+                    yield from results
+                    failed_starts = 0
                     continue
                 failed_starts += not worker.is_ready
                 if failed_starts > MAX_FAILED_STARTS:
@@ -128,8 +133,17 @@ def run(
             worker.end()
 
 
+def chunks(keys: Sequence[Any]) -> Iterator[list[Row]]:
+    """Yield (row, key) of all images, CHUNK at a time."""
+    for start in range(0, len(keys), CHUNK):
+        yield [(row, keys[row]) for row in range(start, min(start + CHUNK, len(keys)))]
+
+
 def requeue(worker: Worker, waiting: deque[list[Row]], reason: str) -> Iterator[tuple[int, str]]:
-    """What a dead or hanging worker still had to do. Its first chunk is tried image by image, to find the culprit."""
+    """Put back what a dead or hanging worker still had to do, and yield the image to blame.
+
+    Its first chunk is tried image by image, to find the culprit.
+    """
     if worker.is_ready:
         first = worker.chunks.popleft()
         if len(first) == 1:

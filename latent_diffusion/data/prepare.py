@@ -1,4 +1,4 @@
-"""`ldm prepare`: any source of images to a prepared data set, by several processes in constant memory."""
+"""`ldm prepare`: any source of images to a prepared data set, in constant memory."""
 
 import os
 from collections import Counter
@@ -11,12 +11,12 @@ from PIL import Image
 
 from latent_diffusion.data import pool
 from latent_diffusion.data.decode import MIN_SIDE, fit
-from latent_diffusion.data.layout import TEST, TRAIN
-from latent_diffusion.data.sources import Cartoons, Files, Source, fingerprint, open_source
-from latent_diffusion.data.split import count_leaks, has_both, hold_out
+from latent_diffusion.data.sources import open_source
+from latent_diffusion.data.sources.source import Batches, Found, fingerprint
+from latent_diffusion.data.split import TEST, TRAIN, count_leaks, has_both, hold_out
 from latent_diffusion.data.store import Counts, DatasetInfo, Skipped
 from latent_diffusion.data.tree import Skip
-from latent_diffusion.data.worker import Job
+from latent_diffusion.data.worker import Job, Result
 from latent_diffusion.data.writer import Writer
 
 DEFAULT_SIZE = 64
@@ -37,14 +37,15 @@ def prepare(
     on_progress: Progress | None = None,
     processes: int | None = None,
 ) -> DatasetInfo:
-    """Reads `source` (see sources.ACCEPTED) and writes a prepared data set to `folder`.
+    """Read `source` (see `sources.SOURCES`) and write a prepared data set to `folder`.
 
     size: side of the images in pixels; None is the native size of MNIST and CIFAR-10, else 64.
     holdout: share of each class that is held out of training, unless the source has its own split.
     flip: whether training may mirror the images; None is no for MNIST, else yes.
     processes: None is one a core. The result does not depend on it.
-    Bad files are skipped and listed in the result. Raises ValueError when nothing usable is found or the folder
-    cannot be written; then the folder is as it was.
+
+    Bad files are skipped and listed in the result. Raises ValueError when nothing usable is found
+    or the folder cannot be written; then the folder is as it was.
     """
     folder = Path(folder)
     check_arguments(source, folder, size, holdout)
@@ -55,38 +56,30 @@ def prepare(
             outcome = collect(found, writer, processes or cores(), on_progress)
         except OSError as error:
             raise ValueError(f"cannot write to {folder}: {error.strerror or error}") from None
-        keep, class_names, left_out = usable(found, outcome.reasons)
-        skips = found.skipped + [
-            Skip(found.items[row].path, reason) for row, reason in outcome.reasons.items()
-        ]
-        by_reason = dict(Counter(skip.reason for skip in skips).most_common())
-        if not class_names:
-            what = [f"class {name}: {why}" for name, why in left_out.items()]
-            what += [f"{count} x {reason}" for reason, count in by_reason.items()]
-            raise ValueError(
-                f"nothing usable in {source} ({found.kind}): {'; '.join(what[:MAX_TOLD])}"
-            )
-        label_of = {name: label for label, name in enumerate(class_names)}
-        labels = np.array([label_of[found.items[row].class_name] for row in keep], np.int64)
-        own = np.array([found.items[row].split for row in keep], np.int8)
-        fingerprints = outcome.fingerprints[keep]
-        split = hold_out(labels, own, fingerprints, holdout)
+        kept = usable(found, outcome.reasons)
+        if not kept.class_names:
+            raise ValueError(nothing_usable(source, found, outcome, kept))
+        labels = kept.labels(found)
+        own_split = np.array([found.items[row].split for row in kept.rows], np.int8)
+        fingerprints = outcome.fingerprints[kept.rows]
+        split = hold_out(labels, own_split, fingerprints, holdout)
+        skips = all_skips(found, outcome)
         info = DatasetInfo(
             source=source,
             kind=found.kind,
             image_size=size,
             flip=found.flip if flip is None else flip,
-            class_names=class_names,
-            counts=count(class_names, labels, split),
-            holdout=None if has_both(own) else holdout,
+            class_names=kept.class_names,
+            counts=count(kept.class_names, labels, split),
+            holdout=None if has_both(own_split) else holdout,
             leaks=count_leaks(split, fingerprints),
-            enlarged=int(outcome.enlarged[keep].sum()),
-            left_out=left_out,
-            skipped_by_reason=by_reason,
+            enlarged=int(outcome.enlarged[kept.rows].sum()),
+            left_out=kept.left_out,
+            skipped_by_reason=by_reason(skips),
             skipped=[Skipped(path=shown(skip.path), reason=skip.reason) for skip in sorted(skips)],
             checksum="",  # the writer knows it
         )
-        return writer.commit(keep, labels, split, info)
+        return writer.commit(kept.rows, labels, split, info)
 
 
 @dataclass
@@ -98,8 +91,8 @@ class Outcome:
     reasons: dict[int, str]  # of those that could not be read
 
 
-def collect(found: Source, writer: Writer, processes: int, on_progress: Progress | None) -> Outcome:
-    """Writes all images, reporting progress."""
+def collect(found: Found, writer: Writer, processes: int, on_progress: Progress | None) -> Outcome:
+    """Write all images, reporting progress, and return what became of them."""
     total = len(found.items)
     outcome = Outcome(np.zeros(total, np.uint64), np.zeros(total, bool), {})
     for done, (row, result) in enumerate(fill(found, writer, processes), 1):
@@ -112,29 +105,45 @@ def collect(found: Source, writer: Writer, processes: int, on_progress: Progress
     return outcome
 
 
-def fill(
-    found: Source, writer: Writer, processes: int
-) -> Iterator[tuple[int, tuple[int, bool] | str]]:
-    """Writes all images; yields (row, (fingerprint, enlarged) or the reason why it has none), in any order."""
-    if isinstance(found.loader, Files | Cartoons):
+def fill(found: Found, writer: Writer, processes: int) -> Iterator[tuple[int, Result]]:
+    """Write all images and yield (row, what became of it), in any order."""
+    if isinstance(found.loader, Batches):
+        yield from fill_from_batches(found.loader, writer)
+    else:
         job = Job(found.loader, writer.size, str(writer.images), writer.offset)
-        yield from pool.run(job, [item.place for item in found.items], processes)
-        return
+        yield from pool.run(job, [item.key for item in found.items], processes)
+
+
+def fill_from_batches(source: Batches, writer: Writer) -> Iterator[tuple[int, Result]]:
+    """Write images that are held as arrays, resized where they need it."""
     row = 0
-    for images in found.loader.batches():
+    for images in source.batches():
         if images.shape[1:3] == (writer.size, writer.size):
             writer.write(row, images)
         else:
-            writer.write(
-                row, np.stack([fit(Image.fromarray(image), writer.size) for image in images])
-            )
+            resized = [np.asarray(fit(Image.fromarray(image), writer.size)) for image in images]
+            writer.write(row, np.stack(resized))
         for image in images:
             yield row, (fingerprint(image.tobytes()), min(image.shape[:2]) < writer.size)
             row += 1
 
 
-def usable(found: Source, reasons: dict[int, str]) -> tuple[np.ndarray, list[str], dict[str, str]]:
-    """Rows to keep (ascending), sorted class names, and the classes left out with the reason."""
+@dataclass
+class Kept:
+    """What of a source becomes the data set."""
+
+    rows: np.ndarray  # of the items, int64, ascending
+    class_names: list[str]  # sorted
+    left_out: dict[str, str]  # class name: why the whole class is missing
+
+    def labels(self, found: Found) -> np.ndarray:
+        """Return the label of each row, int64."""
+        label_of = {name: label for label, name in enumerate(self.class_names)}
+        return np.array([label_of[found.items[row].class_name] for row in self.rows], np.int64)
+
+
+def usable(found: Found, reasons: dict[int, str]) -> Kept:
+    """Return the items to keep: readable, and of a class with enough of them in training."""
     rows = [row for row in range(len(found.items)) if row not in reasons]
     totals = Counter(found.items[row].class_name for row in rows)
     trained = Counter(found.items[row].class_name for row in rows if found.items[row].split != TEST)
@@ -145,10 +154,30 @@ def usable(found: Source, reasons: dict[int, str]) -> tuple[np.ndarray, list[str
         elif trained and not trained[name]:
             left_out[name] = "no training images"
     keep = [row for row in rows if found.items[row].class_name not in left_out]
-    return np.array(keep, np.int64), sorted(set(totals) - set(left_out)), left_out
+    return Kept(np.array(keep, np.int64), sorted(set(totals) - set(left_out)), left_out)
+
+
+def all_skips(found: Found, outcome: Outcome) -> list[Skip]:
+    """Return what the source skipped and what could not be read."""
+    unread = [Skip(found.items[row].path, reason) for row, reason in outcome.reasons.items()]
+    return found.skipped + unread
+
+
+def by_reason(skips: list[Skip]) -> dict[str, int]:
+    """Return how many were skipped for each reason, the most frequent first."""
+    return dict(Counter(skip.reason for skip in skips).most_common())
+
+
+def nothing_usable(source: str, found: Found, outcome: Outcome, kept: Kept) -> str:
+    """Return the refusal of a source of which nothing remains."""
+    reasons = by_reason(all_skips(found, outcome))
+    what = [f"class {name}: {why}" for name, why in kept.left_out.items()]
+    what += [f"{number} x {reason}" for reason, number in reasons.items()]
+    return f"nothing usable in {source} ({found.kind}): {'; '.join(what[:MAX_TOLD])}"
 
 
 def count(class_names: list[str], labels: np.ndarray, split: np.ndarray) -> dict[str, Counts]:
+    """Return the numbers of training and test images of each class."""
     train, test = (
         np.bincount(labels[split == part], minlength=len(class_names)).tolist()
         for part in (TRAIN, TEST)
@@ -157,6 +186,7 @@ def count(class_names: list[str], labels: np.ndarray, split: np.ndarray) -> dict
 
 
 def check_arguments(source: str, folder: Path, size: int | None, holdout: float) -> None:
+    """Raise ValueError for a size or share out of range, and for a folder inside the source."""
     if size is not None and not MIN_SIDE <= size <= MAX_SIZE:
         raise ValueError(f"size is {size} pixels; it must be from {MIN_SIDE} to {MAX_SIZE}")
     if not 0 < holdout < 1:
@@ -169,13 +199,14 @@ def check_arguments(source: str, folder: Path, size: int | None, holdout: float)
 
 
 def cores() -> int:
-    """Worker processes to use: the cores this process may run on, within the pool's limit."""
-    available = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    """Return the number of workers: the cores this process may run on, within the pool's limit."""
+    if hasattr(os, "sched_getaffinity"):
+        available = len(os.sched_getaffinity(0))
+    else:
+        available = os.cpu_count() or 1
     return min(available, pool.MAX_WORKERS)
 
 
 def shown(path: str) -> str:
-    """A path for people: bytes that are no UTF-8 written as escapes."""
+    """Return a path for people: bytes that are no UTF-8 written as escapes."""
     return path.encode("utf-8", "backslashreplace").decode()

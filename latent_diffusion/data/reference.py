@@ -1,6 +1,7 @@
-"""What a run keeps of its data set, so that it can be sampled and scored without it: RUN/reference/.
+"""RUN/reference/: what a run keeps of its data set, to be sampled and scored without it.
 
-Class names, histogram, held-out images and their labels. The judge's statistics are written beside them by evaluation.
+Class names, histogram, held-out images and their labels. The judge's statistics are written beside
+them by evaluation.
 """
 
 import io
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from latent_diffusion.data.sources import more_images
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.progress import say
 from latent_diffusion.run import Run, write_atomic, write_json
@@ -28,15 +30,14 @@ class DataFacts(BaseModel):
     class_names: list[str]
     histogram: list[int]  # train images per class
     images: int  # train and test together
-    holdout: float | None = (
-        None  # None where the source's own split was kept, and in runs that did not record it
-    )
-    skipped: dict[str, int] | None = (
-        None  # files that were not taken, by reason; None in runs that did not record it
-    )
+    # None where the source's own split was kept, and in runs that did not record it.
+    holdout: float | None = None
+    # Files that were not taken, by reason; None in runs that did not record it.
+    skipped: dict[str, int] | None = None
 
     @classmethod
     def of(cls, data: Dataset) -> "DataFacts":
+        """Return the facts of a prepared data set."""
         return cls(
             source=data.info.source,
             checksum=data.info.checksum,
@@ -51,15 +52,20 @@ class DataFacts(BaseModel):
 
     @property
     def num_classes(self) -> int:
+        """The number of classes."""
         return len(self.class_names)
 
+    @property
+    def has_more_images(self) -> bool:
+        """Whether the source has any number of images that no training has seen."""
+        return more_images(self.source) is not None
+
     def labels_of(self, names: list[str]) -> list[int]:
-        """Labels for class names, or ValueError that lists the classes there are."""
+        """Return the labels of class names; raise ValueError that lists the classes there are."""
         unknown = [name for name in names if name not in self.class_names]
         if unknown:
-            raise ValueError(
-                f"no class {unknown[0]!r} in this run: its classes are {', '.join(self.class_names)}"
-            )
+            known = ", ".join(self.class_names)
+            raise ValueError(f"no class {unknown[0]!r} in this run: its classes are {known}")
         return [self.class_names.index(name) for name in names]
 
 
@@ -73,34 +79,60 @@ class Reference:
 
     @classmethod
     def open(cls, run: Run) -> "Reference":
+        """Return the reference of a run; raise ValueError where it is missing or damaged."""
         try:
             facts = DataFacts.model_validate_json((run.reference / "data.json").read_text())
             images = np.load(run.reference / "images.npy", mmap_mode="r", allow_pickle=False)
-            return cls(facts, images, np.load(run.reference / "labels.npy", allow_pickle=False))
+            labels = np.load(run.reference / "labels.npy", allow_pickle=False)
+            return cls(facts, images, labels)
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(
                 f"{run.reference} is missing or damaged ({str(error).splitlines()[0]}): "
                 "any training command with --resume or --overwrite writes it again"
             ) from None
 
+    def has(self, wanted: int) -> bool:
+        """Return whether `held_out(wanted)` gives as many images as are wanted."""
+        return len(self.images) >= wanted or self.facts.has_more_images
+
+    def held_out(self, wanted: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Return held-out images, uint8 (N, H, W, 3), and their labels, int64 (N,).
+
+        All that the run keeps, and where they are fewer than `wanted`, as many more as the source
+        can make of the classes that the data set kept. Most sources can make none.
+        """
+        images, labels = np.asarray(self.images), self.labels
+        more = more_images(self.facts.source)
+        missing = wanted - len(images)
+        if more is None or missing <= 0:
+            return images, labels
+        names = tuple(self.facts.class_names)
+        more_pixels, more_labels = more(names, self.facts.image_size, missing)
+        return np.concatenate([images, more_pixels]), np.concatenate([labels, more_labels])
+
 
 def write_reference(run: Run, data: Dataset) -> DataFacts:
-    """Write RUN/reference/ unless it is there already; refuse a data set that does not belong to this run."""
+    """Write RUN/reference/ unless it is there already.
+
+    Raises ValueError for a data set that does not belong to this run.
+    """
     facts, path = DataFacts.of(data), run.reference / "data.json"
     if path.is_file():
         known = Reference.open(run).facts
         if (known.image_size, known.class_names) != (facts.image_size, facts.class_names):
             raise ValueError(
-                f"{run.folder} was made from other data ({describe(known)}) than this ({describe(facts)}): "
-                "give the same data set, or another --run"
+                f"{run.folder} was made from other data ({describe(known)}) "
+                f"than this ({describe(facts)}): give the same data set, or another --run"
             )
         if known == facts:
             return facts
         if known.checksum != facts.checksum:
             say(
-                f"{run.folder}: the data set has changed; its held-out images replace those that the run kept"
+                f"{run.folder}: the data set has changed; "
+                "its held-out images replace those that the run kept"
             )
-    kept = data.test[:: -(-len(data.test) // MOST_HELD_OUT)] if len(data.test) else data.test
+    step = max(1, -(-len(data.test) // MOST_HELD_OUT))
+    kept = data.test[::step]
     for name, array in (("images", data.images[kept]), ("labels", data.labels[kept])):
         buffer = io.BytesIO()
         np.save(buffer, array)
@@ -110,5 +142,7 @@ def write_reference(run: Run, data: Dataset) -> DataFacts:
 
 
 def describe(facts: DataFacts) -> str:
+    """Return a data set in a few words: its source, size and first classes."""
     names = ", ".join(facts.class_names[:3]) + (", …" if facts.num_classes > 3 else "")
-    return f"{facts.source}: {facts.image_size}x{facts.image_size}, {facts.num_classes} classes: {names}"
+    size = f"{facts.image_size}x{facts.image_size}"
+    return f"{facts.source}: {size}, {facts.num_classes} classes: {names}"

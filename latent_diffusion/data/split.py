@@ -2,18 +2,22 @@
 
 import numpy as np
 
-from latent_diffusion.data.layout import TEST, TRAIN, UNDECIDED
+TRAIN, TEST = 0, 1  # the values of split.npy
+UNDECIDED = -1  # of an image whose source has no split of its own
 
 
 def hold_out(
     labels: np.ndarray, splits: np.ndarray, fingerprints: np.ndarray, share: float
 ) -> np.ndarray:
-    """uint8 (N,): TRAIN or TEST for each image.
+    """Return TRAIN or TEST for each image, uint8 (N,).
 
-    labels: int64 (N,). splits: int8 (N,), the source's own split. fingerprints: uint64 (N,), uniform hashes of content.
-    A source that has both train and test images keeps its split. Otherwise an image is held out when its hash,
-    read as a fraction, is below `share`; a class without any such image gives its lowest hash, and one with nothing else
-    keeps its highest for training. As only the hash decides, equal images always land on the same side.
+    labels: int64 (N,). splits: int8 (N,), the source's own split. fingerprints: uint64 (N,),
+    uniform hashes of content.
+
+    A source that has both train and test images keeps its split. Otherwise an image is held out
+    when its hash, read as a fraction, is below `share`; a class without any such image gives its
+    lowest hash, and one with nothing else keeps its highest for training. As only the hash decides,
+    equal images always land on the same side.
     """
     if has_both(splits):
         assert not np.any(splits == UNDECIDED)
@@ -32,10 +36,13 @@ def hold_out(
 
 
 def has_both(splits: np.ndarray) -> bool:
-    """True when a source brings its own split: some images for training and some for testing."""
+    """Return whether a source brings its own split: images for training and images for testing."""
     return bool(np.any(splits == TRAIN) and np.any(splits == TEST))
 
 
 def count_leaks(split: np.ndarray, fingerprints: np.ndarray) -> int:
-    """How many test images are also, byte for byte, in the training part (possible where the source has a split)."""
+    """Return how many test images are also, byte for byte, in the training part.
+
+    Only a source's own split can have any.
+    """
     return int(np.isin(fingerprints[split == TEST], fingerprints[split == TRAIN]).sum())

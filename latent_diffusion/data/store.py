@@ -9,17 +9,21 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from latent_diffusion.data.layout import TEST, TRAIN
+from latent_diffusion.data.split import TEST, TRAIN
 
 INFO, IMAGES, LABELS, SPLIT = "dataset.json", "images.npy", "labels.npy", "split.npy"
 
 
 class Counts(BaseModel):
+    """Numbers of images of one class."""
+
     train: int
     test: int
 
 
 class Skipped(BaseModel):
+    """A file that was not taken, and why."""
+
     path: str
     reason: str
 
@@ -36,9 +40,7 @@ class DatasetInfo(BaseModel):
     flip: bool  # whether training may mirror images
     class_names: list[str]  # sorted; the label is the position
     counts: dict[str, Counts]  # by class name
-    holdout: (
-        float | None
-    )  # share held out by content hash; None where the source's own split was kept
+    holdout: float | None  # share held out by content; None where the source's own split was kept
     leaks: int  # test images that are also, byte for byte, training images
     enlarged: int  # images that were smaller than image_size
     left_out: dict[str, str]  # class name: why the whole class is missing
@@ -48,12 +50,12 @@ class DatasetInfo(BaseModel):
 
     @property
     def train(self) -> int:
-        """Number of training images."""
+        """The number of training images."""
         return sum(counts.train for counts in self.counts.values())
 
     @property
     def test(self) -> int:
-        """Number of held-out images."""
+        """The number of held-out images."""
         return sum(counts.test for counts in self.counts.values())
 
 
@@ -69,7 +71,10 @@ class Dataset:
 
     @classmethod
     def open(cls, folder: str | Path) -> "Dataset":
-        """Raises ValueError, in one line with the remedy, for a folder that holds no complete data set."""
+        """Return the data set in `folder`.
+
+        Raises ValueError, in one line with the remedy, where there is no complete one.
+        """
         folder = Path(folder)
         remedy = f"make it with: ldm prepare SOURCE {folder}"
         if not (folder / INFO).is_file():
@@ -86,26 +91,31 @@ class Dataset:
             ) from None
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{folder} is damaged ({error}); {remedy}") from None
-        total, size = info.train + info.test, info.image_size
-        fits = (
-            (images.dtype, images.shape) == (np.uint8, (total, size, size, 3))
-            and (labels.dtype, labels.shape) == (np.int64, (total,))
-            and (split.dtype, split.shape) == (np.uint8, (total,))
-            and total > 0
-            and 0 <= labels.min() <= labels.max() < len(info.class_names)
-            and int((split == TEST).sum()) == info.test
-        )
-        if not fits:
+        data = cls(folder, info, images, labels, split)
+        if not data._is_consistent():
             raise ValueError(
                 f"{folder} is inconsistent: its arrays do not agree with {INFO}; {remedy}"
             )
-        return cls(folder, info, images, labels, split)
+        return data
+
+    def _is_consistent(self) -> bool:
+        """Whether the arrays agree with the facts and with each other."""
+        total, size = self.info.train + self.info.test, self.info.image_size
+        return (
+            (self.images.dtype, self.images.shape) == (np.uint8, (total, size, size, 3))
+            and (self.labels.dtype, self.labels.shape) == (np.int64, (total,))
+            and (self.split.dtype, self.split.shape) == (np.uint8, (total,))
+            and total > 0
+            and 0 <= self.labels.min() <= self.labels.max() < len(self.info.class_names)
+            and int((self.split == TEST).sum()) == self.info.test
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def num_classes(self) -> int:
+        """The number of classes."""
         return len(self.info.class_names)
 
     @property

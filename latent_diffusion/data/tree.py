@@ -1,7 +1,7 @@
 """Folders, zips and tars seen alike: which files they hold, and the bytes of any one of them.
 
-Nothing is ever extracted to disk. A tree is small and picklable: each worker of `ldm prepare` gets a copy
-and reads by `place`, so that no worker keeps a directory listing of its own.
+Nothing is ever extracted to disk. A tree is small and picklable: each worker of `ldm prepare` gets
+a copy and reads by `File.key`, so that no worker keeps a directory listing of its own.
 """
 
 import os
@@ -12,57 +12,95 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from itertools import islice
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from latent_diffusion.data.decode import Unreadable
 
 MAX_FILE_BYTES = 256 * 2**20  # of one picture file; larger ones are videos, archives or bombs
 SYSTEM_FILES = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information"}
-LOCAL_HEADER = struct.Struct(
-    "<4s22xHH"
-)  # of a zip member: signature, then the lengths of its name and extra field
+HEAD_BYTES = 32  # of a file, enough to tell its format
+# Of a zip member: signature, then the lengths of its name and extra field.
+LOCAL_HEADER = struct.Struct("<4s22xHH")
+
+Check = Callable[[bytes], Any]  # sees the first HEAD_BYTES of a file and may raise
 
 
 class File(NamedTuple):
+    """One file of a tree."""
+
     path: str  # relative to the tree, "/" between parts
-    place: Any  # what the tree's read() needs
+    key: Any  # what the tree's read() needs
 
 
 class Skip(NamedTuple):
+    """A file that is not taken, and why."""
+
     path: str
     reason: str
 
 
 class Listing(NamedTuple):
+    """All files of a tree but hidden ones."""
+
     files: list[File]  # sorted by path
     skipped: list[Skip]
 
 
-def is_hidden(name: str) -> bool:
-    """Files of the operating system or a tool (.git, .DS_Store, __MACOSX), which are no part of any data set."""
-    return name.startswith(".") or name.lower() in SYSTEM_FILES
+class Tree(Protocol):
+    """A folder or an archive."""
+
+    def scan(self) -> Listing:
+        """Return all files; raise ValueError for an archive that cannot be read."""
+
+    def read(self, key: Any, limit: int = MAX_FILE_BYTES, check: Check | None = None) -> bytes:
+        """Return all bytes of the file with this key.
+
+        `check` sees the head of it first and may raise, to spare the reading of the rest.
+        Raises Unreadable for damage, and for files above `limit` bytes.
+        """
 
 
-def too_large(limit: int) -> Unreadable:
-    return Unreadable(f"larger than {limit / 2**20:.0f} MiB")
+def open_tree(path: Path) -> Tree:
+    """Return the folder or archive at `path`; `Nothing` where there is none."""
+    if path.is_dir():
+        return Folder(str(path))
+    name = path.name.lower() if path.exists() else ""
+    if name.endswith(".zip"):
+        return Zip(str(path))
+    if name.endswith((".tar.gz", ".tgz", ".tar")):
+        return Tar(str(path))
+    return Nothing()
+
+
+class Nothing:
+    """Neither a folder nor an archive: it holds no files."""
+
+    def scan(self) -> Listing:
+        return Listing([], [])
+
+    def read(self, key: Any, limit: int = MAX_FILE_BYTES, check: Check | None = None) -> bytes:
+        raise Unreadable("no such file")
 
 
 class Folder:
-    """A directory. Links are followed, each real directory once; pipes, sockets and devices are never opened."""
+    """A directory, whose keys are paths.
+
+    Links are followed, each real directory once; pipes, sockets and devices are never opened.
+    """
 
     def __init__(self, root: str):
         self.root = root
 
     def scan(self) -> Listing:
-        files, skipped, seen = [], [], set()
+        files: list[File] = []
+        skipped: list[Skip] = []
+        seen: set[tuple[int, int]] = set()  # device and inode of each directory
         pending = [""]
         while pending:
             prefix = pending.pop()
             try:
-                entries = sorted(
-                    os.scandir(os.path.join(self.root, prefix)),
-                    key=lambda e: (e.is_symlink(), e.name),
-                )
+                entries = self._entries(prefix)
                 status = os.stat(os.path.join(self.root, prefix))
             except OSError as error:
                 skipped.append(Skip(prefix.rstrip("/"), f"cannot be read ({error.strerror})"))
@@ -73,150 +111,181 @@ class Folder:
             seen.add((status.st_dev, status.st_ino))
             folders = []
             for entry in entries:
-                if is_hidden(entry.name):
-                    continue
                 path = prefix + entry.name
-                try:
-                    if entry.is_dir():
-                        folders.append(path + "/")
-                    elif entry.is_file():
-                        files.append(File(path, path))
-                    else:
-                        skipped.append(
-                            Skip(
-                                path,
-                                "a broken link" if entry.is_symlink() else "not a regular file",
-                            )
-                        )
-                except OSError:  # a link to itself
-                    skipped.append(Skip(path, "a broken link"))
+                what = kind_of(entry)
+                if what == "folder":
+                    folders.append(path + "/")
+                elif what == "file":
+                    files.append(File(path, path))
+                else:
+                    skipped.append(Skip(path, what))
             pending += reversed(folders)
         return Listing(sorted(files), sorted(skipped))
 
-    def read(
-        self, place: str, limit: int = MAX_FILE_BYTES, check: Callable[[bytes], Any] | None = None
-    ) -> bytes:
-        """All bytes of a file; `check` sees the first 32 before the rest is read and may raise. Raises Unreadable."""
+    def _entries(self, prefix: str) -> list[os.DirEntry[str]]:
+        """What a directory holds but hidden files; links last, so that real folders come first."""
+        with os.scandir(os.path.join(self.root, prefix)) as entries:
+            visible = [entry for entry in entries if not is_hidden(entry.name)]
+        return sorted(visible, key=lambda entry: (entry.is_symlink(), entry.name))
+
+    def read(self, key: str, limit: int = MAX_FILE_BYTES, check: Check | None = None) -> bytes:
         try:
-            with open(os.path.join(self.root, place), "rb", buffering=0) as file:
+            with open(os.path.join(self.root, key), "rb", buffering=0) as file:
                 if os.fstat(file.fileno()).st_size > limit:
                     raise too_large(limit)
                 if check is None:
                     return file.readall()
-                head = file.read(32)
+                head = file.read(HEAD_BYTES)
                 check(head)
                 return head + file.readall()
         except OSError as error:
             raise Unreadable(f"cannot be read ({error.strerror})") from None
 
 
+def kind_of(entry: os.DirEntry[str]) -> str:
+    """Return "folder", "file", or the reason why it is neither."""
+    try:
+        if entry.is_dir():
+            return "folder"
+        if entry.is_file():
+            return "file"
+        return "a broken link" if entry.is_symlink() else "not a regular file"
+    except OSError:  # a link to itself
+        return "a broken link"
+
+
+class Member(NamedTuple):
+    """What reads one member of a zip file: where it begins, and what its bytes must prove to be."""
+
+    offset: int  # of the local header
+    compressed: int  # bytes
+    size: int  # bytes
+    method: int
+    checksum: int  # CRC-32
+
+
 class Zip:
-    """A .zip file. `place` is (offset of the local header, compressed size, size, method, CRC-32)."""
+    """A .zip file, whose keys are `Member`s."""
 
     def __init__(self, path: str):
         self.path = path
-        self._file = None
+        self._file: BinaryIO | None = None  # opened at the first read, in each process its own
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "_file": None}
 
     def scan(self) -> Listing:
-        """Raises ValueError when it is not a zip file or its directory is damaged."""
+        damage = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error)
         try:
             with zipfile.ZipFile(self.path) as archive:
                 members = archive.infolist()
-        except (
-            zipfile.BadZipFile,
-            OSError,
-            ValueError,
-            NotImplementedError,
-            struct.error,
-        ) as error:
+        except damage as error:
             raise ValueError(f"{self.path} cannot be read as a zip file: {error}") from None
         files, skipped = [], []
-        for member in members:
-            path = safe_path(member.filename)
-            if path is None or member.is_dir():
+        for info in members:
+            path = safe_path(info.filename)
+            if path is None or info.is_dir():
                 continue
-            if member.flag_bits & 1:
+            method = info.compress_type
+            if info.flag_bits & 1:
                 skipped.append(Skip(path, "encrypted"))
-            elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                skipped.append(
-                    Skip(path, f"unsupported zip compression (method {member.compress_type})")
-                )
+            elif method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                skipped.append(Skip(path, f"unsupported zip compression (method {method})"))
             else:
-                sizes = member.compress_size, member.file_size
-                place = (member.header_offset, *sizes, member.compress_type, member.CRC)
-                files.append(File(path, place))
+                sizes = info.compress_size, info.file_size
+                files.append(File(path, Member(info.header_offset, *sizes, method, info.CRC)))
         return Listing(sorted(files), sorted(skipped))
 
-    def read(
-        self, place: tuple, limit: int = MAX_FILE_BYTES, check: Callable[[bytes], Any] | None = None
-    ) -> bytes:
-        """All bytes of a member, never more than its declared size. Raises Unreadable."""
-        offset, compressed, size, method, checksum = place
-        if max(size, compressed) > limit:
+    def read(self, key: Member, limit: int = MAX_FILE_BYTES, check: Check | None = None) -> bytes:
+        """Return all bytes of a member, never more than its declared size."""
+        if max(key.size, key.compressed) > limit:
             raise too_large(limit)
         try:
-            self._file = self._file or open(self.path, "rb")
-            self._file.seek(offset)
-            signature, name, extra = LOCAL_HEADER.unpack(self._file.read(LOCAL_HEADER.size))
-            if signature != b"PK\x03\x04":
-                raise Unreadable("damaged")
-            self._file.seek(name + extra, os.SEEK_CUR)
-            data = self._file.read(compressed)
-            if method == zipfile.ZIP_DEFLATED:
-                data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, size or 1)
+            data = self._raw(key)
+            if key.method == zipfile.ZIP_DEFLATED:
+                data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, key.size or 1)
         except OSError as error:
             raise Unreadable(f"cannot be read ({error.strerror})") from None
         except (struct.error, zlib.error):
             raise Unreadable("damaged") from None
-        if len(data) != size:
+        if len(data) != key.size:
             raise Unreadable("truncated")
-        if zlib.crc32(data) != checksum:
+        if zlib.crc32(data) != key.checksum:
             raise Unreadable("damaged")
         if check is not None:
-            check(data[:32])
+            check(data[:HEAD_BYTES])
         return data
+
+    def _raw(self, member: Member) -> bytes:
+        """The member's bytes as they are stored."""
+        if self._file is None:
+            self._file = open(self.path, "rb")
+        self._file.seek(member.offset)
+        signature, name, extra = LOCAL_HEADER.unpack(self._file.read(LOCAL_HEADER.size))
+        if signature != b"PK\x03\x04":
+            raise Unreadable("damaged")
+        self._file.seek(name + extra, os.SEEK_CUR)
+        return self._file.read(member.compressed)
 
 
 class Tar:
-    """A .tar or .tar.gz file, which can only be read forwards: for the few files of CIFAR-10. `place` is the name."""
+    """A .tar or .tar.gz file, whose keys are names.
+
+    It can only be read forwards: for the few files of CIFAR-10, not for thousands of pictures.
+    """
 
     MAX_MEMBERS = 100
+    DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error)
 
     def __init__(self, path: str):
         self.path = path
 
     def scan(self) -> Listing:
-        """The first members only. Raises ValueError when it is not a tar file or is damaged."""
+        """Return the first MAX_MEMBERS files only."""
         try:
             with tarfile.open(self.path) as archive:
-                names = [
-                    member.name for member in islice(archive, self.MAX_MEMBERS) if member.isreg()
-                ]
-        except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+                members = list(islice(archive, self.MAX_MEMBERS))
+        except self.DAMAGE as error:
             raise ValueError(f"{self.path} cannot be read as a tar file: {error}") from None
-        return Listing(sorted(File(path, name) for name in names if (path := safe_path(name))), [])
+        files = []
+        for member in members:
+            path = safe_path(member.name)
+            if member.isreg() and path:
+                files.append(File(path, member.name))
+        return Listing(sorted(files), [])
 
-    def read(self, place: str, limit: int = MAX_FILE_BYTES) -> bytes:
-        """All bytes of a member. Raises Unreadable."""
+    def read(self, key: str, limit: int = MAX_FILE_BYTES, check: Check | None = None) -> bytes:
         try:
             with tarfile.open(self.path) as archive:
                 for member in islice(archive, self.MAX_MEMBERS):
-                    if member.name == place and member.isreg():
-                        if member.size > limit:
-                            raise too_large(limit)
-                        return archive.extractfile(member).read()
-        except (tarfile.TarError, OSError, EOFError, zlib.error):
+                    if member.name != key or not member.isreg():
+                        continue
+                    if member.size > limit:
+                        raise too_large(limit)
+                    stream = archive.extractfile(member)
+                    assert stream is not None  # as it is a regular file
+                    data = stream.read()
+                    if check is not None:
+                        check(data[:HEAD_BYTES])
+                    return data
+        except self.DAMAGE:
             pass
         raise Unreadable("damaged")
 
 
-Tree = Folder | Zip | Tar
+def is_hidden(name: str) -> bool:
+    """Return whether a file is the system's or a tool's (.git, .DS_Store, __MACOSX), no data."""
+    return name.startswith(".") or name.lower() in SYSTEM_FILES
 
 
 def safe_path(name: str) -> str | None:
-    """An archive's name for a member with "/" between plain parts; None for what is hidden."""
+    """Return a member's name with "/" between plain parts; None for what is hidden."""
     parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
-    return "/".join(parts) if parts and not any(is_hidden(part) for part in parts) else None
+    if not parts or any(is_hidden(part) for part in parts):
+        return None
+    return "/".join(parts)
+
+
+def too_large(limit: int) -> Unreadable:
+    """Return the refusal of a file above `limit` bytes."""
+    return Unreadable(f"larger than {limit / 2**20:.0f} MiB")

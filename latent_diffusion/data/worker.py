@@ -1,7 +1,8 @@
 """One worker process of `ldm prepare`: loads images and writes them straight into the images file.
 
-Started by `pool` as `python -m latent_diffusion.data.worker FD`, not forked: it shares no memory, threads or imports
-(torch least of all) with its parent, and needs no `if __name__ == "__main__"` in a user's script.
+Started by `pool` as `python -m latent_diffusion.data.worker FD`, not forked: it shares no memory,
+threads or imports (torch least of all) with its parent, and needs no `if __name__ == "__main__"` in
+a user's script.
 """
 
 import os
@@ -13,23 +14,29 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from latent_diffusion.data.decode import Unreadable
+from latent_diffusion.data.sources.source import Loader
 
 READY = "ready"
+
+Result = tuple[int, bool] | str  # fingerprint and whether enlarged, or why there is no image
 
 
 @dataclass
 class Job:
-    """What to load, and where image `row` belongs: `size * size * 3` bytes at `offset + row * size * size * 3`."""
+    """What to load, and where it belongs.
 
-    loader: Any  # load(place, size) -> Loaded; raises Unreadable
+    Image `row` is the `size * size * 3` bytes at `offset + row * size * size * 3` of `images`.
+    """
+
+    loader: Loader
     size: int
     images: str
     offset: int
 
-    def do(self, file: int, row: int, place: Any) -> tuple[int, bool] | str:
-        """Writes one image; its fingerprint and whether it was enlarged, or the reason why there is none."""
+    def do(self, file: int, row: int, key: Any) -> Result:
+        """Write one image to the open `file` and return what became of it."""
         try:
-            pixels, fingerprint, enlarged = self.loader.load(place, self.size)
+            pixels, fingerprint, enlarged = self.loader.load(key, self.size)
         except Unreadable as error:
             return str(error)
         os.pwrite(file, pixels.tobytes(), self.offset + row * pixels.nbytes)
@@ -37,28 +44,30 @@ class Job:
 
 
 def serve(pipe: Connection) -> None:
-    """Says READY, then answers each list of (row, place) by what `Job.do` says of each, until the pipe is closed."""
+    """Say READY, then answer each list of (row, key) by their results, until the pipe is closed.
+
+    The answer is an exception where something failed that is not the picture's fault, as a full
+    disk or a mistake of ours; the parent raises it.
+    """
     job = pipe.recv()
     file = os.open(job.images, os.O_WRONLY)
     pipe.send(READY)
     while True:
         chunk = pipe.recv()
+        answer: list[Result] | Exception
         try:
-            answer = [job.do(file, row, place) for row, place in chunk]
-        except (
-            Exception
-        ) as error:  # not the picture's fault (disk full, a mistake of ours): the parent raises it
+            answer = [job.do(file, row, key) for row, key in chunk]
+        except Exception as error:
             answer = error
         pipe.send(answer)
 
 
 def main() -> None:
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the whole group; the parent decides
-    warnings.simplefilter(
-        "ignore"
-    )  # Pillow warns of odd EXIF blocks and the like; it would tear the progress bar
+    """Serve the pipe whose file descriptor is the first argument."""
+    # Ctrl-C reaches the whole group; the parent decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Pillow warns of odd EXIF blocks and the like; it would tear the progress bar.
+    warnings.simplefilter("ignore")
     try:
         serve(Connection(int(sys.argv[1])))
     except (EOFError, BrokenPipeError, ConnectionResetError):

@@ -11,7 +11,6 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation.features import FeatureNetwork, look, some
 from latent_diffusion.evaluation.judge import Judge
-from latent_diffusion.evaluation.reals import real_images
 from latent_diffusion.evaluation.sources import ImageSource, of_array, open_images
 from latent_diffusion.progress import Progress
 from latent_diffusion.run import Run
@@ -54,7 +53,7 @@ def audit(
     reference: Reference, data: Dataset, images: ImageSource, network: FeatureNetwork | None
 ) -> Audit:
     """Compare samples with every training image, in pixels and, where there is a network, in its features."""
-    held_out = real_images(reference, 0)[0]
+    held_out = reference.held_out()[0]
     held_out = held_out[some(len(held_out), MOST_HELD_OUT)]
     if not len(held_out):
         raise ValueError(

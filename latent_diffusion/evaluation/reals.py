@@ -1,51 +1,12 @@
 """Held-out real images to compare with: what a perfect generator would measure at the same N is the floor."""
 
-from functools import lru_cache
-from itertools import count, islice
-
 import numpy as np
-
-from latent_diffusion.data.cartoons import draw, species_and_seed
-from latent_diffusion.data.reference import DataFacts, Reference
-from latent_diffusion.data.sources import cartoon_count
 
 DRAWS = 3  # scores of real images are means over so many
 NEARLY = (
     0.1  # share of a matching draw that may be of other classes, where held-out images are short
 )
 ALIKE = 0.05  # class histograms count as one when no more than this share of the images would have to change class
-
-
-def real_images(reference: Reference, wanted: int) -> tuple[np.ndarray, np.ndarray]:
-    """The run's held-out images, uint8 (N, H, W, 3), and labels (N,); of cartoons `wanted`, drawn anew beyond the data
-    set, in the classes that it kept."""
-    if not is_cartoons(reference.facts) or len(reference.images) >= wanted:
-        return np.asarray(reference.images), reference.labels
-    facts = reference.facts
-    images, labels = drawn_beyond(
-        cartoon_count(facts.source),
-        tuple(facts.class_names),
-        facts.image_size,
-        wanted - len(reference.images),
-    )
-    return np.concatenate([reference.images, images]), np.concatenate([reference.labels, labels])
-
-
-@lru_cache(maxsize=1)  # a sweep asks for the same ones at every trial
-def drawn_beyond(
-    first: int, names: tuple[str, ...], size: int, most: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The next `most` cartoons of these species from number `first` on, and their labels."""
-    chosen = list(
-        islice((one for one in map(species_and_seed, count(first)) if one[0] in names), most)
-    )
-    return np.stack([draw(*one, size=size) for one in chosen]), np.array(
-        [names.index(species) for species, _ in chosen], np.int64
-    )
-
-
-def is_cartoons(facts: DataFacts) -> bool:
-    return facts.source.partition(":")[0] == "cartoons"
 
 
 def draws(labels: np.ndarray, shares: np.ndarray, n: int) -> list[np.ndarray]:

@@ -142,9 +142,8 @@ def score(
 ) -> Scores:
     """title: what the progress is called; none is shown without."""
     names, n = reference.facts.class_names, images.count
-    real_pixels, real_labels = reals.real_images(
-        reference, min(reals.DRAWS * n, max(MOST_REALS, n * 11 // 10))
-    )
+    most_reals = min(reals.DRAWS * n, max(MOST_REALS, n * 11 // 10))
+    real_pixels, real_labels = reference.held_out(most_reals)
     if network is None:
         return sharpness_only(images, real_pixels)
     seen, asked, notes = look(network, images.batches(), n, title=title), images.labels(names), []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from latent_diffusion.data.layout import IMAGE_SUFFIXES
+from latent_diffusion.data.decode import IMAGE_SUFFIXES
 from latent_diffusion.data.store import INFO, Dataset
 from latent_diffusion.data.tree import is_hidden
 from latent_diffusion.sampling.folder import GRID, LIST, read_list, read_picture

@@ -12,7 +12,6 @@ from latent_diffusion.evaluation.audit import Audit, audit
 from latent_diffusion.evaluation.features import some
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.lpips import find_lpips
-from latent_diffusion.evaluation.reals import is_cartoons
 from latent_diffusion.evaluation.reconstruction import ReconstructionScores, reconstruct_images
 from latent_diffusion.evaluation.references import ReferenceStatistics
 from latent_diffusion.evaluation.scores import Scores, score
@@ -55,7 +54,7 @@ class Measured:
 
 def images_to_score(asked: int | None, reference: Reference | None) -> int:
     """As many as asked for; by default so many that there is a floor, for which as many held-out images are needed."""
-    enough = reference is None or is_cartoons(reference.facts) or len(reference.images) >= IMAGES
+    enough = reference is None or reference.has(IMAGES)
     return asked or (IMAGES if enough else max(FEWEST_IMAGES, len(reference.images)))
 
 

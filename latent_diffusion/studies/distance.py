@@ -9,7 +9,6 @@ from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation.features import look
 from latent_diffusion.evaluation.judge import Judge
-from latent_diffusion.evaluation.reals import real_images
 from latent_diffusion.evaluation.sources import of_array
 from latent_diffusion.inspection.plots import Curve, Panel, plot
 from latent_diffusion.run import Run
@@ -20,9 +19,8 @@ IMAGES, MOST = 500, 8  # pixels of shift
 def distance(run: Run, picture: Path, device: str) -> tuple[dict, Table]:
     """Mean distance of an image to its shifted self, in units of the distance of two different images."""
     judge = Judge.load(run, choose_device(device))
-    images = np.random.default_rng(0).permutation(real_images(Reference.open(run), IMAGES)[0])[
-        :IMAGES
-    ]
+    held_out, _ = Reference.open(run).held_out(IMAGES)
+    images = np.random.default_rng(0).permutation(held_out)[:IMAGES]
     if len(images) < 10:
         raise ValueError(
             f"{run.folder} keeps {len(images)} held-out images: a study needs at least 10"

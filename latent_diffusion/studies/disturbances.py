@@ -3,8 +3,6 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from latent_diffusion.data.cartoons import draw, species_and_seed
-
 LEVELS = tuple(i / 7 for i in range(8))
 
 
@@ -50,22 +48,3 @@ class ForeignCrops:
             )
             image[y : y + side, x : x + side] = other[v : v + side, u : u + side]
         return spoilt
-
-
-def foreign_images(size: int, cartoons: bool, count: int = 200) -> np.ndarray:
-    """Cartoons; for a data set of cartoons waves of colour, which are none."""
-    if not cartoons:
-        return np.stack([draw(*species_and_seed(index), size=size) for index in range(count)])
-    random, steps = np.random.default_rng(0), np.linspace(0, 1, size)
-    images = []
-    for _ in range(count):
-        across, down, phase = (
-            random.uniform(2, 30, 3),
-            random.uniform(2, 30, 3),
-            random.uniform(0, 6.3, 3),
-        )
-        images.append(
-            127.5
-            + 127.5 * np.sin(steps[:, None, None] * down + steps[None, :, None] * across + phase)
-        )
-    return np.rint(images).astype(np.uint8)

@@ -9,7 +9,6 @@ from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation.features import Seen, look, some
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
-from latent_diffusion.evaluation.reals import real_images
 from latent_diffusion.evaluation.scores import part
 from latent_diffusion.evaluation.sources import of_array, open_images
 from latent_diffusion.evaluation.yardstick import MOST_NEIGHBOURS, Yardstick
@@ -37,7 +36,7 @@ def sample_size(run: Run, samples: Path | None, picture: Path, device: str) -> t
         np.zeros(0),
         True,
     )
-    sources = {"real, held out": of_array(real_images(reference, 2_000)[0])}
+    sources = {"real, held out": of_array(reference.held_out(2_000)[0])}
     if samples:
         sources["samples"] = open_images(samples, reference.facts.image_size)
     numbers: dict = {}

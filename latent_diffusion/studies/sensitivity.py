@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
+from latent_diffusion.data.foreign import foreign_images
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation.features import look
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
-from latent_diffusion.evaluation.reals import is_cartoons, real_images
 from latent_diffusion.evaluation.scores import neighbours
 from latent_diffusion.evaluation.sources import of_array
 from latent_diffusion.evaluation.yardstick import Yardstick
@@ -19,7 +19,6 @@ from latent_diffusion.run import Run
 from latent_diffusion.studies.disturbances import (
     LEVELS,
     ForeignCrops,
-    foreign_images,
     gaussian_blur,
     gaussian_noise,
     salt_and_pepper,
@@ -39,7 +38,7 @@ def sensitivity(run: Run, picture: Path, device: str) -> tuple[dict, Table]:
     """Numbers {disturbance: {score: [one a level]}}, a table of FID, and a plot of all scores."""
     reference, judge = Reference.open(run), Judge.load(run, choose_device(device))
     against = judge_statistics(run, judge)
-    images = np.random.default_rng(0).permutation(real_images(reference, IMAGES)[0])[:IMAGES]
+    images = np.random.default_rng(0).permutation(reference.held_out(IMAGES)[0])[:IMAGES]
     if len(images) < 10:
         raise ValueError(
             f"{run.folder} keeps {len(images)} held-out images: a study needs at least 10"
@@ -50,7 +49,7 @@ def sensitivity(run: Run, picture: Path, device: str) -> tuple[dict, Table]:
         np.zeros(0),
         True,
     )
-    crops = ForeignCrops(foreign_images(reference.facts.image_size, is_cartoons(reference.facts)))
+    crops = ForeignCrops(foreign_images(reference.facts))
     disturbances = {
         "Gaussian noise": gaussian_noise,
         "Gaussian blur": gaussian_blur,

@@ -1,180 +1,163 @@
-"""Which files of a tree are pictures of which class, and of which split: class folders, a flat folder, synth-cute.
+"""Folders and archives of picture files, in whatever arrangement names their classes and split.
 
-Pure decisions on paths (for synth-cute also on the JSON beside each picture); nothing is decoded here. File names only
-help to recognise the layout: whatever lies where pictures belong is tried, and its content decides.
+Pure decisions on paths; nothing is decoded here. File names only help to recognise the arrangement:
+whatever lies where pictures belong is tried, and its content decides.
 """
 
-import json
-import re
 import unicodedata
 from collections import Counter
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from latent_diffusion.data.decode import Unreadable
-from latent_diffusion.data.tree import File, Skip, Tree
+from latent_diffusion.data.decode import IMAGE_SUFFIXES
+from latent_diffusion.data.sources.source import Asked, FileLoader, Found, Item, Source
+from latent_diffusion.data.split import TEST, TRAIN, UNDECIDED
+from latent_diffusion.data.tree import File, Skip
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif")
-TRAIN, TEST, UNDECIDED = 0, 1, -1
 TRAIN_NAMES = {"train", "training"}
 # Everything that an author held out of training stays out of training.
 TEST_NAMES = {"test", "testing", "val", "valid", "validation"}
-SYNTH_CUTE = re.compile(r"([0-9a-f]{2})/(\1[0-9a-f]{62})\.(png|json)")
-CLASS_WORD = re.compile(r"\bcartoon\s+(\w+)", re.IGNORECASE)
-MAX_JSON_BYTES = 2**20
-
-
-class Item(NamedTuple):
-    path: str
-    place: Any
-    class_name: str
-    split: int  # TRAIN, TEST, or UNDECIDED where the source has no split of its own
 
 
 class Layout(NamedTuple):
+    """How the files of a tree are arranged, and what that makes of each."""
+
     kind: str
-    items: list[Item]  # sorted by path
+    items: list[Item]
     skipped: list[Skip]
 
 
-def recognise(tree: Tree, files: list[File], name: str) -> Layout:
-    """The layout of `files` (sorted by path); `name` is the class of a flat tree that no folder names.
+class Pictures(Source):
+    """Class folders, with or without train/ and test/, and flat folders of one class."""
 
-    Single enclosing folders are stepped into: `photos/photos/cat/1.png` is the class cat.
+    accepts = "a folder or .zip of pictures (class folders, with or without train/ and test/)"
+
+    def find(self, asked: Asked) -> Found | None:
+        if not asked.holds_pictures:
+            return None
+        *_, prefix = enclosing_folders(asked.listing.files)
+        inside, skipped = within(asked.listing.files, prefix)
+        parents = prefix.split("/")[:-1]
+        layout = arrange(inside, prefix, name=parents[-1] if parents else asked.name)
+        skipped += asked.listing.skipped + layout.skipped
+        return Found(layout.kind, sorted(layout.items), FileLoader(asked.tree), sorted(skipped))
+
+
+def enclosing_folders(files: list[File]) -> Iterator[str]:
+    """Yield "", then each folder that only encloses the next: "photos/", "photos/photos/".
+
+    The pictures begin within the last of them.
     """
     prefix = ""
     while True:
-        inside = [file for file in files if file.path.startswith(prefix)]
-        outside = [
-            Skip(file.path, "outside the picture folders")
-            for file in files
-            if not file.path.startswith(prefix)
-        ]
-        loose, folders = census(inside, prefix)
-        if any(
-            SYNTH_CUTE.fullmatch(file.path, len(prefix)) and file.path.endswith(".json")
-            for file in inside
-        ):
-            kind, items, skipped = synth_cute(tree, inside, prefix)
-        elif is_split(folders):
-            kind, items, skipped = split_folders(inside, prefix, name)
-        elif len(folders) == 1 and not loose:
-            name = next(iter(folders))
-            prefix += name + "/"
-            continue
-        elif folders and loose <= folders.total():
-            kind, items, skipped = class_folders(inside, prefix)
+        yield prefix
+        loose, folders = census(within(files, prefix)[0], prefix)
+        if loose or len(folders) != 1 or is_split(folders):
+            return
+        prefix += next(iter(folders)) + "/"
+
+
+def within(files: list[File], prefix: str) -> tuple[list[File], list[Skip]]:
+    """Return the files whose paths begin with `prefix`, and the others as skipped."""
+    inside, outside = [], []
+    for file in files:
+        if file.path.startswith(prefix):
+            inside.append(file)
         else:
-            kind, items, skipped = flat(inside, prefix, name)
-        return Layout(kind, sorted(items), sorted(outside + skipped))
+            outside.append(Skip(file.path, "outside the picture folders"))
+    return inside, outside
 
 
-def census(files: list[File], prefix: str) -> tuple[int, Counter]:
-    """How many pictures, going by their names, lie loose after `prefix`, and how many in each folder there.
+def census(files: list[File], prefix: str) -> tuple[int, Counter[str]]:
+    """Return how many pictures lie loose after `prefix`, and how many in each folder there.
 
-    Where no name looks like a picture's, every file counts as one.
+    Names tell what is a picture; where none looks like one, every file counts.
     """
-    counts = Counter()
-    for only_images in (True, False):
-        for file in files:
-            if not only_images or file.path.lower().endswith(IMAGE_SUFFIXES):
-                folder, slash, _ = file.path[len(prefix) :].partition("/")
-                counts[folder if slash else ""] += 1
-        if counts:
-            break
+    pictures = [file for file in files if file.path.lower().endswith(IMAGE_SUFFIXES)]
+    counts = Counter(first_folder(file, prefix) for file in pictures or files)
     return counts.pop("", 0), counts
 
 
-def is_split(folders: Counter) -> bool:
-    """True for train/ with test/ or val/ beside it (a lone folder "train" may be a class, of vehicles)."""
+def first_folder(file: File, prefix: str) -> str:
+    """Return the folder of a path that comes right after `prefix`, or "" for a loose file."""
+    folder, slash, _ = file.path[len(prefix) :].partition("/")
+    return folder if slash else ""
+
+
+def is_split(folders: Counter[str]) -> bool:
+    """Return whether there is train/ with test/ or val/ beside it.
+
+    A lone folder "train" may be a class, of vehicles.
+    """
     names = {folder.lower() for folder in folders}
     return bool(names & TRAIN_NAMES and names & TEST_NAMES)
 
 
-def flat(files: list[File], prefix: str, name: str) -> Layout:
+def arrange(files: list[File], prefix: str, name: str) -> Layout:
+    """Return the layout of the files within `prefix`; `name` is a class that no folder names."""
+    loose, folders = census(files, prefix)
+    if is_split(folders):
+        return split_folders(files, prefix, name)
+    if folders and loose <= folders.total():
+        return class_folders(files, prefix)
+    return flat(files, prefix, name)
+
+
+def flat(files: list[File], prefix: str, name: str, split: int = UNDECIDED) -> Layout:
+    """Return the loose pictures, all of the class `name`."""
     items, skipped = [], []
     for file in files:
-        if "/" in file.path[len(prefix) :]:
+        if first_folder(file, prefix):
             skipped.append(Skip(file.path, "in a folder beside many loose pictures"))
         else:
-            items.append(Item(file.path, file.place, class_of(name), UNDECIDED))
+            items.append(Item(file.path, file.key, class_of(name), split))
     return Layout("a folder of pictures", items, skipped)
 
 
 def class_folders(files: list[File], prefix: str, split: int = UNDECIDED) -> Layout:
+    """Return the pictures in folders, however deep, by the class that the first folder names."""
     items, skipped = [], []
     for file in files:
-        folder, slash, _ = file.path[len(prefix) :].partition("/")
-        if slash:
-            items.append(Item(file.path, file.place, class_of(folder), split))
+        folder = first_folder(file, prefix)
+        if folder:
+            items.append(Item(file.path, file.key, class_of(folder), split))
         else:
             skipped.append(Skip(file.path, "outside the class folders"))
     return Layout("class folders", items, skipped)
 
 
 def split_folders(files: list[File], prefix: str, name: str) -> Layout:
-    """train/ and test/ (val/ counts as test/), each holding class folders, or pictures of the one class `name`."""
+    """Return train/ and test/ (val/ counts as test/), each with class folders or with pictures.
+
+    Which of the two is decided for all parts by the training ones; pictures are of class `name`.
+    """
     parts: dict[str, list[File]] = {}
+    in_train = in_classes = 0
     for file in files:
-        folder, slash, _ = file.path[len(prefix) :].partition("/")
-        parts.setdefault(folder if slash else "", []).append(file)
-    in_train = [
-        file for folder, part in parts.items() if folder.lower() in TRAIN_NAMES for file in part
-    ]
-    in_classes = sum("/" in file.path[len(prefix) :].split("/", 1)[1] for file in in_train)
-    classes = 2 * in_classes > len(in_train)
-    items, skipped = [], []
+        folder = first_folder(file, prefix)
+        parts.setdefault(folder, []).append(file)
+        if folder.lower() in TRAIN_NAMES:
+            in_train += 1
+            in_classes += bool(first_folder(file, f"{prefix}{folder}/"))
+    has_classes = 2 * in_classes > in_train
+    items: list[Item] = []
+    skipped: list[Skip] = []
     for folder, part in parts.items():
         inner = f"{prefix}{folder}/"
         if folder.lower() not in TRAIN_NAMES | TEST_NAMES:
             skipped += [Skip(file.path, "outside train and test") for file in part]
             continue
         split = TRAIN if folder.lower() in TRAIN_NAMES else TEST
-        found = class_folders(part, inner, split) if classes else flat(part, inner, name)
-        items += [item._replace(split=split) for item in found.items]
+        found = class_folders(part, inner, split) if has_classes else flat(part, inner, name, split)
+        items += found.items
         skipped += found.skipped
-    kind = "class folders in train and test" if classes else "pictures in train and test"
+    kind = "class folders in train and test" if has_classes else "pictures in train and test"
     return Layout(kind, items, skipped)
 
 
-def synth_cute(tree: Tree, files: list[File], prefix: str) -> Layout:
-    """`ab/<64 hex>.png` beside `ab/<64 hex>.json`; the class is the word after "cartoon" in the JSON's "inputs"."""
-    pictures, prompts, skipped = {}, {}, []
-    for file in files:
-        match = SYNTH_CUTE.fullmatch(file.path, len(prefix))
-        if match is None:
-            skipped.append(Skip(file.path, "not part of the synth-cute layout"))
-        else:
-            (pictures if match[3] == "png" else prompts)[match[2]] = file
-    items = []
-    for stem, file in pictures.items():
-        if stem not in prompts:
-            skipped.append(Skip(file.path, "no JSON beside it"))
-            continue
-        try:
-            items.append(Item(file.path, file.place, prompt_class(tree, prompts[stem]), UNDECIDED))
-        except Unreadable as error:
-            skipped.append(Skip(file.path, str(error)))
-    skipped += [
-        Skip(file.path, "JSON without a picture")
-        for stem, file in prompts.items()
-        if stem not in pictures
-    ]
-    return Layout("synth-cute", items, skipped)
-
-
-def prompt_class(tree: Tree, file: File) -> str:
-    """The class word of one synth-cute JSON. Raises Unreadable."""
-    try:
-        record = json.loads(tree.read(file.place, limit=MAX_JSON_BYTES))
-    except (Unreadable, ValueError, RecursionError):
-        raise Unreadable("broken JSON beside it") from None
-    inputs = record.get("inputs") if isinstance(record, dict) else None
-    match = CLASS_WORD.search(inputs) if isinstance(inputs, str) else None
-    if match is None:
-        raise Unreadable("no class in the JSON beside it")
-    return class_of(match[1].lower())
-
-
 def class_of(name: str) -> str:
-    """A class name that is the same on every file system (macOS stores accents decomposed) and valid Unicode."""
+    """Return a class name that is valid Unicode and the same on every file system.
+
+    macOS stores accents decomposed.
+    """
     return unicodedata.normalize("NFC", name.encode("utf-8", "backslashreplace").decode())

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latent_diffusion.data.cifar import CLASSES
 from latent_diffusion.data.prepare import prepare
+from latent_diffusion.data.sources.cifar import CLASSES
 from latent_diffusion.data.store import Dataset
 
 SHARED_MNIST = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "mnist"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latent_diffusion.data.layout import TEST, TRAIN, UNDECIDED
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.sources import open_source
+from latent_diffusion.data.split import TEST, TRAIN, UNDECIDED
 from latent_diffusion.data.store import Dataset
 
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from latent_diffusion.data.layout import TEST, TRAIN, UNDECIDED
-from latent_diffusion.data.split import count_leaks, hold_out
+from latent_diffusion.data.split import TEST, TRAIN, UNDECIDED, count_leaks, hold_out
 
 LOW, HIGH = 2**64 // 20, 2**63  # below and above a share of 0.1
 

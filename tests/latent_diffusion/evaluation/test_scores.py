@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from latent_diffusion.data.cartoons import draw, species_and_seed
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation import reals
@@ -163,39 +162,6 @@ def test_a_zip_a_data_set_and_an_array_score_as_the_folder_does(
     assert (
         evaluate(Run(tiny_run), shapes, device="cpu").value("accuracy") > 0.9
     )  # its held-out images, with their classes
-
-
-def test_cartoons_draw_extra_held_out_images(shapes, tiny_run):
-    reference = Reference.open(Run(tiny_run))
-    names = [
-        "cat",
-        "chicken",
-        "dog",
-        "dragon",
-        "fish",
-        "frog",
-        "gecko",
-        "hamster",
-        "horse",
-        "monkey",
-        "rabbit",
-    ]
-    facts = reference.facts.model_copy(
-        update={"source": "cartoons:100", "images": 100, "image_size": 16, "class_names": names}
-    )
-    extended, labels = reals.real_images(Reference(facts, reference.images, reference.labels), 80)
-    assert len(extended) == len(labels) == 80 and len({image.tobytes() for image in extended}) == 80
-    assert np.array_equal(extended[: len(reference.images)], reference.images)
-    few = facts.model_copy(
-        update={"source": "cartoons:105", "images": 60, "class_names": ["dog", "cat"]}
-    )  # the other species were left out
-    extended, labels = reals.real_images(
-        Reference(few, reference.images[:0], reference.labels[:0]), 4
-    )
-    beyond = [species_and_seed(index) for index in range(105, 150)]
-    wanted = [one for one in beyond if one[0] in ("cat", "dog")][:4]
-    assert [few.class_names[label] for label in labels] == [species for species, _ in wanted]
-    assert np.array_equal(extended, np.stack([draw(*one, size=16) for one in wanted]))
 
 
 def test_draws_are_disjoint_where_there_are_enough_and_follow_the_shares():
