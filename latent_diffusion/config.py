@@ -30,7 +30,7 @@ class Config(BaseModel):
 
 def load_config(path: Path, settings: list[str] = (), precision: str | None = None) -> Config:
     """Read a TOML file and apply `settings` ("a.b=value") and a precision for all stages. ValueError in one line."""
-    config = build(read_toml(find(path)), settings, precision, str(path))
+    config = build(read_extended(find(path)), settings, precision, str(path))
     others = {
         "autoencoder": config.autoencoder,
         "autoencoder.perceptual_classifier": config.autoencoder.perceptual_classifier,
@@ -145,6 +145,37 @@ def find(path: Path) -> Path:
             raise ValueError(f"there is no config at {path}; the project's own are {names}")
         return path
     return own
+
+
+def read_extended(path: Path, above: tuple[Path, ...] = ()) -> dict:
+    """Return a TOML file's settings, laid over those of the config that it names in `extends`.
+
+    `extends` is the name of one of the project's own configs ("own_gpu") or a path beside the file
+    ("mine.toml"). That config may extend another; `above` are the files on the way here. Tables
+    merge, and the file's own values win. ValueError if a file extends itself or a missing one.
+    """
+    tree = read_toml(path)
+    if "extends" not in tree:
+        return tree
+    base = extended_path(path, tree.pop("extends"))
+    above = (*above, path.resolve())
+    if base.resolve() in above:
+        chain = " -> ".join(file.name for file in (*above, base))
+        raise ValueError(f"{path}: extends goes in a circle: {chain}")
+    return over(read_extended(base, above), tree)
+
+
+def extended_path(path: Path, name: object) -> Path:
+    """Return the file that `extends = name` in the config at `path` means."""
+    known = sorted(file.stem for file in configs_folder().glob("*.toml"))
+    if name in known:
+        return configs_folder() / f"{name}.toml"
+    if isinstance(name, str) and (path.parent / name).is_file():
+        return path.parent / name
+    raise ValueError(
+        f"{path}: extends = {name!r} is neither a file beside it nor one of the project's own "
+        f"configs, which are {', '.join(known)}"
+    )
 
 
 def default_config(device) -> Path:

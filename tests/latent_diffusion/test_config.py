@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from latent_diffusion.config import Config, find, load_config, resumed_config
+from latent_diffusion.config import Config, find, load_config, read_extended, resumed_config
 from latent_diffusion.run import Run, configs_folder, read_toml
 
 OWN = sorted(configs_folder().glob("*.toml"))
@@ -13,7 +13,7 @@ OWN = sorted(configs_folder().glob("*.toml"))
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.stem)
 def test_every_config_of_ours_is_valid_and_complete(path):
     config = load_config(path)
-    written = read_toml(path)
+    written = read_extended(path)
     for stage in ("autoencoder", "classifier", "diffusion"):
         assert set(written[stage]["training"]) >= {"steps", "batch_size", "learning_rate"}, stage
         assert "model" in written[stage]
@@ -51,6 +51,63 @@ def test_a_config_of_ours_is_found_by_name_from_anywhere(tmp_path, monkeypatch):
     )  # one's own file comes first
     with pytest.raises(ValueError, match="own_cpu"):
         find(Path("elsewhere/cartoons_cpu.toml"))
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_a_config_holds_only_what_differs_from_the_one_it_extends(tmp_path):
+    write(tmp_path / "base.toml", "[diffusion.training]\nsteps = 7\nbatch_size = 9\n")
+    middle = 'extends = "base.toml"\n[diffusion.training]\nsteps = 8\n[sampling]\nguidance = 3\n'
+    (tmp_path / "inner").mkdir()
+    write(tmp_path / "inner" / "middle.toml", middle.replace("base", "../base"))
+    last = write(
+        tmp_path / "last.toml",
+        'extends = "inner/middle.toml"\n[diffusion.training]\nlearning_rate = 0.5\n',
+    )
+    config = load_config(last, ["sampling.guidance=4"])
+    training = config.diffusion.training
+    assert (training.steps, training.batch_size, training.learning_rate) == (8, 9, 0.5)
+    assert config.sampling.guidance == 4, "--set wins over every file"
+    assert load_config(last).sampling.guidance == 3
+    assert config.diffusion.model == Config().diffusion.model, "the rest is as declared"
+
+
+def test_a_config_extends_one_of_ours_by_name(tmp_path):
+    mine = write(tmp_path / "own_gpu.toml", 'extends = "own_gpu"\n[diffusion.model]\nblocks = 5\n')
+    ours = load_config(Path("configs/own_gpu")).model_dump()
+    assert ours["diffusion"]["model"].pop("blocks") != 5
+    changed = load_config(mine).model_dump()
+    assert changed["diffusion"]["model"].pop("blocks") == 5 and changed == ours
+
+
+def test_extends_finds_the_configs_inside_of_a_wheel(tmp_path, monkeypatch):
+    wheel = tmp_path / "site-packages" / "latent_diffusion"
+    (wheel / "configs").mkdir(parents=True)
+    write(wheel / "configs" / "small.toml", "[diffusion.training]\nsteps = 3\n")
+    monkeypatch.setattr("latent_diffusion.run.__file__", str(wheel / "run.py"))
+    mine = write(tmp_path / "mine.toml", 'extends = "small"\n')
+    assert load_config(mine).diffusion.training.steps == 3
+
+
+@pytest.mark.parametrize("name", ["own_gp", "nowhere/own_gpu.toml", "", 3, ["own_gpu"]])
+def test_what_cannot_be_extended_is_refused_with_what_can(name, tmp_path):
+    mine = write(tmp_path / "mine.toml", f"extends = {name!r}\n")
+    with pytest.raises(ValueError, match=r"mine\.toml: extends = .*cartoons.*own_gpu") as refused:
+        load_config(mine)
+    assert "\n" not in str(refused.value) and repr(name) in str(refused.value)
+
+
+def test_configs_that_extend_each_other_are_refused(tmp_path):
+    first = write(tmp_path / "first.toml", 'extends = "second.toml"\n')
+    write(tmp_path / "second.toml", 'extends = "first.toml"\n')
+    with pytest.raises(ValueError, match=r"first\.toml -> second\.toml -> first\.toml"):
+        load_config(first)
+    alone = write(tmp_path / "alone.toml", 'extends = "alone.toml"\n')
+    with pytest.raises(ValueError, match="extends goes in a circle"):
+        load_config(alone)
 
 
 def test_a_run_records_the_whole_config(tiny_run, tiny_config):
