@@ -1,4 +1,4 @@
-"""The two forms of images: uint8 (N, H, W, 3) on disk, float32 (N, 3, H, W) in [-1, 1] inside models."""
+"""The two forms of images: uint8 (N, H, W, 3) on disk, float32 (N, 3, H, W) inside models."""
 
 import numpy as np
 import torch
@@ -6,20 +6,13 @@ from torch import Tensor
 
 
 def from_uint8(images: np.ndarray | Tensor, device: torch.device) -> Tensor:
-    """uint8 (N, H, W, 3) -> float32 (N, 3, H, W) in [-1, 1], channels last in memory."""
+    """Return uint8 (N, H, W, 3) as float32 (N, 3, H, W) in [-1, 1], channels last in memory."""
     if isinstance(images, np.ndarray):
         images = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(device)
     return images.permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
 def to_uint8(images: Tensor) -> np.ndarray:
-    """float (N, 3, H, W) in [-1, 1] -> uint8 (N, H, W, 3), rounded to nearest."""
-    return (
-        ((images.float() + 1) * 127.5)
-        .round()
-        .clamp(0, 255)
-        .to(torch.uint8)
-        .permute(0, 2, 3, 1)
-        .cpu()
-        .numpy()
-    )
+    """Return float (N, 3, H, W) in [-1, 1] as uint8 (N, H, W, 3), rounded to nearest."""
+    levels = ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return levels.permute(0, 2, 3, 1).cpu().numpy()

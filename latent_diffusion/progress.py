@@ -1,4 +1,7 @@
-"""What the terminal shows while something long runs: a live bar, or plain lines where nobody watches one."""
+"""What the terminal shows while something long runs: a live bar, or plain lines if nobody watches.
+
+All rooms use it: `say` for one line, `Progress` for what is counted.
+"""
 
 import time
 
@@ -17,13 +20,16 @@ SECONDS_BETWEEN_LINES = 15.0
 
 
 def say(text: str) -> None:
+    """Print a line as it is, whatever brackets are in it."""
     console.print(text, markup=False)
 
 
 class Progress:
-    """`with Progress("encoding", 1000) as progress: progress.advance(64)`; `unit` is what is counted.
+    """`with Progress("encoding", 1000) as progress: progress.advance(64)`.
 
+    `unit` is what is counted.
     `images_per_unit` says how many images one unit is worth, for trainings that count steps.
+    `done` is what was done before, by a training that is resumed.
     """
 
     def __init__(
@@ -31,19 +37,18 @@ class Progress:
         title: str,
         total: int,
         unit: str = "images",
-        images_per_unit: int = 1,
+        images_per_unit: float = 1,
         quiet: bool = False,
         done: int = 0,
     ):
-        self.title, self.total, self.unit, self.images_per_unit, self.quiet = (
-            title,
-            total,
-            unit,
-            images_per_unit,
-            quiet,
-        )
+        self.title = title
+        self.total = total
+        self.unit = unit
+        self.images_per_unit = images_per_unit
+        self.quiet = quiet
         self.done = self.first = done
-        self.bar = None
+        self.start = self.last_line = time.perf_counter()
+        self.bar: RichProgress | None = None
 
     def __enter__(self) -> "Progress":
         self.start = self.last_line = time.perf_counter()
@@ -64,33 +69,36 @@ class Progress:
         return self
 
     def advance(self, count: int = 1, **figures: float) -> None:
+        """Count `count` more units as done, and show `figures` beside them."""
         self.done += count
         if self.quiet:
             return
         now = time.perf_counter()
-        counted = "images" if self.unit == "steps" else self.unit
-        text = "  ".join(
-            [
-                f"{self.rate(now):.{0 if self.rate(now) >= 10 else 1}f} {counted}/s",
-                *(f"{k} {v:.4g}" for k, v in figures.items()),
-            ]
-        )
+        text = self._figures(now, figures)
         if self.bar:
             self.bar.update(self.task, completed=self.done, figures=text)
         elif now - self.last_line > SECONDS_BETWEEN_LINES or self.done >= self.total:
             self.last_line = now
-            left = (self.total - self.done) * (now - self.start) / max(1, self.done - self.first)
+            elapsed = now - self.start
+            left = (self.total - self.done) * elapsed / max(1, self.done - self.first)
             say(
-                f"{self.title}: {self.done} of {self.total} {self.unit}  {text}  {clock(now - self.start)} elapsed, "
-                f"{clock(left)} left"
+                f"{self.title}: {self.done} of {self.total} {self.unit}  {text}  "
+                f"{clock(elapsed)} elapsed, {clock(left)} left"
             )
 
     def rate(self, now: float | None = None) -> float:
-        """Images a second since the start."""
+        """Return images a second since the start."""
         seconds = (now or time.perf_counter()) - self.start
         return (self.done - self.first) * self.images_per_unit / max(seconds, 1e-9)
 
-    def __exit__(self, *_):
+    def _figures(self, now: float, figures: dict[str, float]) -> str:
+        rate = self.rate(now)
+        counted = "images" if self.unit == "steps" else self.unit
+        parts = [f"{rate:.{0 if rate >= 10 else 1}f} {counted}/s"]
+        parts += [f"{name} {value:.4g}" for name, value in figures.items()]
+        return "  ".join(parts)
+
+    def __exit__(self, *_: object) -> None:
         if self.bar:
             self.bar.stop()
 
@@ -99,22 +107,26 @@ class LateProgress:
     """A Progress whose total is known only with the first `update(done, total)`."""
 
     def __init__(self, title: str):
-        self.title, self.progress = title, None
+        self.title = title
+        self.start = time.perf_counter()
+        self.progress: Progress | None = None
 
     def __enter__(self) -> "LateProgress":
         self.start = time.perf_counter()
         return self
 
     def update(self, done: int, total: int) -> None:
+        """Show that `done` of `total` images are done."""
         if self.progress is None:
             self.progress = Progress(self.title, total).__enter__()
             self.progress.start = self.start
         self.progress.advance(done - self.progress.done)
 
-    def __exit__(self, *details):
+    def __exit__(self, *details: object) -> None:
         if self.progress:
             self.progress.__exit__(*details)
 
 
 def clock(seconds: float) -> str:
+    """Return a duration as minutes and seconds, "90:05"."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -56,30 +56,7 @@ def prepare(
             outcome = collect(found, writer, processes or cores(), on_progress)
         except OSError as error:
             raise ValueError(f"cannot write to {folder}: {error.strerror or error}") from None
-        kept = usable(found, outcome.reasons)
-        if not kept.class_names:
-            raise ValueError(nothing_usable(source, found, outcome, kept))
-        labels = kept.labels(found)
-        own_split = np.array([found.items[row].split for row in kept.rows], np.int8)
-        fingerprints = outcome.fingerprints[kept.rows]
-        split = hold_out(labels, own_split, fingerprints, holdout)
-        skips = all_skips(found, outcome)
-        info = DatasetInfo(
-            source=source,
-            kind=found.kind,
-            image_size=size,
-            flip=found.flip if flip is None else flip,
-            class_names=kept.class_names,
-            counts=count(kept.class_names, labels, split),
-            holdout=None if has_both(own_split) else holdout,
-            leaks=count_leaks(split, fingerprints),
-            enlarged=int(outcome.enlarged[kept.rows].sum()),
-            left_out=kept.left_out,
-            skipped_by_reason=by_reason(skips),
-            skipped=[Skipped(path=shown(skip.path), reason=skip.reason) for skip in sorted(skips)],
-            checksum="",  # the writer knows it
-        )
-        return writer.commit(kept.rows, labels, split, info)
+        return commit(source, found, outcome, writer, holdout, found.flip if flip is None else flip)
 
 
 @dataclass
@@ -155,6 +132,39 @@ def usable(found: Found, reasons: dict[int, str]) -> Kept:
             left_out[name] = "no training images"
     keep = [row for row in rows if found.items[row].class_name not in left_out]
     return Kept(np.array(keep, np.int64), sorted(set(totals) - set(left_out)), left_out)
+
+
+def commit(
+    source: str, found: Found, outcome: Outcome, writer: Writer, holdout: float, flip: bool
+) -> DatasetInfo:
+    """Keep what is usable of the images written, split and describe it.
+
+    Raises ValueError where nothing is.
+    """
+    kept = usable(found, outcome.reasons)
+    if not kept.class_names:
+        raise ValueError(nothing_usable(source, found, outcome, kept))
+    labels = kept.labels(found)
+    own_split = np.array([found.items[row].split for row in kept.rows], np.int8)
+    fingerprints = outcome.fingerprints[kept.rows]
+    split = hold_out(labels, own_split, fingerprints, holdout)
+    skips = all_skips(found, outcome)
+    info = DatasetInfo(
+        source=source,
+        kind=found.kind,
+        image_size=writer.size,
+        flip=flip,
+        class_names=kept.class_names,
+        counts=count(kept.class_names, labels, split),
+        holdout=None if has_both(own_split) else holdout,
+        leaks=count_leaks(split, fingerprints),
+        enlarged=int(outcome.enlarged[kept.rows].sum()),
+        left_out=kept.left_out,
+        skipped_by_reason=by_reason(skips),
+        skipped=[Skipped(path=shown(skip.path), reason=skip.reason) for skip in sorted(skips)],
+        checksum="",  # the writer knows it
+    )
+    return writer.commit(kept.rows, labels, split, info)
 
 
 def all_skips(found: Found, outcome: Outcome) -> list[Skip]:

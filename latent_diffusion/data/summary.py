@@ -8,50 +8,55 @@ EXAMPLES = 3  # of the files skipped for one reason
 
 
 def summary(info: DatasetInfo) -> list[str]:
-    """What was prepared, by class and split, then all that was not and why. Lines without markup or line ends."""
-    split = (
-        "the source's own split"
-        if info.holdout is None
-        else f"{info.holdout:.0%} held out by content"
-    )
-    classes = (
-        "1 class (unconditional)"
-        if len(info.class_names) == 1
-        else f"{len(info.class_names)} classes"
-    )
-    lines = [
-        f"{printable(info.source)}: {info.kind}",
-        f"{info.train + info.test:,} images of {info.image_size}x{info.image_size} in {classes}: "
-        f"{info.train:,} train, {info.test:,} test ({split}); flips {'on' if info.flip else 'off'}",
-    ]
-    listed = info.class_names[:MAX_CLASSES]
-    width = max(len(printable(name)) for name in listed)
-    lines += [
-        f"  {printable(name):{width}}  {info.counts[name].train:>9,} train {info.counts[name].test:>8,} test"
-        for name in listed
-    ]
-    if len(info.class_names) > len(listed):
-        lines.append(
-            f"  ... and {len(info.class_names) - len(listed)} more classes (all in dataset.json)"
-        )
+    """Return what was prepared, by class and split, then all that was not and why.
+
+    Lines without markup or line ends.
+    """
+    lines = [f"{printable(info.source)}: {info.kind}", *counted(info)]
     if info.enlarged:
         lines.append(
-            f"{info.enlarged:,} images were smaller than {info.image_size} pixels and had to be enlarged"
+            f"{info.enlarged:,} images were smaller than {info.image_size} pixels "
+            "and had to be enlarged"
         )
     if info.leaks:
         lines.append(
-            f"{info.leaks:,} test images are also training images, byte for byte: scores will flatter"
+            f"{info.leaks:,} test images are also training images, byte for byte: "
+            "scores will flatter"
         )
     left_out = list(info.left_out.items())
     lines += [f"class {printable(name)} left out: {why}" for name, why in left_out[:MAX_CLASSES]]
     if len(left_out) > MAX_CLASSES:
-        lines.append(
-            f"... and {len(left_out) - MAX_CLASSES} more classes left out (all in dataset.json)"
-        )
+        more = len(left_out) - MAX_CLASSES
+        lines.append(f"... and {more} more classes left out (all in dataset.json)")
     return lines + skipped_lines(info)
 
 
+def counted(info: DatasetInfo) -> list[str]:
+    """Return the numbers of images, in all and by class."""
+    split = "the source's own split"
+    if info.holdout is not None:
+        split = f"{info.holdout:.0%} held out by content"
+    number = len(info.class_names)
+    classes = "1 class (unconditional)" if number == 1 else f"{number} classes"
+    size = f"{info.image_size}x{info.image_size}"
+    lines = [
+        f"{info.train + info.test:,} images of {size} in {classes}: "
+        f"{info.train:,} train, {info.test:,} test ({split}); flips {'on' if info.flip else 'off'}"
+    ]
+    listed = info.class_names[:MAX_CLASSES]
+    width = max(len(printable(name)) for name in listed)
+    for name in listed:
+        counts = info.counts[name]
+        lines.append(
+            f"  {printable(name):{width}}  {counts.train:>9,} train {counts.test:>8,} test"
+        )
+    if number > len(listed):
+        lines.append(f"  ... and {number - len(listed)} more classes (all in dataset.json)")
+    return lines
+
+
 def skipped_lines(info: DatasetInfo) -> list[str]:
+    """Return the files that were not taken by reason, with a few examples of each."""
     if not info.skipped:
         return []
     examples: dict[str, list[str]] = {}
@@ -68,5 +73,5 @@ def skipped_lines(info: DatasetInfo) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """File and class names can hold anything, also what a terminal would obey."""
+    """Return a name for the terminal: file and class names can hold what a terminal would obey."""
     return "".join(char if char.isprintable() else "?" for char in text)

@@ -1,27 +1,18 @@
-"""Folders, zips and tars seen alike: which files they hold, and the bytes of any one of them.
+"""Folders and archives seen alike: which files they hold, and the bytes of any one of them.
 
-Nothing is ever extracted to disk. A tree is small and picklable: each worker of `ldm prepare` gets
-a copy and reads by `File.key`, so that no worker keeps a directory listing of its own.
+A tree is small and picklable: each worker of `ldm prepare` gets a copy and reads by `File.key`, so
+that no worker keeps a directory listing of its own. Archives lie in `archives`.
 """
 
 import os
-import re
-import struct
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Callable
-from itertools import islice
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from latent_diffusion.data.decode import Unreadable
 
 MAX_FILE_BYTES = 256 * 2**20  # of one picture file; larger ones are videos, archives or bombs
 SYSTEM_FILES = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information"}
 HEAD_BYTES = 32  # of a file, enough to tell its format
-# Of a zip member: signature, then the lengths of its name and extra field.
-LOCAL_HEADER = struct.Struct("<4s22xHH")
 
 Check = Callable[[bytes], Any]  # sees the first HEAD_BYTES of a file and may raise
 
@@ -59,18 +50,6 @@ class Tree(Protocol):
         `check` sees the head of it first and may raise, to spare the reading of the rest.
         Raises Unreadable for damage, and for files above `limit` bytes.
         """
-
-
-def open_tree(path: Path) -> Tree:
-    """Return the folder or archive at `path`; `Nothing` where there is none."""
-    if path.is_dir():
-        return Folder(str(path))
-    name = path.name.lower() if path.exists() else ""
-    if name.endswith(".zip"):
-        return Zip(str(path))
-    if name.endswith((".tar.gz", ".tgz", ".tar")):
-        return Tar(str(path))
-    return Nothing()
 
 
 class Nothing:
@@ -154,136 +133,9 @@ def kind_of(entry: os.DirEntry[str]) -> str:
         return "a broken link"
 
 
-class Member(NamedTuple):
-    """What reads one member of a zip file: where it begins, and what its bytes must prove to be."""
-
-    offset: int  # of the local header
-    compressed: int  # bytes
-    size: int  # bytes
-    method: int
-    checksum: int  # CRC-32
-
-
-class Zip:
-    """A .zip file, whose keys are `Member`s."""
-
-    def __init__(self, path: str):
-        self.path = path
-        self._file: BinaryIO | None = None  # opened at the first read, in each process its own
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "_file": None}
-
-    def scan(self) -> Listing:
-        damage = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error)
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                members = archive.infolist()
-        except damage as error:
-            raise ValueError(f"{self.path} cannot be read as a zip file: {error}") from None
-        files, skipped = [], []
-        for info in members:
-            path = safe_path(info.filename)
-            if path is None or info.is_dir():
-                continue
-            method = info.compress_type
-            if info.flag_bits & 1:
-                skipped.append(Skip(path, "encrypted"))
-            elif method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                skipped.append(Skip(path, f"unsupported zip compression (method {method})"))
-            else:
-                sizes = info.compress_size, info.file_size
-                files.append(File(path, Member(info.header_offset, *sizes, method, info.CRC)))
-        return Listing(sorted(files), sorted(skipped))
-
-    def read(self, key: Member, limit: int = MAX_FILE_BYTES, check: Check | None = None) -> bytes:
-        """Return all bytes of a member, never more than its declared size."""
-        if max(key.size, key.compressed) > limit:
-            raise too_large(limit)
-        try:
-            data = self._raw(key)
-            if key.method == zipfile.ZIP_DEFLATED:
-                data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, key.size or 1)
-        except OSError as error:
-            raise Unreadable(f"cannot be read ({error.strerror})") from None
-        except (struct.error, zlib.error):
-            raise Unreadable("damaged") from None
-        if len(data) != key.size:
-            raise Unreadable("truncated")
-        if zlib.crc32(data) != key.checksum:
-            raise Unreadable("damaged")
-        if check is not None:
-            check(data[:HEAD_BYTES])
-        return data
-
-    def _raw(self, member: Member) -> bytes:
-        """The member's bytes as they are stored."""
-        if self._file is None:
-            self._file = open(self.path, "rb")
-        self._file.seek(member.offset)
-        signature, name, extra = LOCAL_HEADER.unpack(self._file.read(LOCAL_HEADER.size))
-        if signature != b"PK\x03\x04":
-            raise Unreadable("damaged")
-        self._file.seek(name + extra, os.SEEK_CUR)
-        return self._file.read(member.compressed)
-
-
-class Tar:
-    """A .tar or .tar.gz file, whose keys are names.
-
-    It can only be read forwards: for the few files of CIFAR-10, not for thousands of pictures.
-    """
-
-    MAX_MEMBERS = 100
-    DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error)
-
-    def __init__(self, path: str):
-        self.path = path
-
-    def scan(self) -> Listing:
-        """Return the first MAX_MEMBERS files only."""
-        try:
-            with tarfile.open(self.path) as archive:
-                members = list(islice(archive, self.MAX_MEMBERS))
-        except self.DAMAGE as error:
-            raise ValueError(f"{self.path} cannot be read as a tar file: {error}") from None
-        files = []
-        for member in members:
-            path = safe_path(member.name)
-            if member.isreg() and path:
-                files.append(File(path, member.name))
-        return Listing(sorted(files), [])
-
-    def read(self, key: str, limit: int = MAX_FILE_BYTES, check: Check | None = None) -> bytes:
-        try:
-            with tarfile.open(self.path) as archive:
-                for member in islice(archive, self.MAX_MEMBERS):
-                    if member.name != key or not member.isreg():
-                        continue
-                    if member.size > limit:
-                        raise too_large(limit)
-                    stream = archive.extractfile(member)
-                    assert stream is not None  # as it is a regular file
-                    data = stream.read()
-                    if check is not None:
-                        check(data[:HEAD_BYTES])
-                    return data
-        except self.DAMAGE:
-            pass
-        raise Unreadable("damaged")
-
-
 def is_hidden(name: str) -> bool:
     """Return whether a file is the system's or a tool's (.git, .DS_Store, __MACOSX), no data."""
     return name.startswith(".") or name.lower() in SYSTEM_FILES
-
-
-def safe_path(name: str) -> str | None:
-    """Return a member's name with "/" between plain parts; None for what is hidden."""
-    parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
-    if not parts or any(is_hidden(part) for part in parts):
-        return None
-    return "/".join(parts)
 
 
 def too_large(limit: int) -> Unreadable:

@@ -1,6 +1,8 @@
-"""Writes a prepared data set: a killed or failed `ldm prepare` leaves the old one, or none, but never half of one.
+"""Writes a prepared data set, for `prepare`.
 
-Everything is written in DATA/.preparing and moved into place at the end, dataset.json last: without it nothing opens.
+A killed or failed `ldm prepare` leaves the old one, or none, but never half of one: everything is
+written in DATA/.preparing and moved into place at the end, dataset.json last, without which nothing
+opens.
 """
 
 import fcntl
@@ -9,6 +11,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -20,28 +23,26 @@ BLOCK = 16 * 2**20  # bytes moved or hashed at once
 
 
 class Writer:
-    """Use as a context: an exception inside leaves DATA as it was."""
+    """A data set being written; use as a context. An exception inside leaves DATA as it was."""
 
     def __init__(self, folder: Path, capacity: int, size: int):
-        """Room for `capacity` images of (size, size, 3). Raises ValueError for a folder that is not ours to write."""
-        self.folder, self.size, self.row_bytes = folder, size, size * size * 3
+        """Make room for `capacity` images of (size, size, 3).
+
+        Raises ValueError for a folder that is not ours to write, or that has not enough room.
+        """
+        self.folder = folder
+        self.size = size
+        self.row_bytes = size * size * 3
         self.work = folder / WORK
-        self.is_new, self.moving = not folder.exists(), False
+        self.is_new = not folder.exists()
+        self.is_moving = False
         check_folder(folder)
-        try:
-            self.work.mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.work / LOCK, "w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"another `ldm prepare` is writing to {folder}; wait for it, or choose another"
-            ) from None
-        except OSError as error:
-            raise ValueError(f"cannot write to {folder}: {error.strerror}") from None
+        self._lock = self._locked()
         self.images = self.work / IMAGES
         self._file = os.open(self.images, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         self.offset = self._write_header(capacity)
-        needed, free = capacity * self.row_bytes, shutil.disk_usage(folder).free
+        needed = capacity * self.row_bytes
+        free = shutil.disk_usage(folder).free
         if needed > free:
             self._clean()
             raise ValueError(
@@ -51,17 +52,20 @@ class Writer:
     def __enter__(self) -> "Writer":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._clean()
 
     def write(self, row: int, pixels: np.ndarray) -> None:
-        """pixels: uint8 (size, size, 3) or (n, size, size, 3), the images from `row` on."""
+        """Write one image, uint8 (size, size, 3), or several (n, size, size, 3), from `row` on."""
         os.pwrite(self._file, pixels.tobytes(), self.offset + row * self.row_bytes)
 
     def commit(
         self, keep: np.ndarray, labels: np.ndarray, split: np.ndarray, info: DatasetInfo
     ) -> DatasetInfo:
-        """Replaces what DATA held by the rows `keep` (ascending) with their labels and split. Sets the checksum."""
+        """Replace what DATA held by the rows `keep` (ascending) with their labels and split.
+
+        Returns `info` with the checksum.
+        """
         self._compact(keep)
         assert self._write_header(len(keep)) == self.offset
         os.truncate(self.images, self.offset + len(keep) * self.row_bytes)
@@ -72,32 +76,54 @@ class Writer:
         (self.work / INFO).write_text(
             json.dumps(info.model_dump(), indent=1) + "\n", encoding="ascii"
         )
-        self.moving = True
+        self.is_moving = True
         (self.folder / INFO).unlink(missing_ok=True)
         for name in (IMAGES, LABELS, SPLIT, INFO):
             os.replace(self.work / name, self.folder / name)
-        self.is_new = self.moving = False
+        self.is_new = self.is_moving = False
         return info
 
+    def _locked(self) -> TextIO:
+        """The lock of the working folder, which dies with this process."""
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+            lock = open(self.work / LOCK, "w")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"another `ldm prepare` is writing to {self.folder}; wait for it, or choose another"
+            ) from None
+        except OSError as error:
+            raise ValueError(f"cannot write to {self.folder}: {error.strerror}") from None
+        return lock
+
     def _write_header(self, rows: int) -> int:
-        """Its length, which does not depend on the number of rows: NumPy leaves room for the first axis to grow."""
+        """Write the header and return its length.
+
+        That does not depend on the number of rows: NumPy leaves room for the first axis to grow.
+        """
         header = {"descr": "|u1", "fortran_order": False, "shape": (rows, self.size, self.size, 3)}
         with open(self.images, "r+b") as file:
             np.lib.format.write_array_header_1_0(file, header)
             return file.tell()
 
     def _compact(self, keep: np.ndarray) -> None:
-        """Moves the kept rows to the front, run by run; the order stays, so a row never moves up."""
+        """Move the kept rows to the front, run by run; the order stays, so no row moves up."""
         breaks = np.flatnonzero(np.diff(keep) != 1) + 1
         target = 0
         for run in np.split(keep, breaks):
-            source, length = int(run[0]) * self.row_bytes, len(run) * self.row_bytes
-            for start in range(0, length if source != target else 0, BLOCK):
-                block = os.pread(
-                    self._file, min(BLOCK, length - start), self.offset + source + start
-                )
-                os.pwrite(self._file, block, self.offset + target + start)
+            source = int(run[0]) * self.row_bytes
+            length = len(run) * self.row_bytes
+            if source != target:
+                self._move(source, target, length)
             target += length
+
+    def _move(self, source: int, target: int, length: int) -> None:
+        """Copy bytes within the images to an earlier place."""
+        for start in range(0, length, BLOCK):
+            count = min(BLOCK, length - start)
+            block = os.pread(self._file, count, self.offset + source + start)
+            os.pwrite(self._file, block, self.offset + target + start)
 
     def _checksum(self, labels: np.ndarray, split: np.ndarray, info: DatasetInfo) -> str:
         digest = hashlib.sha256(json.dumps([info.class_names, info.image_size]).encode())
@@ -109,9 +135,12 @@ class Writer:
         return digest.hexdigest()
 
     def _clean(self) -> None:
+        """Remove what was not moved into place, and the folders that were made for it."""
         os.close(self._file)
-        if self.moving:  # some of it is in place already; what is left here tells the next one so
-            return self._lock.close()
+        if self.is_moving:
+            # Some of it is in place already; what is left here tells the next one so.
+            self._lock.close()
+            return
         for name in (IMAGES, LABELS, SPLIT, INFO, LOCK):
             (self.work / name).unlink(missing_ok=True)
         self._lock.close()
@@ -123,13 +152,15 @@ class Writer:
 
 
 def check_folder(folder: Path) -> None:
-    """Raises ValueError unless `folder` is absent, empty, a prepared data set, or what a killed prepare left."""
+    """Raise ValueError unless `folder` is ours to write.
+
+    That is when it is absent, empty, a prepared data set, or what a killed prepare left.
+    """
     if folder.is_dir():
         names = set(os.listdir(folder))
-        killed = (
-            {WORK, IMAGES, LABELS, SPLIT, *DERIVED} if WORK in names else set()
-        )  # perhaps while it moved what it had made
-        if names - killed and INFO not in names:
+        # With WORK there, perhaps killed while it moved what it had made.
+        left_behind = {WORK, IMAGES, LABELS, SPLIT, *DERIVED} if WORK in names else set()
+        if names - left_behind and INFO not in names:
             raise ValueError(
                 f"{folder} is not empty and not a prepared data set; choose a new folder for DATA"
             )

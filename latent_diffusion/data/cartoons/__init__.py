@@ -1,4 +1,4 @@
-"""Cartoons: the embedded data set. Eleven species drawn by our own code in flat pastel vector style; needs no download.
+"""Cartoons, the embedded data set: eleven species in flat pastel vector style, drawn by our code.
 
 draw("cat", seed=1)          uint8 (64, 64, 3), the same pixels on every machine
 write_files(folder, 22_000)  the layout of the synth-cute repository

@@ -15,25 +15,30 @@ EVERYTHING = (*HATS, "bow", "flower", "glasses", *NECKWEAR)
 
 @dataclass(frozen=True)
 class Outfit:
+    """What one animal wears, if anything, and its two colours."""
+
     kind: str | None
     colour: Colour
     second: Colour
 
 
 def choose(dice: Dice, kinds: tuple[str, ...], coat: Colour) -> Outfit:
-    """Nothing in 45 of 100 pictures, else one of the kinds in a colour that stands out from the coat."""
+    """Return nothing in 45 of 100 pictures, else one of the kinds.
+
+    Its colour stands out from the coat.
+    """
     kind = dice.pick(kinds) if dice.chance(0.55) else None
     colour = dice.pick([accent for accent in ACCENTS if distance(accent, coat) > 110])
     return Outfit(kind, colour, dice.pick([accent for accent in ACCENTS if accent != colour]))
 
 
 def make_room(brush: Brush, outfit: Outfit) -> Brush:
-    """The frame of the whole animal, a little smaller and lower under a hat."""
+    """Return the frame of the whole animal, a little smaller and lower under a hat."""
     return brush.at(0, 4.5, 0.92) if outfit.kind in HATS else brush
 
 
 def on_head(brush: Brush, outfit: Outfit, x: float, y: float, side: float = 10.0) -> None:
-    """Hats stand on the head's top edge (x, y); bows and flowers sit `side` units beside it."""
+    """Paint a hat on the head's top edge (x, y), or a bow or flower `side` units beside it."""
     brush = brush.at(x, y).inked(mix(outfit.colour, DARK, 0.6))
     if outfit.kind == "party hat":
         brush.polygon([(-6.5, 1), (0, -13), (6.5, 1)], outfit.colour, rim=True)
@@ -41,16 +46,12 @@ def on_head(brush: Brush, outfit: Outfit, x: float, y: float, side: float = 10.0
         brush.circle(0, -12.5, 2.8, WHITE, rim=True)
     elif outfit.kind == "beanie":
         brush.circle(0, -10.5, 3, outfit.second, rim=True)
-        brush.blob(
-            [(-9.5, 1), (-8, -6), (0, -9.5), (8, -6), (9.5, 1), (0, 2)], outfit.colour, rim=True
-        )
+        cap = [(-9.5, 1), (-8, -6), (0, -9.5), (8, -6), (9.5, 1), (0, 2)]
+        brush.blob(cap, outfit.colour, rim=True)
         brush.stroke([(-9, 1.5), (0, 0.3), (9, 1.5)], 4.4, outfit.second, rim=True)
     elif outfit.kind == "crown":
-        brush.polygon(
-            [(-8, 2), (-9, -8), (-4.4, -3.4), (0, -10), (4.4, -3.4), (9, -8), (8, 2)],
-            (252, 206, 84),
-            rim=True,
-        )
+        crown = [(-8, 2), (-9, -8), (-4.4, -3.4), (0, -10), (4.4, -3.4), (9, -8), (8, 2)]
+        brush.polygon(crown, (252, 206, 84), rim=True)
         brush.circle(0, -1.5, 1.9, (238, 96, 110))
     elif outfit.kind == "top hat":
         brush.polygon([(-6.4, 0), (-7, -11.5), (7, -11.5), (6.4, 0)], outfit.colour, rim=True)
@@ -65,7 +66,7 @@ def on_head(brush: Brush, outfit: Outfit, x: float, y: float, side: float = 10.0
 
 
 def on_eyes(brush: Brush, outfit: Outfit, apart: float, y: float, radius: float = 5.6) -> None:
-    """Round glasses whose middles lie `apart` units either side: paint before the eyes."""
+    """Paint round glasses, `apart` units either side of the middle, before the eyes."""
     if outfit.kind == "glasses":
         for x in (-apart, apart):
             brush.circle(x, y, radius + 0.8, outfit.colour)
@@ -74,7 +75,10 @@ def on_eyes(brush: Brush, outfit: Outfit, apart: float, y: float, radius: float 
 
 
 def on_neck(brush: Brush, outfit: Outfit, x: float, y: float, width: float) -> None:
-    """Scarf, bow tie or bell at the neck (x, y), `width` units to either side: paint before the head."""
+    """Paint a scarf, bow tie or bell at the neck (x, y), `width` units to either side.
+
+    The head is painted after it.
+    """
     brush = brush.at(x, y).inked(mix(outfit.colour, DARK, 0.6))
     if outfit.kind == "scarf":
         brush.stroke([(width * 0.4, 1), (width * 0.5, 9)], 5.5, outfit.colour, rim=True)
@@ -87,7 +91,7 @@ def on_neck(brush: Brush, outfit: Outfit, x: float, y: float, width: float) -> N
 
 
 def bow(brush: Brush, colour: Colour) -> None:
-    """A bow of two wings, 15 units wide, about the origin."""
+    """Paint a bow of two wings, 15 units wide, about the origin."""
     for side in (-1, 1):
         brush.blob([(0, 0), (side * 6, -4.4), (side * 7.5, 0), (side * 6, 4.4)], colour, rim=True)
     brush.circle(0, 0, 2.4, mix(colour, WHITE, 0.35), rim=True)

@@ -1,4 +1,4 @@
-"""Eyes, mouths, noses and cheeks: the features that all species share, drawn bold enough to read at 64x64."""
+"""Eyes, mouths, noses and cheeks, which all species share, bold enough to be read at 64x64."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ EYES = ("open", "open", "open", "open", "open", "happy", "wink", "sleepy")
 
 @dataclass(frozen=True)
 class Face:
-    """An expression. `turn` in -1..1 is how far the face looks to the left (-) or right (+) of the viewer."""
+    """An expression.
+
+    `turn` in -1..1 is how far the face looks to the left (-) or right (+) of the viewer.
+    """
 
     eyes: str
     mouth: str
@@ -21,12 +24,12 @@ class Face:
     turn: float
 
     def in_profile(self) -> Face:
-        """The same mood where one eye shows (no wink), looking to the left."""
+        """Return the same mood where one eye shows (no wink), looking to the left."""
         return replace(self, eyes="open" if self.eyes == "wink" else self.eyes, turn=-0.6)
 
 
 def expression(dice: Dice, mouths: tuple[str, ...]) -> Face:
-    """A mood with one of the species' mouths (see `mouth`)."""
+    """Return a mood with one of the species' mouths (see `mouth`)."""
     return Face(dice.pick(EYES), dice.pick(mouths), dice.chance(0.75), dice.uniform(-0.8, 0.8))
 
 
@@ -38,7 +41,10 @@ def eyes(
     radius: float = 3.4,
     iris: Colour | None = None,
 ) -> None:
-    """Two eyes `apart` units either side of the middle: dark beads, or with `iris` eyeballs of that colour."""
+    """Paint two eyes, `apart` units either side of the middle.
+
+    They are dark beads, or with `iris` eyeballs of that colour.
+    """
     for side in (-1, 1):
         closed = face.eyes in ("happy", "sleepy") or (face.eyes == "wink" and side == 1)
         if closed:
@@ -50,7 +56,7 @@ def eyes(
 def open_eye(
     brush: Brush, x: float, y: float, radius: float, iris: Colour | None = None, turn: float = 0.0
 ) -> None:
-    """A dark bead, or an eyeball of the colour `iris` with a pupil, with two highlights."""
+    """Paint a dark bead, or an eyeball of the colour `iris` with a pupil, with two highlights."""
     if iris is not None:
         brush.circle(x, y, radius * 1.15, iris)
         x += turn * radius * 0.25
@@ -61,13 +67,13 @@ def open_eye(
 
 
 def closed_eye(brush: Brush, x: float, y: float, radius: float, down: bool = False) -> None:
-    """An arch (laughing) or, with `down`, a bowl (asleep)."""
+    """Paint an arch (laughing) or, with `down`, a bowl (asleep)."""
     height = radius * (0.8 if down else -0.9)
     brush.stroke(curve(x, y - height / 2, radius * 1.05, height), 2, DARK)
 
 
 def mouth(brush: Brush, kind: str, x: float, y: float, width: float = 5.0) -> None:
-    """A mouth with its upper edge at (x, y), `width` units to either side.
+    """Paint a mouth with its upper edge at (x, y), `width` units to either side.
 
     Kinds: smile, w, small, open, tongue, teeth, fangs.
     """
@@ -75,9 +81,9 @@ def mouth(brush: Brush, kind: str, x: float, y: float, width: float = 5.0) -> No
     if kind == "smile":
         brush.stroke(curve(x, y, w, w * 0.6), 1.9, DARK)
     elif kind == "w":
-        brush.stroke(
-            curve(x - w / 2, y, w / 2, w * 0.4) + curve(x + w / 2, y, w / 2, w * 0.4)[1:], 1.7, DARK
-        )
+        left = curve(x - w / 2, y, w / 2, w * 0.4)
+        right = curve(x + w / 2, y, w / 2, w * 0.4)
+        brush.stroke([*left, *right[1:]], 1.7, DARK)
     elif kind == "small":
         brush.ellipse(x, y + 1.6, w * 0.4, w * 0.46, MOUTH)
     else:
@@ -87,23 +93,22 @@ def mouth(brush: Brush, kind: str, x: float, y: float, width: float = 5.0) -> No
             brush.polygon([(x - 2.2, y), (x + 2.2, y), (x + 1.9, y + 3), (x - 1.9, y + 3)], WHITE)
         elif kind == "fangs":
             for side in (-0.6, 0.6):
-                brush.polygon(
-                    [(x + w * side - 1.5, y), (x + w * side + 1.5, y), (x + w * side, y + 3.2)],
-                    WHITE,
-                )
+                fang = [(x + w * side - 1.5, y), (x + w * side + 1.5, y), (x + w * side, y + 3.2)]
+                brush.polygon(fang, WHITE)
         else:
             long = 1.5 if kind == "tongue" else 1.0  # hanging out, or inside
             brush.ellipse(x, y + w * 0.8, w * 0.5, w * 0.36 * long, TONGUE)
 
 
 def cheeks(brush: Brush, face: Face, apart: float, y: float, radius: float = 2.9) -> None:
+    """Paint two blushing cheeks, `apart` units either side of the middle, if the face has them."""
     if face.cheeks:
         for side in (-1, 1):
             brush.ellipse(side * apart, y, radius, radius * 0.75, BLUSH)
 
 
 def nose(brush: Brush, x: float, y: float, accent: Colour, width: float = 2.3) -> None:
-    """A rounded triangle, point down, a deeper pink than the inner ears."""
+    """Paint a rounded triangle, point down, a deeper pink than the inner ears."""
     points = [
         (x - width, y - width * 0.6),
         (x, y - width * 0.8),
@@ -114,6 +119,9 @@ def nose(brush: Brush, x: float, y: float, accent: Colour, width: float = 2.3) -
 
 
 def curve(x: float, y: float, half_width: float, depth: float) -> list[tuple[float, float]]:
-    """Five points of a round bowl with its ends at (x +- half_width, y) and its bottom `depth` below them."""
+    """Return five points of a round bowl.
+
+    Its ends lie at (x +- half_width, y), its bottom `depth` below them.
+    """
     bowl = ((-1, 0), (-0.72, 0.62), (0, 1), (0.72, 0.62), (1, 0))
     return [(x + across * half_width, y + down * depth) for across, down in bowl]

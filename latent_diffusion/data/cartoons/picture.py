@@ -13,7 +13,7 @@ SMALLEST = 16  # pixels
 
 
 def draw(species: str, seed: int, size: int = 64) -> np.ndarray:
-    """The picture of (species, seed): uint8 (size, size, 3).
+    """Return the picture of (species, seed), uint8 (size, size, 3).
 
     It is the same drawing at every size, and the same pixels on every machine.
 
@@ -29,6 +29,7 @@ def draw(species: str, seed: int, size: int = 64) -> np.ndarray:
     image, brush = canvas(size, background, look.ink, rim_width=dice.pick((0.9, 1.3)))
     scenery.paint(brush, dice, background, kind.scenes)
     x, y = dice.uniform(-2, 2), dice.uniform(-1, 1.5)
-    placed = brush.at(x, y, dice.uniform(0.91, 1.04), dice.uniform(-5, 5), mirror=dice.chance(0.5))
+    scale, tilt = dice.uniform(0.91, 1.04), dice.uniform(-5, 5)
+    placed = brush.at(x, y, scale, tilt, mirror=dice.chance(0.5))
     kind.paint(placed, look, dice)
     return pixels(image)

@@ -6,13 +6,14 @@ Its `find` lists the images; pixels come from a `FileLoader` for picture files, 
 Nothing else knows what kinds there are.
 """
 
+from latent_diffusion.data.archives import Tar
 from latent_diffusion.data.sources.cartoons import Cartoons
 from latent_diffusion.data.sources.cifar import Cifar
 from latent_diffusion.data.sources.mnist import Mnist
 from latent_diffusion.data.sources.pictures import Pictures
 from latent_diffusion.data.sources.source import Asked, DrawMore, Found, Source
 from latent_diffusion.data.sources.synth_cute import SynthCute
-from latent_diffusion.data.tree import Listing, Nothing, Skip, Tar
+from latent_diffusion.data.tree import Listing, Nothing, Skip
 
 # In the order in which they are tried: the first that recognises what it is given has it.
 SOURCES: tuple[Source, ...] = (

@@ -13,8 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from einops import rearrange
 
-from latent_diffusion.data.decode import Unreadable
-from latent_diffusion.data.sources.source import Asked, Found, Item, Source
+from latent_diffusion.data.sources.source import Asked, Found, Item, Source, read_file
 from latent_diffusion.data.split import TEST, TRAIN
 from latent_diffusion.data.tree import File, Tree
 
@@ -88,7 +87,7 @@ class CifarBatches:
 
 def read_batch(tree: Tree, file: File) -> Batch:
     """Return the labels and pixels of one file; raise ValueError for damage."""
-    data = read(tree, file)
+    data = read_file(tree, file)
     if file.path.endswith(".bin"):
         if not data or len(data) % (1 + PIXELS):
             raise ValueError(
@@ -109,7 +108,7 @@ def read_batch(tree: Tree, file: File) -> Batch:
 
 def class_names(tree: Tree, meta: File) -> list[str]:
     """Return the names that batches.meta or batches.meta.txt lists; raise ValueError for damage."""
-    data = read(tree, meta)
+    data = read_file(tree, meta)
     if meta.path.endswith(".txt"):
         names = data.decode("utf-8", "replace").split()
     else:
@@ -119,14 +118,6 @@ def class_names(tree: Tree, meta: File) -> list[str]:
     if not are_names or len(set(names)) != len(names):
         raise ValueError(f"{meta.path} does not list the class names")
     return names
-
-
-def read(tree: Tree, file: File) -> bytes:
-    """Return all bytes of a file; raise ValueError, with its name, where it cannot be read."""
-    try:
-        return tree.read(file.key)
-    except Unreadable as error:
-        raise ValueError(f"{file.path}: {error}") from None
 
 
 def entry(record: dict[Any, Any], name: str) -> Any:

@@ -12,8 +12,7 @@ from io import BytesIO
 
 import numpy as np
 
-from latent_diffusion.data.decode import Unreadable
-from latent_diffusion.data.sources.source import Asked, Found, Item, Source
+from latent_diffusion.data.sources.source import Asked, Found, Item, Source, read_file
 from latent_diffusion.data.split import TEST, TRAIN
 from latent_diffusion.data.tree import File, Tree
 
@@ -100,10 +99,7 @@ class IdxFiles:
     def _open(self, split: int, part: str, axes: int) -> tuple[Stream, tuple[int, ...]]:
         """A stream behind the header, and the header's sizes."""
         file = self.files[split, part]
-        try:
-            stream: Stream = BytesIO(self.tree.read(file.key, limit=MAX_IDX_BYTES))
-        except Unreadable as error:
-            raise ValueError(f"{file.path}: {error}") from None
+        stream: Stream = BytesIO(read_file(self.tree, file, limit=MAX_IDX_BYTES))
         if file.path.lower().endswith(".gz"):
             stream = gzip.GzipFile(fileobj=stream)
         header = self._take(stream, 4 * (1 + axes), split, part)

@@ -4,13 +4,12 @@ Pure decisions on paths; nothing is decoded here. File names only help to recogn
 whatever lies where pictures belong is tried, and its content decides.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from latent_diffusion.data.decode import IMAGE_SUFFIXES
-from latent_diffusion.data.sources.source import Asked, FileLoader, Found, Item, Source
+from latent_diffusion.data.sources.source import Asked, FileLoader, Found, Item, Source, class_of
 from latent_diffusion.data.split import TEST, TRAIN, UNDECIDED
 from latent_diffusion.data.tree import File, Skip
 
@@ -153,11 +152,3 @@ def split_folders(files: list[File], prefix: str, name: str) -> Layout:
         skipped += found.skipped
     kind = "class folders in train and test" if has_classes else "pictures in train and test"
     return Layout(kind, items, skipped)
-
-
-def class_of(name: str) -> str:
-    """Return a class name that is valid Unicode and the same on every file system.
-
-    macOS stores accents decomposed.
-    """
-    return unicodedata.normalize("NFC", name.encode("utf-8", "backslashreplace").decode())

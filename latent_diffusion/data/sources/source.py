@@ -5,6 +5,7 @@ one.
 """
 
 import hashlib
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,8 +15,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from latent_diffusion.data.decode import decode, sniff
-from latent_diffusion.data.tree import Listing, Nothing, Skip, Tar, Tree, open_tree
+from latent_diffusion.data.archives import Tar, open_tree
+from latent_diffusion.data.decode import Unreadable, decode, sniff
+from latent_diffusion.data.tree import MAX_FILE_BYTES, File, Listing, Nothing, Skip, Tree
 
 PREPARED = ("dataset.json", "images.npy")  # as `store` names them; workers do without its imports
 
@@ -145,3 +147,22 @@ class FileLoader:
 def fingerprint(content: bytes) -> int:
     """Return 64 bits of the SHA-256 of an image's content, which decide whether it is held out."""
     return int.from_bytes(hashlib.sha256(content).digest()[:8], "big")
+
+
+def class_of(name: str) -> str:
+    """Return a class name that is valid Unicode and the same on every file system.
+
+    macOS stores accents decomposed.
+    """
+    return unicodedata.normalize("NFC", name.encode("utf-8", "backslashreplace").decode())
+
+
+def read_file(tree: Tree, file: File, limit: int = MAX_FILE_BYTES) -> bytes:
+    """Return all bytes of a file that a source needs as a whole.
+
+    Raises ValueError, with its name, where it cannot be read.
+    """
+    try:
+        return tree.read(file.key, limit)
+    except Unreadable as reason:
+        raise ValueError(f"{file.path}: {reason}") from None

@@ -1,4 +1,4 @@
-"""MNIST idx files and CIFAR-10 batches, made here byte by byte; and pickles that try to do more than hold numbers."""
+"""MNIST idx files and CIFAR-10 batches, made byte by byte; and pickles that try to do more."""
 
 import gzip
 import io
@@ -160,20 +160,23 @@ def test_cifar_python(tmp_path, protocol):
 
 
 def test_cifar_as_python_2_wrote_it(tmp_path):
-    """Text strings and an array written by Python 2: opcodes and names of 2009, put together by hand."""
+    """Text strings and an array as Python 2 wrote them in 2009, put together by hand."""
     images, labels = cifar_batch(1)
     data = images.transpose(0, 3, 1, 2).tobytes()
     array = (
-        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"  # _reconstruct(ndarray, (0,), "b")
-        b"(K\x01(K\x28M\x00\x0ctcnumpy\ndtype\n(U\x02u1K\x00K\x01tR"  # (1, (40, 3072), dtype("u1", 0, 1),
-        b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"  # its state,
-        b"\x89T" + struct.pack("<i", len(data)) + data + b"tb"  # False, bytes)
+        # _reconstruct(ndarray, (0,), "b"), with the state (1, (40, 3072),
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
+        b"(K\x01(K\x28M\x00\x0ct"
+        # dtype("u1", 0, 1) with its own state,
+        b"cnumpy\ndtype\n(U\x02u1K\x00K\x01tR"
+        b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+        # False, bytes)
+        b"\x89T" + struct.pack("<i", len(data)) + data + b"tb"
     )
     numbers = b"".join(b"K" + bytes([label]) for label in labels)
     record = b"\x80\x02}(U\x06labels](" + numbers + b"eU\x04data" + array + b"u."
-    assert (
-        pickle.loads(record, encoding="latin1")["data"].tobytes()
-    ) == data  # the hand-made file is a right one
+    # The hand-made file is a right one.
+    assert pickle.loads(record, encoding="latin1")["data"].tobytes() == data
     folder = tmp_path / "in"
     folder.mkdir()
     for number in range(1, 6):
@@ -192,7 +195,7 @@ def test_cifar_binary_in_a_folder_and_a_zip(tmp_path):
     check_cifar(tmp_path / "in.zip", tmp_path / "out")
     path = tmp_path / "in" / "cifar-10-batches-bin" / "data_batch_2.bin"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ValueError, match="data_batch_2.bin is truncated"):
+    with pytest.raises(ValueError, match=r"data_batch_2\.bin is truncated"):
         prepare(str(tmp_path / "in"), tmp_path / "out")
 
 

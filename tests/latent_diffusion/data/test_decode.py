@@ -1,4 +1,4 @@
-"""Every colour mode, orientation and kind of damage, against answers computed without the decoder."""
+"""Every colour mode, orientation and kind of damage, against answers made without the decoder."""
 
 import zlib
 from io import BytesIO
@@ -91,7 +91,7 @@ def test_sixteen_bits_are_scaled_not_clipped():
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 def test_exif_orientation(form, orientation):
-    """Each orientation, undone by hand with NumPy: what is stored is the inverse of what is seen."""
+    """Each orientation, undone by hand with NumPy: stored is the inverse of what is seen."""
     seen = np.zeros((24, 24, 3), np.uint8)
     seen[:12, :12], seen[:12, 12:], seen[12:, :12] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
     store = {
@@ -117,9 +117,8 @@ def test_centre_crop_then_antialiased_resize():
     checker = (np.indices((40, 40)).sum(0) % 2 * 255).astype(np.uint8)
     wide[:, 20:60] = checker[..., None]
     got = pixels(encoded(Image.fromarray(wide)), 8)
-    assert (
-        np.abs(got - 127.5) < 12
-    ).all()  # an aliasing resize would give 0 or 255, a wrong crop red or blue
+    # An aliasing resize would give 0 or 255, a wrong crop red or blue.
+    assert (np.abs(got - 127.5) < 12).all()
 
 
 def test_large_jpegs_are_reduced_while_decoding_with_the_same_result():

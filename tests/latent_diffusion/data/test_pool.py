@@ -1,4 +1,7 @@
-"""Workers that crash, hang or cannot start. The loaders live in a module written here, where workers can import it."""
+"""Workers that crash, hang or cannot start.
+
+The loaders live in a module written here, where workers can import it.
+"""
 
 import sys
 import textwrap
@@ -16,16 +19,16 @@ LOADERS = """
     from latent_diffusion.data.decode import Unreadable
 
     class Loader:
-        def load(self, place, size):
-            if place == "crash":
+        def load(self, key, size):
+            if key == "crash":
                 os._exit(11)
-            if place == "hang":
+            if key == "hang":
                 time.sleep(60)
-            if place == "bad":
+            if key == "bad":
                 raise Unreadable("bad")
-            if place == "bug":
+            if key == "bug":
                 raise KeyError("a mistake of ours")
-            return np.full((size, size, 3), place, np.uint8), place, False
+            return np.full((size, size, 3), key, np.uint8), key, False
 
     class Unloadable:
         def __setstate__(self, state):
@@ -49,9 +52,9 @@ def job(tmp_path, monkeypatch):
 
 
 def test_a_crash_or_a_hang_costs_one_image_each(job):
-    places: list = list(range(70))
-    places[5], places[20], places[40], places[41] = "crash", "bad", "hang", "crash"
-    results = dict(pool.run(job, places, 2, patience_s=0.5))
+    keys: list = list(range(70))
+    keys[5], keys[20], keys[40], keys[41] = "crash", "bad", "hang", "crash"
+    results = dict(pool.run(job, keys, 2, patience_s=0.5))
     assert sorted(results) == list(range(70))
     bad = {row: result for row, result in results.items() if isinstance(result, str)}
     assert bad == {

@@ -1,4 +1,4 @@
-"""What a failing `prepare` leaves behind, what it refuses, and what `Dataset.open` refuses: each in one clear line."""
+"""What a failing `prepare` leaves behind, and what it and `Dataset.open` refuse, in one line."""
 
 import json
 import os

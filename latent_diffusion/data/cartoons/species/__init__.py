@@ -1,4 +1,4 @@
-"""The eleven species, in the order of their labels: one module each, with the coats it comes in and `paint`."""
+"""The eleven species in the order of their labels: one module each, with its coats and `paint`."""
 
 from __future__ import annotations
 

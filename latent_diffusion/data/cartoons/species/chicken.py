@@ -62,31 +62,20 @@ def _front(brush: Brush, look: Look, raised: bool, outfit: Outfit, face: Face) -
 
 def _side(brush: Brush, look: Look, outfit: Outfit, face: Face) -> None:
     red, yellow = brush.inked(RED_INK), brush.inked(BEAK_INK)
-    for x in (-2, 7):
-        _foot(brush, x)
-    for x, y in ((27, -8), (29, -1), (27, 6)):
-        brush.stroke(
-            [(15, 10), ((15 + x) / 2 + 2, (10 + y) / 2 + 1), (x, y)], 8, look.mark, 5.5, rim=True
-        )
+    for foot in (-2, 7):
+        _foot(brush, foot)
+    for tip_x, tip_y in ((27, -8), (29, -1), (27, 6)):
+        feather = [(15, 10), ((15 + tip_x) / 2 + 2, (10 + tip_y) / 2 + 1), (tip_x, tip_y)]
+        brush.stroke(feather, 8, look.mark, 5.5, rim=True)
     for x, y, r in ((-15.5, -20.5, 4), (-5.5, -20.5, 4.2), (-10.5, -23, 4.8)):
         red.circle(x, y, r, RED, rim=True)
     if face.mouth == "open":
         yellow.polygon([(-21, -6), (-27, -2), (-18, 0)], (206, 98, 88), rim=True)
     yellow.polygon([(-20, -12), (-28, -6.5), (-19, -3)], BEAK, rim=True)
     red.ellipse(-18, 2.5, 3, 4.6, RED, rim=True)
-    body = [
-        (-10, -20),
-        (-2.5, -17),
-        (2, -9),
-        (9, -1),
-        (18, -2),
-        (23.5, 3),
-        (22, 14),
-        (13, 22),
-        (1, 24),
-        (-10, 20),
-    ]
-    brush.blob([*body, (-16, 9), (-19.5, -4), (-17.5, -14.5)], look.coat, rim=True)
+    back = [(-10, -20), (-2.5, -17), (2, -9), (9, -1), (18, -2), (23.5, 3), (22, 14)]
+    belly = [(13, 22), (1, 24), (-10, 20), (-16, 9), (-19.5, -4), (-17.5, -14.5)]
+    brush.blob([*back, *belly], look.coat, rim=True)
     brush.ellipse(-3, 17, 10, 5, look.light, tilt=12)
     brush.blob([(0, 4), (12, 3), (18.5, 8), (12, 14.5), (4, 14)], look.mark, rim=True)
     accessories.on_neck(brush.at(-8, 3, 0.95, tilt=-8), outfit, 0, 0, 9)

@@ -1,4 +1,4 @@
-"""Dog: hanging ears, a muzzle with a big dark nose, often the tongue out; plain, with an eye patch or a blaze."""
+"""Dog: hanging ears, a big dark nose, often the tongue out; plain, with an eye patch or a blaze."""
 
 from __future__ import annotations
 
@@ -25,13 +25,8 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
     pose = POSES[dice.pick(("sit", "sit", "portrait", "side", "loaf"))]
 
     def tail(at: Brush) -> None:
-        at.stroke(
-            [(0, 0), (7, -5), (9, -13)],
-            6,
-            look.mark if pattern == "patch" else look.coat,
-            4,
-            rim=True,
-        )
+        colour = look.mark if pattern == "patch" else look.coat
+        at.stroke([(0, 0), (7, -5), (9, -13)], 6, colour, 4, rim=True)
 
     paws = dice.pick((look.light, look.coat))
     head = pose(accessories.make_room(brush, outfit), look, tail, outfit, paws)
@@ -43,15 +38,8 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
         head.blob([(-2.4, -14.6), (2.4, -14.6), (3, -4), (6, 6), (-6, 6), (-3, -4)], look.light)
     droop = dice.uniform(6, 12)
     for s in (-1, 1):
-        ear = [
-            (s * 7, -14),
-            (s * 13.5, -14),
-            (s * 19.5, -5),
-            (s * 20.5, droop - 2),
-            (s * 16, droop),
-            (s * 12.6, 0),
-        ]
-        head.blob(ear, look.mark, rim=True)
+        root, tip = [(s * 7, -14), (s * 13.5, -14)], [(s * 20.5, droop - 2), (s * 16, droop)]
+        head.blob([*root, (s * 19.5, -5), *tip, (s * 12.6, 0)], look.mark, rim=True)
     front = head.at(face.turn * 2.2, 0)
     front.ellipse(0, 8.2, 9, 6.4, look.light)
     accessories.on_eyes(front, outfit, 7, -1.5)

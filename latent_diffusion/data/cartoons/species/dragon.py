@@ -1,4 +1,4 @@
-"""Dragon: wings, horns, spikes along the back, a big snout, a plated belly and an arrow at the tail's end."""
+"""Dragon: wings, horns, spikes along the back, a big snout, a plated belly, an arrow for a tail."""
 
 from __future__ import annotations
 
@@ -77,14 +77,10 @@ def _wing(at: Brush, look: Look) -> None:
 def _head(head: Brush, look: Look, outfit: Outfit, face: Face) -> None:
     bone = head.inked(mix(HORN, DARK, 0.6))
     for s in (-1, 1):
-        bone.blob(
-            [(s * 5.5, -10), (s * 8.5, -19), (s * 14, -23), (s * 13.6, -16), (s * 12, -8)],
-            HORN,
-            rim=True,
-        )
-        head.polygon(
-            [(s * 12.5, -5), (s * 21.5, -5.5), (s * 18, 0.5), (s * 12.5, 3)], look.mark, rim=True
-        )
+        horn = [(s * 5.5, -10), (s * 8.5, -19), (s * 14, -23), (s * 13.6, -16), (s * 12, -8)]
+        bone.blob(horn, HORN, rim=True)
+        ear = [(s * 12.5, -5), (s * 21.5, -5.5), (s * 18, 0.5), (s * 12.5, 3)]
+        head.polygon(ear, look.mark, rim=True)
     if outfit.kind != "crown":
         for x, y, height in ((-4.4, -12, 4), (4.4, -12, 4), (0, -13, 6.5)):
             head.polygon([(x - 3.4, y), (x, y - height), (x + 3.4, y)], look.mark, rim=True)

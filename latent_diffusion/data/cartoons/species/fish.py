@@ -33,22 +33,13 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
 
 
 def _profile(brush: Brush, look: Look, dice: Dice, outfit: Outfit, face: Face) -> None:
-    rx, ry = dice.pick(((20.5, 17), (22, 15), (18.5, 19)))
+    sizes: tuple[tuple[float, float], ...] = ((20.5, 17), (22, 15), (18.5, 19))
+    rx, ry = dice.pick(sizes)
     notch = dice.pick((8, 13))
-    tail = [
-        (rx - 4, 0),
-        (rx + 5, -13),
-        (rx + 12, -13),
-        (rx + notch, 0),
-        (rx + 12, 13),
-        (rx + 5, 13),
-    ]
-    brush.blob(tail, look.mark, rim=True)
-    brush.blob(
-        [(-9, 5 - ry), (-3, -ry - 5), (8, -ry - 6), (16, -ry - 1), (13, 8 - ry)],
-        look.mark,
-        rim=True,
-    )
+    upper, lower = [(rx + 5, -13), (rx + 12, -13)], [(rx + 12, 13), (rx + 5, 13)]
+    brush.blob([(rx - 4, 0), *upper, (rx + notch, 0), *lower], look.mark, rim=True)
+    fin = [(-9, 5 - ry), (-3, -ry - 5), (8, -ry - 6), (16, -ry - 1), (13, 8 - ry)]
+    brush.blob(fin, look.mark, rim=True)
     brush.blob([(-2, ry - 5), (4, ry + 5), (12, ry + 5), (10, ry - 5)], look.mark, rim=True)
     brush.ellipse(0, 0, rx, ry, look.coat, rim=True)
     pattern = dice.pick(("bands", "mask", "scales", "belly"))
@@ -59,15 +50,12 @@ def _profile(brush: Brush, look: Look, dice: Dice, outfit: Outfit, face: Face) -
         _band(brush, rx, ry, -rx, -2.5, look.light)
     elif pattern == "scales":
         for x, y in ((2, -8), (9, -8), (6, -2.5), (13, -2.5)):
-            brush.stroke(
-                [(x - 3, y), (x - 1.6, y + 2), (x, y + 2.6), (x + 1.6, y + 2), (x + 3, y)],
-                1.8,
-                look.mark,
-            )
+            scale = [(x - 3, y), (x - 1.6, y + 2), (x, y + 2.6), (x + 1.6, y + 2), (x + 3, y)]
+            brush.stroke(scale, 1.8, look.mark)
     else:
-        x, y = rx * 0.8, ry * 0.5
+        side, top = rx * 0.8, ry * 0.5
         deep = [(rx * 0.45, ry * 0.86), (0, ry * 0.97), (-rx * 0.45, ry * 0.86)]
-        brush.blob([(-x, y), (0, ry * 0.3), (x, y), *deep], look.light)
+        brush.blob([(-side, top), (0, ry * 0.3), (side, top), *deep], look.light)
     brush.blob([(1.5, 1), (11, 3), (13, 9), (6, 10.5)], look.mark, rim=True)
     faces.eyes(brush.at(-rx * 0.5, -3.5), face, 0, 0, 5.2, WHITE)
     faces.cheeks(brush.at(-rx * 0.36, 5.5), face, 0, 0, 3.1)

@@ -1,4 +1,4 @@
-"""Gecko: round toes on splayed legs, bulging eyes and a curled tail, seen from above or from the side."""
+"""Gecko: round toes on splayed legs, bulging eyes, a curled tail; from above or from the side."""
 
 from __future__ import annotations
 
@@ -47,19 +47,14 @@ def _body_above(brush: Brush, look: Look, step: float, pattern: str) -> None:
     brush.stroke(tail, 9.5, look.coat, 3.6, rim=True)
     for s in (-1, 1):
         for hip, foot, tilt in ((1, -5 + s * step, 40), (11, 14 - s * step, 115)):
-            brush.stroke(
-                [(s * 4, hip), (s * 12, hip + 1), (s * 18, foot)], 5, look.coat, 4.4, rim=True
-            )
+            leg = [(s * 4, hip), (s * 12, hip + 1), (s * 18, foot)]
+            brush.stroke(leg, 5, look.coat, 4.4, rim=True)
             _foot(brush.at(s * 18.5, foot, tilt=s * tilt), look)
     brush.stroke([(0, -6), (-0.6, 4), (0, 14)], 15, look.coat, 10.5, rim=True)
     if pattern == "spots":
-        for x, y, radius in (
-            (-3, 2.5, 2.5),
-            (3, 6.5, 2.5),
-            (-1.4, 11.5, 2.3),
-            (3.4, 18.5, 2),
-            (12, 26.3, 1.6),
-        ):
+        on_back = ((-3, 2.5, 2.5), (3, 6.5, 2.5), (-1.4, 11.5, 2.3))
+        on_tail = ((3.4, 18.5, 2), (12, 26.3, 1.6))
+        for x, y, radius in (*on_back, *on_tail):
             brush.circle(x, y, radius, look.mark)
     elif pattern == "bands":
         for y, half in ((3, 5.6), (8.4, 5), (13.8, 4)):
@@ -83,9 +78,8 @@ def _body_side(brush: Brush, look: Look, pattern: str) -> None:
         for toe in (-4.6, 0, 4.6):
             brush.circle(x - 1 + toe, 27, 2.5, colour, rim=True)
         brush.ellipse(x - 1, 25.6, 4.4, 1.8, colour)
-    brush.blob(
-        [(-14, 6), (-4, 6), (8, 8), (18, 12), (16, 20), (2, 22), (-12, 20)], look.coat, rim=True
-    )
+    body = [(-14, 6), (-4, 6), (8, 8), (18, 12), (16, 20), (2, 22), (-12, 20)]
+    brush.blob(body, look.coat, rim=True)
     brush.blob([(-13, 17), (0, 18), (12, 18.5), (2, 22), (-10, 20.5)], look.light)
     for x, y in ((3, 11.5), (10, 13), (22, 15.5)):
         if pattern == "spots":

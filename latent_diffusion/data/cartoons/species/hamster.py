@@ -1,4 +1,4 @@
-"""Hamster: one round ball with huge pale cheeks, small round ears, tiny paws that often hold a snack."""
+"""Hamster: a ball with huge pale cheeks, small round ears, tiny paws that often hold a snack."""
 
 from __future__ import annotations
 

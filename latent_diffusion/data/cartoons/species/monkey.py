@@ -1,4 +1,4 @@
-"""Monkey: round ears at the sides, a heart-shaped face mask, a tuft, long arms and a curled tail."""
+"""Monkey: round ears at the sides, a heart-shaped mask, a tuft, long arms and a curled tail."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
     pose = dice.pick(("sit", "wave", "portrait"))
 
     def tail(at: Brush) -> None:
-        at.stroke(
-            [(0, 0), (10, 1), (16, -6), (13, -14), (7, -12), (8, -7)], 4, look.coat, 3.4, rim=True
-        )
+        curl = [(0, 0), (10, 1), (16, -6), (13, -14), (7, -12), (8, -7)]
+        at.stroke(curl, 4, look.coat, 3.4, rim=True)
 
     brush = accessories.make_room(brush, outfit)
     brush = brush.at(0, 1.5, 0.91) if pose == "portrait" else brush

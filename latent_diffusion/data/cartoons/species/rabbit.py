@@ -34,11 +34,8 @@ def paint(brush: Brush, look: Look, dice: Dice) -> None:
         ear = head.at(s * 7.5, -11, tilt=s * spread)
         if folded and s == 1:
             ear.stroke([(0, 2), (0.5, -12)], 9, look.coat, rim=True)
-            ear.blob(
-                [(-4, -15), (3, -18), (10, -14), (13, -4), (9, -1), (5, -7), (-3, -11)],
-                look.coat,
-                rim=True,
-            )
+            flap = [(-4, -15), (3, -18), (10, -14), (13, -4), (9, -1), (5, -7), (-3, -11)]
+            ear.blob(flap, look.coat, rim=True)
             ear.blob([(2, -13), (8, -12), (10.5, -4), (8.5, -4), (6, -9)], look.accent)
         else:
             ear.ellipse(0, -8, 5.6, 12, look.coat, rim=True)
