@@ -119,7 +119,7 @@ class Writer:
             target += length
 
     def _move(self, source: int, target: int, length: int) -> None:
-        """Copy bytes within the images to an earlier place."""
+        """Copy bytes of the images to an earlier position."""
         for start in range(0, length, BLOCK):
             count = min(BLOCK, length - start)
             block = os.pread(self._file, count, self.offset + source + start)
