@@ -33,7 +33,7 @@ FEWEST_FOR_INTERVALS = 8
 FEWEST_FOR_TREND = 4  # times the number of features: with less, the trend of FID is no line
 INTERVAL_DRAWS = 30
 TREND_DRAWS = 5
-MOST_REALS = 6_000  # cartoons drawn as held-out images, unless a single set takes more
+MOST_REALS = 6_000  # held-out images made where the source can, unless one draw takes more
 BOUNDS = {
     name: (0.0, 1.0)
     for name in ("precision", "recall", "coverage", "class_coverage", "class_share")
