@@ -1,97 +1,67 @@
-"""The config of a run: one TOML file that nests what each part declares beside its code, and --set a.b=value.
+"""Settings as TOML files and as --set a.b=value, checked by pydantic models; what they say belongs
+to whoever declares the model (training/stages.py for a run's).
 
-A key that does not exist is refused with the nearest one that does, a wrong value with what is allowed.
+A key that does not exist is refused with the nearest one that does, a wrong value with what is
+allowed.
 """
 
 import difflib
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, Protocol, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from latent_diffusion.run import Part, configs_folder, read_toml
-from latent_diffusion.sampling.generate import SamplingConfig
-from latent_diffusion.training.autoencoder import AutoencoderStage
-from latent_diffusion.training.classifier import ClassifierStage
-from latent_diffusion.training.diffusion import DiffusionStage
+from latent_diffusion.run import configs_folder, modern, read_toml
 
-
-class Config(BaseModel):
-    """Everything that can be set, by stage."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    autoencoder: AutoencoderStage = AutoencoderStage()
-    classifier: ClassifierStage = ClassifierStage()
-    diffusion: DiffusionStage = DiffusionStage()
-    sampling: SamplingConfig = SamplingConfig()
+Model = TypeVar("Model", bound=BaseModel)
+KIND = "kind"  # the key of a table that says which of several models it is
 
 
-def load_config(path: Path, settings: list[str] = (), precision: str | None = None) -> Config:
-    """Read a TOML file and apply `settings` ("a.b=value") and a precision for all stages. ValueError in one line."""
-    config = build(read_extended(find(path)), settings, precision, str(path))
-    others = {
-        "autoencoder": config.autoencoder,
-        "autoencoder.perceptual_classifier": config.autoencoder.perceptual_classifier,
-        "classifier": config.classifier,
-    }
-    if name := next((name for name, stage in others.items() if stage.training.snapshots), None):
-        raise ValueError(
-            f"{path}: {name}.training.snapshots: only diffusion.training takes snapshots, from which its average is chosen "
-            "afterwards"
-        )
-    return config
+class HasType(Protocol):
+    """A torch device, for which nobody here waits."""
+
+    type: str
 
 
-def resumed_config(part: Part, settings: list[str] = (), precision: str | None = None) -> Config:
-    """The config that a part of a run recorded."""
-    recorded = part.read_config()
-    return build(
-        {name: recorded[name] for name in Config.model_fields if name in recorded},
-        settings,
-        precision,
-        str(part.config_path),
-    )
+def build(model: type[Model], tree: Mapping[str, Any], source: str) -> Model:
+    """Return the model with these settings; all else is as it is declared.
 
-
-def build(tree: dict, settings: list[str], precision: str | None, source: str) -> Config:
-    for setting in settings:
-        assign(tree, setting)
-    if precision:
-        for stage in (
-            "autoencoder",
-            "autoencoder.perceptual_classifier",
-            "autoencoder.adversary",
-            "classifier",
-            "diffusion",
-        ):
-            assign(tree, f"{stage}.training.precision={precision}")
+    A setting inside of a table leaves the others of the table alone. Raise ValueError, in one line
+    that begins with `source`, for what is not allowed.
+    """
     try:
-        return Config.model_validate(over(Config().model_dump(), tree))
+        return model.model_validate(over(model().model_dump(), tree))
     except ValidationError as error:
-        raise ValueError(explain(error, source)) from None
+        raise ValueError(explain(error, source, model)) from None
 
 
-def over(defaults: dict, tree: dict) -> dict:
-    """The defaults of all stages with what is set, so that a setting inside of a table leaves the others as they are declared."""
-    return {
-        **defaults,
-        **{
-            name: over(defaults[name], value)
-            if isinstance(value, dict) and isinstance(defaults.get(name), dict)
-            else value
-            for name, value in tree.items()
-        },
-    }
+def over(below: Mapping[str, Any], tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of `tree` laid over those `below`, table by table.
+
+    A table of another kind than the one below shares no settings with it, and takes its place.
+    """
+    if KIND in tree and KIND in below and tree[KIND] != below[KIND]:
+        return dict(tree)
+    merged = dict(below)
+    for name, value in tree.items():
+        known = below.get(name)
+        both = isinstance(value, Mapping) and isinstance(known, Mapping)
+        merged[name] = over(known, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
-def assign(tree: dict, setting: str) -> None:
-    """Put "a.b=value" into a nested dict; the value is read as TOML, or else as text."""
+def assign(tree: dict[str, Any], setting: str) -> None:
+    """Put "a.b=value" into a nested dict; the value is read as TOML, or else as text.
+
+    Another kind of model drops the settings that were there for the former one.
+    """
     path, equals, text = setting.partition("=")
     if not equals or not all(path.split(".")):
         raise ValueError(
-            f"--set {setting} is not of the form a.b=value, for example diffusion.training.steps=2000"
+            f"--set {setting} is not of the form a.b=value, for example "
+            "diffusion.training.steps=2000"
         )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
@@ -102,59 +72,100 @@ def assign(tree: dict, setting: str) -> None:
         tree = tree.setdefault(name, {})
         if not isinstance(tree, dict):
             raise ValueError(f"--set {setting}: {name} is a value, not a table")
+    if last == KIND and tree.get(KIND) != value:
+        tree.clear()
     tree[last] = value
 
 
-def explain(error: ValidationError, source: str) -> str:
-    """The first thing wrong, in one line: where, what, and what to write instead."""
+def explain(error: ValidationError, source: str, model: type[BaseModel]) -> str:
+    """Return the first thing wrong, in one line: where, what, and what to write instead."""
     first = error.errors()[0]
-    where, given = ".".join(map(str, first["loc"])), first.get("input")
+    path = settings_path(first["loc"], model)
+    where = ".".join(path)
     if first["type"] == "extra_forbidden":
-        known = fields(first["loc"][:-1])
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
+        known = list(model_at(path[:-1], model).model_fields)
+        near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
         return f"{source}: no setting {where}: {hint}"
+    if first["type"] == "union_tag_invalid":
+        context = first["ctx"]
+        return (
+            f"{source}: {where}.{KIND} = {context['tag']!r}: there are {context['expected_tags']}"
+        )
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return ": ".join(part for part in (source, where, message) if part)
-    return f"{source}: {where} = {given!r}: {message[0].lower() + message[1:]}"
+    return f"{source}: {where} = {first.get('input')!r}: {message[0].lower()}{message[1:]}"
 
 
-def fields(path: tuple) -> list[str]:
-    """Names of the settings under a path."""
-    model = Config
+def settings_path(location: Sequence[int | str], model: type[BaseModel]) -> list[str]:
+    """Return where an error is as names of settings: pydantic also names the kind of a model."""
+    path: list[str] = []
+    kinds: set[str] = set()
+    for name in map(str, location):
+        if name in kinds:
+            kinds = set()
+            continue
+        path.append(name)
+        kinds = {kind_of(one) for one in models_in(annotation_at(path, model))}
+    return path
+
+
+def annotation_at(path: Sequence[str], model: type[BaseModel]) -> Any:
+    """Return the type of a setting, or None where there is none."""
+    field = model_at(path[:-1], model).model_fields.get(path[-1])
+    return field.annotation if field else None
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models that a setting's type allows."""
+    allowed = (annotation, *get_args(annotation))
+    return [one for one in allowed if isinstance(one, type) and issubclass(one, BaseModel)]
+
+
+def kind_of(model: type[BaseModel]) -> str:
+    """Return the kind that a model stands for, if it is one of several."""
+    field = model.model_fields.get(KIND)
+    return str(field.default) if field else ""
+
+
+def model_at(path: Sequence[str], model: type[BaseModel]) -> type[BaseModel]:
+    """Return the model of the table at a path; the first of several kinds."""
     for name in path:
-        annotation = model.model_fields[name].annotation
-        model = next(
-            (
-                a
-                for a in (annotation, *get_args(annotation))
-                if isinstance(a, type) and issubclass(a, BaseModel)
-            ),
-            model,
-        )
-    return list(model.model_fields)
+        field = model.model_fields.get(name)
+        models = models_in(field.annotation) if field else []
+        model = models[0] if models else model
+    return model
 
 
 def find(path: Path) -> Path:
-    """The file itself, or one of the project's own by its name ("cartoons_cpu", "configs/cartoons_cpu.toml")."""
+    """Return the file, or one of the project's own by its name ("cartoons_cpu").
+
+    Raise ValueError, with the names of all, where there is none.
+    """
     own = configs_folder() / f"{path.name.removesuffix('.toml')}.toml"
-    if path.is_file() or not own.is_file() or path.parent.name not in ("", "configs"):
-        if not path.is_file():
-            names = ", ".join(sorted(p.stem for p in configs_folder().glob("*.toml")))
-            raise ValueError(f"there is no config at {path}; the project's own are {names}")
+    if path.is_file():
         return path
-    return own
+    if own.is_file() and path.parent.name in ("", "configs"):
+        return own
+    raise ValueError(
+        f"there is no config at {path}; the project's own are {', '.join(own_names())}"
+    )
 
 
-def read_extended(path: Path, above: tuple[Path, ...] = ()) -> dict:
+def own_names() -> list[str]:
+    """Return the names of the project's own configs."""
+    return sorted(path.stem for path in configs_folder().glob("*.toml"))
+
+
+def read_extended(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Return a TOML file's settings, laid over those of the config that it names in `extends`.
 
     `extends` is the name of one of the project's own configs ("own_gpu") or a path beside the file
     ("mine.toml"). That config may extend another; `above` are the files on the way here. Tables
     merge, and the file's own values win. ValueError if a file extends itself or a missing one.
     """
-    tree = read_toml(path)
+    tree = modern(read_toml(path))
     if "extends" not in tree:
         return tree
     base = extended_path(path, tree.pop("extends"))
@@ -167,17 +178,16 @@ def read_extended(path: Path, above: tuple[Path, ...] = ()) -> dict:
 
 def extended_path(path: Path, name: object) -> Path:
     """Return the file that `extends = name` in the config at `path` means."""
-    known = sorted(file.stem for file in configs_folder().glob("*.toml"))
-    if name in known:
+    if name in own_names():
         return configs_folder() / f"{name}.toml"
     if isinstance(name, str) and (path.parent / name).is_file():
         return path.parent / name
     raise ValueError(
         f"{path}: extends = {name!r} is neither a file beside it nor one of the project's own "
-        f"configs, which are {', '.join(known)}"
+        f"configs, which are {', '.join(own_names())}"
     )
 
 
-def default_config(device) -> Path:
-    """The general config for one's own images on this kind of device."""
+def default_config(device: HasType) -> Path:
+    """Return the general config for one's own images on this kind of device."""
     return configs_folder() / ("own_cpu.toml" if device.type == "cpu" else "own_gpu.toml")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from latent_diffusion.config import Config, load_config, resumed_config
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device, choose_precision
@@ -21,11 +20,13 @@ from latent_diffusion.inspection.previews import reconstruction_preview, sample_
 from latent_diffusion.pipeline import Pipeline, sample_to_folder
 from latent_diffusion.progress import LateProgress, Progress, clock, console, say
 from latent_diffusion.run import Interrupted, Part, Run, write_json
+from latent_diffusion.subsets import spread
 from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.diffusion import train_diffusion
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.planning import seconds_per_step
-from latent_diffusion.training.stage import Start, spread
+from latent_diffusion.training.stage import Start
+from latent_diffusion.training.stages import Config, load_config, resumed_config
 
 CONFIG = Path("cartoons_cpu")
 CARTOONS = 11_000

@@ -8,30 +8,27 @@ pipe(classes=["dog"], seeds=[1, 2], guidance=1.5)  # PIL images
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from PIL import Image
+from pydantic import ValidationError
 from torch import Tensor
 
 from autoencoder import Autoencoder
+from latent_diffusion.config import explain
 from latent_diffusion.data.decode import to_rgb
 from latent_diffusion.data.reference import DataFacts
 from latent_diffusion.denoiser import Denoiser
 from latent_diffusion.device import choose_device
 from latent_diffusion.inspection.grids import grid, wrapped
+from latent_diffusion.loading import Codec, chosen_ema, load_autoencoder, load_denoiser
 from latent_diffusion.run import Run
+from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.sampling.folder import GRID, SamplesWriter
-from latent_diffusion.sampling.generate import (
-    SamplingConfig,
-    decode_images,
-    encode_images,
-    generate,
-)
+from latent_diffusion.sampling.generate import generate
 from latent_diffusion.sampling.plan import cycle, follow
-from latent_diffusion.training.autoencoder import load_autoencoder
-from latent_diffusion.training.diffusion import load_denoiser
 
 GRID_SEEDS = 10  # columns of grid.png
 ABOUT = 100  # images at a time
@@ -39,15 +36,14 @@ ABOUT = 100  # images at a time
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A run's autoencoder and denoiser, and how it samples."""
+    """A run's networks, and how it samples."""
 
-    autoencoder: Autoencoder
+    codec: Codec
     denoiser: Denoiser
     facts: DataFacts
     sampling: SamplingConfig
     device: torch.device
-    precision: str
-    average_length: float  # of the denoiser's weights
+    ema_length: float  # of the denoiser's weights
     checksum: str  # of autoencoder and denoiser
 
     @classmethod
@@ -56,59 +52,77 @@ class Pipeline:
         folder: Path | str,
         device: str = "auto",
         precision: str = "auto",
-        average_length: float | None = None,
+        ema_length: float | None = None,
     ) -> "Pipeline":
-        """Load a run. Precision "auto" is the one that the run was trained in; `average_length` another moving average of
-        its weights, where it kept snapshots. ValueError where something is missing."""
-        run, place = Run.open(folder), choose_device(device)
-        autoencoder = load_autoencoder(run, place)
-        denoiser = load_denoiser(run, autoencoder.config.latent_channels, place, average_length)
+        """Load a run.
+
+        Precision "auto" is the one that the run was trained in; `ema_length` is that of another EMA
+        of its weights, where it kept snapshots. Raise ValueError where something is missing.
+        """
+        run, chosen_device = Run.open(folder), choose_device(device)
+        autoencoder = load_autoencoder(run, chosen_device)
+        channels = autoencoder.config.latent_channels
+        denoiser = load_denoiser(run, channels, chosen_device, ema_length)
         config = run.diffusion.read_config()
         if precision not in ("auto", "bfloat16", "float32"):
             raise ValueError(f"precision {precision!r} is none of auto, bfloat16 and float32")
         if precision == "auto":
             precision = config["diffusion"]["training"]["precision"]
+        sampling = SamplingConfig.model_validate(config["sampling"])
         return cls(
-            autoencoder,
-            denoiser,
-            DataFacts.model_validate(config["data"]),
-            SamplingConfig.model_validate(config["sampling"]),
-            place,
-            precision,
-            config.get("average_length", config["diffusion"]["training"]["average_length"])
-            if average_length is None
-            else average_length,
-            run.checksum(),
+            codec=Codec(autoencoder, precision, sampling.compute_batch),
+            denoiser=denoiser,
+            facts=DataFacts.model_validate(config["data"]),
+            sampling=sampling,
+            device=chosen_device,
+            ema_length=chosen_ema(config) if ema_length is None else ema_length,
+            checksum=run.checksum(),
         )
 
+    @property
+    def autoencoder(self) -> Autoencoder:
+        """Return the network behind the codec."""
+        return self.codec.autoencoder
+
+    @property
+    def precision(self) -> str:
+        """Return the precision that both networks run in."""
+        return self.codec.precision
+
     def __call__(
-        self, classes: Sequence[str] | None = None, seeds: Sequence[int] = (1,), **settings
+        self, classes: Sequence[str] | None = None, seeds: Sequence[int] = (1,), **settings: Any
     ) -> list[Image.Image]:
-        """One image a seed: seed s draws classes[(s - 1) mod len], all classes by default.
+        """Return one image a seed: seed s draws classes[(s - 1) mod len], all classes by default.
 
         `settings` are those of SamplingConfig: guidance, steps, sampler, …
         """
         labels = cycle(seeds, self.labels(classes))
-        return [
-            Image.fromarray(image)
-            for image in self.generate(seeds, labels, self.configured(**settings))
-        ]
+        images = self.generate(seeds, labels, self.configured(**settings))
+        return [Image.fromarray(image) for image in images]
 
     def labels(self, classes: Sequence[str] | None) -> list[int]:
-        return (
-            self.facts.labels_of(list(classes)) if classes else list(range(self.facts.num_classes))
-        )
+        """Return the labels of class names, or of all classes; ValueError for an unknown name."""
+        if not classes:
+            return list(range(self.facts.num_classes))
+        return self.facts.labels_of(list(classes))
 
-    def configured(self, **settings) -> SamplingConfig:
-        """The run's sampling defaults with some of them replaced (those that are not None). A guidance holds for
-        all classes but those of a class_guidance that is given as well; a class_guidance alone is added to the run's."""
+    def configured(self, **settings: Any) -> SamplingConfig:
+        """Return the run's sampling defaults with some replaced (those that are not None).
+
+        A guidance holds for all classes but those of a class_guidance that is given as well; a
+        class_guidance alone is added to the run's. Raise ValueError, in one line, for a class that
+        is not there and for a setting that cannot be.
+        """
         given = {name: value for name, value in settings.items() if value is not None}
         named = given.get("class_guidance", {})
         self.facts.labels_of(list(named))
-        given["class_guidance"] = (
-            named if "guidance" in given else self.sampling.class_guidance | named
-        )
-        return SamplingConfig.model_validate({**self.sampling.model_dump(), **given})
+        own = {} if "guidance" in given else self.sampling.class_guidance
+        given["class_guidance"] = own | named
+        settings = {**self.sampling.model_dump(), **given}
+        try:
+            return SamplingConfig.model_validate(settings)
+        except ValidationError as error:
+            raise ValueError(explain(error, "sampling", SamplingConfig)) from None
 
     def generate(
         self,
@@ -118,45 +132,74 @@ class Pipeline:
         on_progress: Callable[[int], None] = lambda images: None,
         batch_size: int | None = None,
     ) -> np.ndarray:
-        """uint8 (N, H, W, 3); `on_progress(images)` is called after each batch, whose size never changes the images. By
-        default about 100, and as many as fill compute batches."""
+        """Return images uint8 (N, H, W, 3), one for each pair of seed and label.
+
+        `on_progress(images)` is called after each batch, whose size never changes the images. By
+        default it is about 100, and as many as fill compute batches.
+        """
         batch_size = batch_size or whole_batch(config)
-        parts = [np.empty((0, self.facts.image_size, self.facts.image_size, 3), np.uint8)]
+        side = self.facts.image_size
+        parts = [np.empty((0, side, side, 3), np.uint8)]
         for start in range(0, len(seeds), batch_size):
             here = slice(start, start + batch_size)
-            parts.append(
-                generate(
-                    self.denoiser,
-                    self.autoencoder,
-                    seeds[here],
-                    labels[here],
-                    config,
-                    self.precision,
-                )
-            )
+            parts.append(generate(self.denoiser, self.codec, seeds[here], labels[here], config))
             on_progress(len(parts[-1]))
         return np.concatenate(parts)
 
     def encode(self, images: Sequence[Image.Image]) -> Tensor:
-        """PIL images of the run's size -> latents (N, C, h, w), the posterior's mean. ValueError for another size."""
+        """Return the latents (N, C, h, w) of PIL images of the run's size: the posterior's mean.
+
+        Raise ValueError for another size.
+        """
         size = self.facts.image_size
         for image in images:
             if image.size != (size, size):
+                width, height = image.size
                 raise ValueError(
-                    f"an image of {image.size[0]}x{image.size[1]}: this autoencoder takes {size}x{size}"
+                    f"an image of {width}x{height}: this autoencoder takes {size}x{size}"
                 )
-        pixels = np.stack([np.asarray(to_rgb(image)) for image in images])
-        return encode_images(self.autoencoder, pixels, self.sampling.compute_batch, self.precision)
+        return self.codec.encode(np.stack([np.asarray(to_rgb(image)) for image in images]))
 
     def decode(self, latents: Tensor) -> list[Image.Image]:
-        """Latents (N, C, h, w) -> PIL images."""
-        images = decode_images(
-            self.autoencoder, latents.to(self.device), self.sampling.compute_batch, self.precision
-        )
+        """Return the PIL images of latents (N, C, h, w)."""
+        images = self.codec.decode(latents.to(self.device))
         return [Image.fromarray(image) for image in images]
 
 
 Distribution = Literal["cycle", "every", "data"]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One image of a samples folder that is to be drawn."""
+
+    file: str
+    seed: int
+    label: int
+
+
+def to_draw(
+    facts: DataFacts, seeds: Sequence[int], allowed: list[int], distribution: Distribution
+) -> list[Drawn]:
+    """Return the images of these seeds in the allowed labels.
+
+    "cycle": seed s draws allowed[(s - 1) mod len]; "every": each seed in each class; "data": in the
+    proportions of the data set.
+    """
+    if distribution == "every":
+        names = {label: file_name(facts.class_names, label) for label in allowed}
+        return [
+            Drawn(f"{names[label]}-{seed:05d}.png", seed, label)
+            for label in allowed
+            for seed in seeds
+        ]
+    if distribution == "cycle":
+        labels = cycle(seeds, allowed)
+    else:
+        labels = follow(seeds, allowed, facts.histogram)
+    return [
+        Drawn(f"{seed:05d}.png", seed, label) for seed, label in zip(seeds, labels, strict=True)
+    ]
 
 
 def sample_to_folder(
@@ -169,63 +212,56 @@ def sample_to_folder(
     batch_size: int | None,
     on_progress: Callable[[int], None],
 ) -> Path:
-    """Write one PNG a pair of seed and class, samples.json and a grid; returns the grid's path.
+    """Write one PNG a pair of seed and class, samples.json and a grid; return the grid's path.
 
-    "cycle": seed s draws classes[(s - 1) mod len]; "every": each seed in each class; "data": in the proportions of the
-    data set. `on_progress(images)` is called after each batch, which is by default one of `Pipeline.generate`.
+    How classes go with seeds `to_draw` says. `on_progress(images)` is called after each batch, which
+    is by default one of `Pipeline.generate`.
     """
     allowed, names = list(dict.fromkeys(pipe.labels(classes))), pipe.facts.class_names
-    if distribution == "every":
-        pairs = [(seed, label) for label in allowed for seed in seeds]
-        files = [f"{file_name(names, label)}-{seed:05d}.png" for seed, label in pairs]
-    else:
-        chosen = (
-            cycle(seeds, allowed)
-            if distribution == "cycle"
-            else follow(seeds, allowed, pipe.facts.histogram)
-        )
-        pairs, files = list(zip(seeds, chosen)), [f"{seed:05d}.png" for seed in seeds]
-    writer, shown = SamplesWriter(folder, files), {label: [] for label in allowed}
-    batch_size = batch_size or whole_batch(config)
+    wanted = to_draw(pipe.facts, seeds, allowed, distribution)
+    writer = SamplesWriter(folder, [one.file for one in wanted])
+    shown: dict[int, list[np.ndarray]] = {label: [] for label in allowed}
     settings = {
         **config.model_dump(),
         "precision": pipe.precision,
-        "ema": pipe.average_length,
+        "ema": pipe.ema_length,
         "run": pipe.checksum,
     }
-    for start in range(0, len(pairs), batch_size):
-        batch = pairs[start : start + batch_size]
-        images = pipe.generate(
-            [seed for seed, _ in batch],
-            [label for _, label in batch],
-            config,
-            batch_size=len(batch),
-        )
-        for file, (seed, label), image in zip(files[start:], batch, images):
-            writer.add(file, image, {"seed": seed, "class": names[label], **settings})
-            if len(shown[label]) < GRID_SEEDS:
-                shown[label].append(image)
+    batch_size = batch_size or whole_batch(config)
+    for start in range(0, len(wanted), batch_size):
+        batch = wanted[start : start + batch_size]
+        seeds, labels = [one.seed for one in batch], [one.label for one in batch]
+        images = pipe.generate(seeds, labels, config, batch_size=len(batch))
+        for one, image in zip(batch, images, strict=True):
+            writer.add(one.file, image, {"seed": one.seed, "class": names[one.label], **settings})
+            if len(shown[one.label]) < GRID_SEEDS:
+                shown[one.label].append(image)
         on_progress(len(batch))
     writer.close()
     rows = {names[label]: np.stack(images) for label, images in shown.items() if images}
-    lines = (
-        (wrapped(next(iter(rows.values())), GRID_SEEDS), None)
-        if len(rows) == 1
-        else (list(rows.values()), list(rows))
-    )
-    grid(*lines).save(Path(folder) / GRID)
-    return Path(folder) / GRID
+    path = Path(folder) / GRID
+    samples_grid(rows).save(path)
+    return path
+
+
+def samples_grid(rows: dict[str, np.ndarray]) -> Image.Image:
+    """Return a picture with a named line for each class, or the wrapped lines of a single one."""
+    if len(rows) == 1:
+        return grid(wrapped(next(iter(rows.values())), GRID_SEEDS), None)
+    return grid(list(rows.values()), list(rows))
 
 
 def whole_batch(config: SamplingConfig) -> int:
+    """Return about how many images to draw at a time: as many as fill compute batches."""
     return -(-ABOUT // config.compute_batch) * config.compute_batch
 
 
 def file_name(names: Sequence[str], label: int) -> str:
-    """A class may be called anything, a file may not; two classes never share one."""
-    safe = [
-        "".join(c if c.isalnum() or c in "-_. " else "_" for c in name).strip(". ")
-        for name in names
-    ]
+    """Return a class's name as part of a file name.
+
+    A class may be called anything, a file may not; two classes never share one.
+    """
+    safe = ["".join(c if c.isalnum() or c in "-_. " else "_" for c in name) for name in names]
+    safe = [name.strip(". ") for name in safe]
     alike = [name.casefold() for name in safe].count(safe[label].casefold()) > 1
     return f"{safe[label]}-{label}" if alike or not safe[label] else safe[label]

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 
@@ -26,6 +27,10 @@ CAPTIONS = {  # of each part: what it is called, what trains it, where its setti
 }
 
 
+CONFIG_FORMAT = 2  # of config.toml; 1, which did not say so, called EMAs averages
+EARLIER_NAMES = {"average_length": "ema_length"}
+
+
 class Interrupted(Exception):
     """The user stopped a training, and everything was saved."""
 
@@ -39,7 +44,7 @@ class Part:
         self.model_path = folder / "model.safetensors"
         self.checkpoint_path = folder / "checkpoint" / "last.safetensors"
         self.metrics_path = folder / "metrics.jsonl"
-        self.averages = folder / "ema"  # snapshots of averages of the weights
+        self.ema_folder = folder / "ema"  # snapshots of averages of the weights
 
     @property
     def caption(self) -> str:
@@ -71,11 +76,24 @@ class Part:
             )
         return self
 
-    def read_config(self) -> dict:
-        return read_toml(self.config_path)
+    def read_config(self) -> dict[str, Any]:
+        """Return what its training recorded, in the words of today.
 
-    def write_config(self, config: dict) -> None:
-        write_atomic(self.config_path, tomli_w.dumps(without_none(config)).encode())
+        Raise ValueError where there is nothing, and for a format that is newer than this code.
+        """
+        config = read_toml(self.config_path)
+        version = config.pop("version", 1)
+        if version not in range(1, CONFIG_FORMAT + 1):
+            raise ValueError(
+                f"{self.config_path} has format {version}, and this version of latent-diffusion "
+                f"reads up to {CONFIG_FORMAT}: update it, or train again"
+            )
+        return modern(config)
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Record these tables."""
+        tables = {"version": CONFIG_FORMAT, **config}
+        write_atomic(self.config_path, tomli_w.dumps(without_none(tables)).encode())
 
     def checksum(self) -> str:
         """sha256 of the weights: what names this network in caches and in samples.json."""
@@ -124,6 +142,16 @@ class Run:
     def add_scores(self, name: str, scores: dict) -> None:
         """Replace one entry of scores.json and keep the others."""
         write_json(self.scores_path, {**self.read_scores(), name: scores})
+
+
+def modern(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return nested settings with the names of today; those of classes are left as they are."""
+    renamed: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict) and name not in ("class_guidance", "data"):
+            value = modern(value)
+        renamed[EARLIER_NAMES.get(name, name)] = value
+    return renamed
 
 
 def configs_folder() -> Path:

@@ -175,11 +175,10 @@ def pictures(
     labels = cycle(range(1, PROCESS_ROWS + 1), range(pipe.facts.num_classes))
     frames = process_frames(
         pipe.denoiser,
-        pipe.autoencoder,
+        pipe.codec,
         range(1, PROCESS_ROWS + 1),
         labels,
         pipe.sampling,
-        pipe.precision,
         PROCESS_PARTS,
     )
     process = out.with_name(f"{out.name}-process.png")

@@ -12,17 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from latent_diffusion.data.rows import ImageRows, flipped
 from latent_diffusion.denoiser import guided
 from latent_diffusion.device import place
+from latent_diffusion.ema import PowerEMA, ema_weights
 from latent_diffusion.images import to_uint8
-from latent_diffusion.sampling.generate import PerSeedNoise
-from latent_diffusion.training.ema import PowerAverage
-from latent_diffusion.training.loop import averaged, set_rate
+from latent_diffusion.sampling.noise import PerSeedNoise
+from latent_diffusion.subsets import spread
+from latent_diffusion.training.optimizers import set_learning_rate
 from latent_diffusion.training.randomness import Shuffle, StepRandom
-from latent_diffusion.training.stage import Images, flipped, spread
 
 LABEL_DROPOUT = 0.1
-AVERAGE_LENGTH = 0.1  # of the weights' average, as a share of the training: what our denoisers have
+EMA_LENGTH = 0.1  # of the weights' average, as a share of the training: what our denoisers have
 WARMUP = 0.05  # share of a training
 AUTOENCODER_SHARE = 1 / 3  # of the time
 MEASURED_ON = 1_000  # images, for the deviation of latents
@@ -104,7 +105,7 @@ class Batches:
 
     def __init__(self, race, size: int):
         self.images, self.size, self.flip = (
-            Images(race.data, race.data.train, race.device),
+            ImageRows(race.data, race.data.train, race.device),
             size,
             race.data.info.flip,
         )
@@ -124,7 +125,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=rate, fused=turn.race.device.type != "mps"
         )
-        self.average = PowerAverage(network, AVERAGE_LENGTH)
+        self.average = PowerEMA(network, EMA_LENGTH)
 
     def run(
         self,
@@ -135,7 +136,7 @@ class Trainer:
         """Minimise loss(step) until that second of the clock; the network ends as its average."""
 
         def step(number: int, share: float) -> None:
-            set_rate(
+            set_learning_rate(
                 [self.optimizer],
                 self.rate * min(share / WARMUP, 0.5 + 0.5 * math.cos(math.pi * share)),
             )
@@ -155,7 +156,7 @@ def by_the_clock(
     turn,
     step: Callable[[int, float], None],
     network: nn.Module,
-    average: PowerAverage,
+    average: PowerEMA,
     until: float,
     look: Callable[[int, bool], None] | None,
 ) -> None:
@@ -173,10 +174,10 @@ def by_the_clock(
         )
         average.update(number)
         if look and number % every == 0 and turn.is_due():
-            with averaged(network, average):
+            with ema_weights(network, average):
                 look(number, False)
     if look:
-        with averaged(network, average):
+        with ema_weights(network, average):
             look(number, True)
 
 
@@ -246,7 +247,7 @@ class Latents:
         self.race, self.autoencoder, self.images = (
             race,
             autoencoder,
-            Images(race.data, race.data.train, race.device),
+            ImageRows(race.data, race.data.train, race.device),
         )
         views = (1 + race.data.info.flip) * len(self.images)  # the second half is mirrored
         self.shuffle, self.known = Shuffle(views, size, 0), np.zeros(views, bool)
@@ -426,7 +427,7 @@ def dcgan(turn, batch: int = 64) -> None:
         turn,
         step,
         generator,
-        PowerAverage(generator, AVERAGE_LENGTH),
+        PowerEMA(generator, EMA_LENGTH),
         race.seconds,
         lambda number, last: turn.look(draw, number * batch, last),
     )

@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 import torch
 
-from latent_diffusion.config import load_config
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.generate import SamplingConfig
+from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.latents import latents_checksum
+from latent_diffusion.training.stages import load_config
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 

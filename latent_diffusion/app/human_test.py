@@ -8,7 +8,7 @@ taken for generated and a generated one taken for real.
 import json
 import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 

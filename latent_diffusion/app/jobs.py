@@ -15,13 +15,14 @@ from torch import Tensor
 from latent_diffusion.exploration.walks import seed_walk_states
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.generate import SamplingConfig, decode_images, generate_latents
+from latent_diffusion.sampling.config import SamplingConfig
+from latent_diffusion.sampling.generate import generate_latents
 from latent_diffusion.sampling.plan import cycle
 from latent_diffusion.sampling.samplers import SAMPLERS
 
 MOST_IMAGES, MOST_FRAMES, MOST_STEPS, MOST_GUIDANCE = 64, 32, 200, 10.0
 MOST_SEED = 2**32 - 1  # a browser's numbers are exact up to 2**53
-AVERAGE_LENGTHS = (0.05, 0.1, 0.15, 0.2)  # offered where the run kept snapshots
+EMA_LENGTHS = (0.05, 0.1, 0.15, 0.2)  # offered where the run kept snapshots
 PREVIEWS = 6  # pictures of the state on the way, the finished ones among them
 
 
@@ -46,10 +47,8 @@ class Jobs:
 
     def __init__(self, run: Run, pipe: Pipeline):
         self.run, self.pipe = run, pipe
-        kept = any(run.diffusion.averages.glob("*.safetensors"))
-        self.average_lengths = (
-            sorted({pipe.average_length, *AVERAGE_LENGTHS}) if kept else [pipe.average_length]
-        )
+        kept = any(run.diffusion.ema_folder.glob("*.safetensors"))
+        self.ema_lengths = sorted({pipe.ema_length, *EMA_LENGTHS}) if kept else [pipe.ema_length]
         self.network = ThreadPoolExecutor(1, "network")  # one thread is the queue of turns
 
     def order(
@@ -60,7 +59,7 @@ class Jobs:
         guidance: float | None,
         steps: float | None,
         sampler: str | None,
-        average_length: float | None = None,
+        ema_length: float | None = None,
     ) -> Order:
         """Seeds `seed`, `seed` + 1, … in one class, or (None) in all classes in turn, as `ldm sample` draws them.
 
@@ -76,7 +75,7 @@ class Jobs:
             raise ValueError("this run has no such class: choose one from the list")
         seeds = list(range(seed, seed + count))
         return Order(
-            self.averaged(average_length),
+            self.averaged(ema_length),
             seeds,
             cycle(seeds, classes if label is None else [label]),
             config,
@@ -84,12 +83,12 @@ class Jobs:
 
     @cache
     def averaged(self, length: float | None) -> Pipeline:
-        """The pipeline with that average of the weights; ValueError for none of `average_lengths`."""
-        if length in (None, self.pipe.average_length):
+        """The pipeline with that average of the weights; ValueError for none of `ema_lengths`."""
+        if length in (None, self.pipe.ema_length):
             return self.pipe
-        if length not in self.average_lengths:
+        if length not in self.ema_lengths:
             raise ValueError(
-                f"this run offers averages of the lengths {', '.join(f'{one:g}' for one in self.average_lengths)}"
+                f"this run offers averages of the lengths {', '.join(f'{one:g}' for one in self.ema_lengths)}"
             )
         return Pipeline.from_run(
             self.run.folder, str(self.pipe.device), self.pipe.precision, length
@@ -148,13 +147,8 @@ class Jobs:
 
     def decode(self, state: Tensor, sigma: float, config: SamplingConfig) -> np.ndarray:
         """uint8 (N, H, W, 3) of a state, made as large as clean latents."""
-        return self.turn(
-            decode_images,
-            self.pipe.autoencoder,
-            state / (1 + sigma**2) ** 0.5,
-            config.compute_batch,
-            self.pipe.precision,
-        )
+        codec = self.pipe.codec.batched(config.compute_batch)
+        return self.turn(codec.decode, state / (1 + sigma**2) ** 0.5)
 
     def turn(self, work: Callable, *arguments):
         return self.network.submit(work, *arguments).result()

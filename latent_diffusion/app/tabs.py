@@ -29,9 +29,10 @@ from latent_diffusion.app.uploads import MOST_MEGABYTES, reconstruct_upload
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import is_out_of_memory
 from latent_diffusion.inspection.grids import ERROR_GAIN, grid, wrapped
+from latent_diffusion.loading import Codec
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.generate import by_class_spoken
+from latent_diffusion.sampling.config import by_class_spoken
 from latent_diffusion.sampling.samplers import SAMPLERS
 
 ALL = -1  # in the list of classes
@@ -152,11 +153,11 @@ def generate_tab(jobs: Jobs) -> None:
             )
             controls = sampling_controls(jobs.pipe)
             average = gr.Dropdown(
-                jobs.average_lengths,
-                value=jobs.pipe.average_length,
+                jobs.ema_lengths,
+                value=jobs.pipe.ema_length,
                 label="Average of the weights",
                 info="Share of the training that it covers.",
-                visible=len(jobs.average_lengths) > 1,
+                visible=len(jobs.ema_lengths) > 1,
             )
             start, cancel = start_and_cancel("Generate")
         pictures, status, note = drawn(
@@ -215,7 +216,7 @@ def command(jobs: Jobs, order: Order, label: int) -> str:
     name = jobs.pipe.facts.class_names[label]
     quoted = '"' + name.replace('"', '""') + '"' if "," in name or '"' in name else name
     classes = [] if label == ALL else ["--classes", quoted]
-    average = [] if order.pipe is jobs.pipe else ["--average", f"{order.pipe.average_length:g}"]
+    average = [] if order.pipe is jobs.pipe else ["--average", f"{order.pipe.ema_length:g}"]
     config = order.config
     guidance = [] if config.class_guidance else ["--guidance", f"{config.guidance:g}"]
     return shlex.join(
@@ -238,7 +239,7 @@ def command(jobs: Jobs, order: Order, label: int) -> str:
 
 
 def reconstruct_tab(pipe: Pipeline, run: Run) -> None:
-    precision = run.autoencoder.read_config()["autoencoder"]["training"]["precision"]
+    codec = Codec.of(run, pipe.device)
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
             upload = gr.File(
@@ -264,7 +265,7 @@ def reconstruct_tab(pipe: Pipeline, run: Run) -> None:
             pictures: page.empty(""),
             status: "",
         }  # the next picture can be given at once
-        found = reconstruct_upload(pipe, precision, Path(path))
+        found = reconstruct_upload(codec, Path(path))
         captions = ["original", "reconstruction", f"error, {ERROR_GAIN} times brighter"]
         yield {
             pictures: page.pictures(

@@ -7,8 +7,7 @@ import numpy as np
 
 from latent_diffusion.data.decode import Unreadable, decode
 from latent_diffusion.inspection.grids import error_maps
-from latent_diffusion.pipeline import Pipeline
-from latent_diffusion.sampling.generate import reconstruct
+from latent_diffusion.loading import Codec
 from metrics import psnr, ssim
 
 MOST_MEGABYTES = 20
@@ -24,17 +23,17 @@ class Reconstruction(NamedTuple):
     ssim: float
 
 
-def reconstruct_upload(pipe: Pipeline, precision: str, path: Path) -> Reconstruction:
+def reconstruct_upload(codec: Codec, path: Path) -> Reconstruction:
     """The centre square of the picture at the run's size, through the autoencoder. ValueError if it cannot be used."""
     if path.stat().st_size > MOST_MEGABYTES * 2**20:
         raise ValueError(f"this file is larger than {MOST_MEGABYTES} MB: give a smaller picture")
     try:
-        original = decode(path.read_bytes(), pipe.facts.image_size)[0][None]
+        original = decode(path.read_bytes(), codec.autoencoder.image_size)[0][None]
     except Unreadable as reason:
         raise ValueError(
             f"this file cannot be used ({reason}): give a PNG, JPEG, WebP, GIF or BMP picture"
         ) from None
-    decoded = reconstruct(pipe.autoencoder, original, precision)
+    decoded = codec.reconstruct(original)
     return Reconstruction(
         original[0],
         decoded[0],

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from latent_diffusion import __version__
 from latent_diffusion.run import Interrupted
+from latent_diffusion.sampling.samplers import SAMPLERS
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,25 +22,6 @@ app = typer.Typer(
     "Try it: [bold]ldm demo[/bold]. Your own pictures: prepare, train-autoencoder, train-classifier, "
     "train-diffusion, sample, evaluate.\n\nWith --debug any command shows where an error arose.",
 )
-
-
-def show_version(asked: bool) -> None:
-    """Print the version and stop, where `--version` asks for it."""
-    if asked:
-        print(f"latent-diffusion {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Show the version.", callback=show_version, is_eager=True),
-    ] = False,
-) -> None:
-    # Options of `ldm` itself, which act by their callbacks. A docstring would replace the help above.
-    pass
-
 
 DataFolder = Annotated[Path, typer.Option("--data", help="Prepared data set (ldm prepare).")]
 RunFolder = Annotated[Path, typer.Option("--run", help="Run directory; made if it is not there.")]
@@ -93,16 +74,17 @@ EpsilonScale = Annotated[
         show_default=False,
     ),
 ]
-AverageLength = Annotated[
+EmaLength = Annotated[
     float | None,
     typer.Option(
+        "--ema",
         "--average",
-        help="Length of the weights' average, in a run that kept snapshots.",
+        help="Length of the weights' EMA, in a run that kept snapshots.",
         show_default=False,
     ),
 ]
 Sampler = Annotated[
-    str | None, typer.Option("--sampler", help="dpmpp_2m, heun, ddim or ddpm.", show_default=False)
+    str | None, typer.Option("--sampler", help=f"{', '.join(SAMPLERS)}.", show_default=False)
 ]
 PICTURES = "a file, a folder, class:NAME (the run's held-out images of it) or class:NAME/3 (number 3 of them)"
 SamplesFolder = Annotated[
@@ -124,18 +106,6 @@ PrecisionOption = Annotated[
         help="auto: in trainings bfloat16 where it is faster, in samples the training's.",
     ),
 ]
-
-
-def configured(pipe, command: str, **settings):
-    """The run's sampling settings with some changed; ValueError in one line for one that cannot be."""
-    from pydantic import ValidationError
-
-    from latent_diffusion.config import explain
-
-    try:
-        return pipe.configured(**settings)
-    except ValidationError as error:
-        raise ValueError(explain(error, command)) from None
 
 
 def values(text: str, kind: Callable[[str], Any], option: str, example: str = "1,1.5,2") -> list:

@@ -8,10 +8,10 @@ import typer
 
 from latent_diffusion.cli.common import (
     PICTURES,
-    AverageLength,
     Classes,
     ClassGuidance,
     Device,
+    EmaLength,
     EpsilonScale,
     ExistingRun,
     Guidance,
@@ -23,7 +23,6 @@ from latent_diffusion.cli.common import (
     Temperature,
     app,
     by_name,
-    configured,
     names_in,
     one_interval,
 )
@@ -119,7 +118,7 @@ def sample(
     guidance_interval: GuidanceInterval = None,
     temperature: Temperature = None,
     epsilon_scale: EpsilonScale = None,
-    average: AverageLength = None,
+    ema: EmaLength = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -135,11 +134,9 @@ def sample(
     from latent_diffusion.pipeline import Pipeline, sample_to_folder
     from latent_diffusion.sampling.plan import parse_seeds
 
-    pipe, chosen = Pipeline.from_run(run, device, precision.value, average), parse_seeds(seeds)
+    pipe, chosen = Pipeline.from_run(run, device, precision.value, ema), parse_seeds(seeds)
     names = names_in(classes)
-    config = configured(
-        pipe,
-        "sampling",
+    config = pipe.configured(
         guidance=guidance,
         class_guidance=by_name(class_guidance),
         steps=steps,
@@ -196,13 +193,11 @@ def process(
     writable(out, moving=not plain)
     pipe = Pipeline.from_run(run, device)
     config, seeds = (
-        configured(pipe, "sampling", guidance=guidance, steps=steps, sampler=sampler),
+        pipe.configured(guidance=guidance, steps=steps, sampler=sampler),
         range(1, rows + 1),
     )
     labels = cycle(seeds, pipe.labels(names_in(classes)))
-    frames = process_frames(
-        pipe.denoiser, pipe.autoencoder, seeds, labels, config, pipe.precision, parts
-    )
+    frames = process_frames(pipe.denoiser, pipe.codec, seeds, labels, config, parts)
     if plain:
         tiles(frames).save(out)
     else:

@@ -14,7 +14,6 @@ from latent_diffusion.cli.common import (
     Sampler,
     Steps,
     app,
-    configured,
     names_in,
     values,
 )
@@ -81,9 +80,7 @@ def interpolate(
             raise ValueError(
                 f"--images stands for {len(pictures.images)} images here: a walk has two ends, such as class:NAME/3"
             )
-        config = configured(
-            pipe,
-            "sampling",
+        config = pipe.configured(
             guidance=1 if guidance is None else guidance,
             steps=INVERSION_STEPS if steps is None else steps,
             sampler=sampler or "heun",
@@ -92,7 +89,7 @@ def interpolate(
         )
         rows, captions = image_walk(pipe, pictures, frames, config), None
     else:
-        config = configured(pipe, "sampling", guidance=guidance, steps=steps, sampler=sampler)
+        config = pipe.configured(guidance=guidance, steps=steps, sampler=sampler)
         ends = parse_seeds(seeds or ("1" if names and len(names) > 1 else "1,2"))
         labels = (
             [(label, label) for label in pipe.labels(names)]
@@ -190,9 +187,7 @@ def invert(
     pictures = (find_pictures(images, opened) if images else held_out(opened, rows)).relabelled(
         names_in(classes), pipe.facts
     )
-    config = configured(
-        pipe,
-        "sampling",
+    config = pipe.configured(
         guidance=guidance,
         steps=steps,
         sampler="heun",
@@ -237,9 +232,7 @@ def vary(
 
     pipe = Pipeline.from_run(run, device)
     writable(out)
-    config = configured(
-        pipe, "sampling", guidance=guidance, steps=steps, sampler=sampler, compute_batch=FEW
-    )
+    config = pipe.configured(guidance=guidance, steps=steps, sampler=sampler, compute_batch=FEW)
     sheet = variations(
         pipe,
         find_pictures(images, Run.open(run)),

@@ -305,10 +305,12 @@ def sweep(
             help="Values by which predicted noise is divided: 1,1.002,1.004", show_default=False
         ),
     ] = None,
-    average: Annotated[
+    ema: Annotated[
         str | None,
         typer.Option(
-            help="Lengths of the weights' average, in a run that kept snapshots.",
+            "--ema",
+            "--average",
+            help="Lengths of the weights' EMA, in a run that kept snapshots.",
             show_default=False,
         ),
     ] = None,
@@ -346,7 +348,7 @@ def sweep(
         Run.open(run),
         out or run / "sweep",
         settings,
-        values(average, float, "--average") if average else [],
+        values(ema, float, "--ema") if ema else [],
         images,
         device,
         apply,

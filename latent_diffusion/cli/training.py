@@ -1,8 +1,10 @@
 """Commands that make things from data: prepare, the trainings, the demo."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +17,10 @@ from latent_diffusion.cli.common import (
     app,
 )
 from latent_diffusion.progress import LateProgress, say
+
+if TYPE_CHECKING:
+    from latent_diffusion.training.stage import Job
+    from latent_diffusion.training.stages import Config
 
 ConfigFile = Annotated[
     Path | None,
@@ -106,149 +112,118 @@ def prepare(
         say(line)
 
 
-@app.command(
-    epilog="Example: ldm train-autoencoder eurosat_cpu --data data/eurosat --run runs/eurosat"
-)
-def train_autoencoder(
-    data: DataFolder,
-    run: RunFolder,
-    config: ConfigFile = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    init: Init = None,
-    tensorboard: TensorBoard = False,
-    settings: Settings = None,
-    device: Device = "auto",
-    precision: PrecisionOption = Precision.auto,
-) -> None:
-    """Stage one: train the autoencoder that turns images into latents."""
-    from latent_diffusion.inspection.previews import reconstruction_preview
-    from latent_diffusion.training.autoencoder import train_autoencoder as train
+@dataclass(frozen=True)
+class Options:
+    """What a training command was given."""
 
-    with begun(
-        "autoencoder",
-        data,
-        run,
-        config,
-        resume,
-        overwrite,
-        init,
-        tensorboard,
-        settings,
-        device,
-        precision,
-    ) as (where, images, chosen, group, start):
-        train(
-            where, images, chosen.autoencoder, group, start, reconstruction_preview(where, images)
+    data: Path
+    run: Path
+    config: Path | None
+    resume: bool
+    overwrite: bool
+    init: Path | None
+    tensorboard: bool
+    settings: list[str]
+    device: str
+    precision: str | None  # None: each stage's own
+
+
+def training_command(stage: str, train: Callable[["Job", "Config"], None], purpose: str) -> None:
+    """Add `ldm train-STAGE`, which opens what every training needs and hands it to `train`."""
+
+    def command(
+        data: DataFolder,
+        run: RunFolder,
+        config: ConfigFile = None,
+        resume: Resume = False,
+        overwrite: Overwrite = False,
+        init: Init = None,
+        tensorboard: TensorBoard = False,
+        settings: Settings = None,
+        device: Device = "auto",
+        precision: PrecisionOption = Precision.auto,
+    ) -> None:
+        chosen = None if precision == Precision.auto else precision.value
+        options = Options(
+            data,
+            run,
+            config,
+            resume,
+            overwrite,
+            init,
+            tensorboard,
+            settings or [],
+            device,
+            chosen,
         )
+        with opened(stage, options) as (job, resolved):
+            train(job, resolved)
 
-
-@app.command(
-    epilog="Example: ldm train-classifier eurosat_cpu --data data/eurosat --run runs/eurosat"
-)
-def train_classifier(
-    data: DataFolder,
-    run: RunFolder,
-    config: ConfigFile = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    init: Init = None,
-    tensorboard: TensorBoard = False,
-    settings: Settings = None,
-    device: Device = "auto",
-    precision: PrecisionOption = Precision.auto,
-) -> None:
-    """Train the judge: the classifier whose features score samples."""
-    from latent_diffusion.evaluation.judge import make_judge
-
-    with begun(
-        "classifier",
-        data,
-        run,
-        config,
-        resume,
-        overwrite,
-        init,
-        tensorboard,
-        settings,
-        device,
-        precision,
-    ) as (where, images, chosen, group, start):
-        make_judge(where, images, chosen.classifier, group, start)
-
-
-@app.command(
-    epilog="Example: ldm train-diffusion eurosat_cpu --data data/eurosat --run runs/eurosat"
-)
-def train_diffusion(
-    data: DataFolder,
-    run: RunFolder,
-    config: ConfigFile = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    init: Init = None,
-    tensorboard: TensorBoard = False,
-    settings: Settings = None,
-    device: Device = "auto",
-    precision: PrecisionOption = Precision.auto,
-) -> None:
-    """Stage two: train the denoiser on the latents of the run's autoencoder."""
-    from latent_diffusion.inspection.previews import sample_preview
-    from latent_diffusion.training.diffusion import train_diffusion as train
-
-    with begun(
-        "diffusion",
-        data,
-        run,
-        config,
-        resume,
-        overwrite,
-        init,
-        tensorboard,
-        settings,
-        device,
-        precision,
-    ) as (where, images, chosen, group, start):
-        train(
-            where,
-            images,
-            chosen.diffusion,
-            chosen.sampling,
-            group,
-            start,
-            sample_preview(where, images, chosen.sampling, group.device),
-        )
+    example = f"Example: ldm train-{stage} eurosat_cpu --data data/eurosat --run runs/eurosat"
+    app.command(f"train-{stage}", help=purpose, epilog=example)(command)
 
 
 @contextmanager
-def begun(
-    stage: str,
-    data: Path,
-    run: Path,
-    config: Path | None,
-    resume: bool,
-    overwrite: bool,
-    init: Path | None,
-    tensorboard: bool,
-    settings: list[str] | None,
-    device: str,
-    precision: Precision,
-):
-    """What every training command opens first: run, data set, config, processes, start."""
-    from latent_diffusion.config import default_config, load_config, resumed_config
+def opened(stage: str, options: Options) -> Iterator[tuple["Job", "Config"]]:
+    """Open what every training command needs: run, data set, processes, how to begin; the config."""
+    from latent_diffusion.config import default_config
     from latent_diffusion.data.store import Dataset
     from latent_diffusion.device import choose_device
-    from latent_diffusion.run import Run
+    from latent_diffusion.run import Part, Run
     from latent_diffusion.training.distributed import world
-    from latent_diffusion.training.stage import Start
+    from latent_diffusion.training.stage import Job, Start
+    from latent_diffusion.training.stages import load_config, resumed_config
 
-    where, images, target = Run(run), Dataset.open(data), choose_device(device)
-    changes, exact = settings or [], None if precision == Precision.auto else precision.value
-    if resume and getattr(where, stage).config_path.is_file():
-        if config:
-            say(f"--resume goes on with what the run recorded, and does not read {config} again")
-        chosen = resumed_config(getattr(where, stage), changes, exact)
+    run, data = Run(options.run), Dataset.open(options.data)
+    device = choose_device(options.device)
+    part: Part = getattr(run, stage)
+    if options.resume and part.config_path.is_file():
+        if options.config:
+            say(
+                "--resume goes on with what the run recorded, and does not read "
+                f"{options.config} again"
+            )
+        config = resumed_config(part, options.settings, options.precision)
     else:
-        chosen = load_config(config or default_config(target), changes, exact)
-    with world(target) as group:
-        yield where, images, chosen, group, Start(resume, overwrite, init, tensorboard)
+        path = options.config or default_config(device)
+        config = load_config(path, options.settings, options.precision)
+    start = Start(options.resume, options.overwrite, options.init, options.tensorboard)
+    with world(device) as group:
+        yield Job(run, data, group, start), config
+
+
+def autoencoder(job: "Job", config: "Config") -> None:
+    from latent_diffusion.inspection.previews import reconstruction_preview
+    from latent_diffusion.training.autoencoder import train_autoencoder
+
+    preview = reconstruction_preview(job.run, job.data)
+    train_autoencoder(job.run, job.data, config.autoencoder, job.world, job.start, preview)
+
+
+def classifier(job: "Job", config: "Config") -> None:
+    from latent_diffusion.evaluation.judge import make_judge
+
+    make_judge(job.run, job.data, config.classifier, job.world, job.start)
+
+
+def diffusion(job: "Job", config: "Config") -> None:
+    from latent_diffusion.inspection.previews import sample_preview
+    from latent_diffusion.training.diffusion import train_diffusion
+
+    preview = sample_preview(job.run, job.data, config.sampling, job.world.device)
+    train_diffusion(
+        job.run, job.data, config.diffusion, config.sampling, job.world, job.start, preview
+    )
+
+
+training_command(
+    "autoencoder", autoencoder, "Stage one: train the autoencoder that turns images into latents."
+)
+training_command(
+    "classifier", classifier, "Train the judge: the classifier whose features score samples."
+)
+training_command(
+    "diffusion",
+    diffusion,
+    "Stage two: train the denoiser on the latents of the run's autoencoder.",
+)

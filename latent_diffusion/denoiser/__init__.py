@@ -1,16 +1,23 @@
-"""Stage two's network: noisy latents, a noise level and a label -> clean latents; and how guidance combines two of them."""
+"""Stage two's model: noisy latents, a noise level and a label -> clean latents; and how guidance
+combines two predictions."""
 
+from latent_diffusion.denoiser.dit import DiT, DiTConfig
 from latent_diffusion.denoiser.guidance import Denoise, Interval, acts, guided
+from latent_diffusion.denoiser.networks import NetworkConfig, network_config
 from latent_diffusion.denoiser.preconditioning import Denoiser, NoiseLevelConfig
 from latent_diffusion.denoiser.unet import UNet, UNetConfig
 
 __all__ = [
     "Denoise",
     "Denoiser",
+    "DiT",
+    "DiTConfig",
     "Interval",
+    "NetworkConfig",
     "NoiseLevelConfig",
     "UNet",
     "UNetConfig",
     "acts",
     "guided",
+    "network_config",
 ]

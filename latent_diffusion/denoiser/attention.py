@@ -9,16 +9,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autoencoder import GroupNorm
+from latent_diffusion.denoiser.layers import begin_at_zero
 
 AttentionBackend = Literal["auto", "sdpa", "xformers", "math"]
 HEAD_DIMENSION = 64
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, backend: AttentionBackend = "auto") -> Tensor:
-    """softmax(q k^T / sqrt(d)) v for (N, heads, positions, d).
+    """Return softmax(q k^T / sqrt(d)) v for (N, heads, positions, d) each.
 
-    "auto" is plain matrix products for bf16 on a CPU, where PyTorch's fused kernel is several times slower in the
-    backward pass, and the fused kernel everywhere else.
+    "auto" is plain matrix products for bf16 on a CPU, where PyTorch's fused kernel is several times
+    slower in the backward pass, and the fused kernel everywhere else. Raise ValueError for xformers
+    where it is not installed, and on other devices than cuda.
     """
     if backend == "auto":
         backend = "math" if q.device.type == "cpu" and q.dtype == torch.bfloat16 else "sdpa"
@@ -31,6 +33,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, backend: AttentionBackend = "auto") 
 
 
 def xformers_attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Do `attend` by xformers, which is imported only here: without a GPU it prints a warning."""
     try:
         from xformers.ops import memory_efficient_attention
     except ImportError:
@@ -41,7 +44,17 @@ def xformers_attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     if q.device.type != "cuda":
         raise ValueError('attention = "xformers" runs on cuda only: use "auto"')
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))  # (N, positions, heads, d)
-    return memory_efficient_attention(q, k, v).transpose(1, 2)
+    attended: Tensor = memory_efficient_attention(q, k, v)
+    return attended.transpose(1, 2)
+
+
+def attend_map(qkv: Tensor, heads: int, backend: AttentionBackend) -> Tensor:
+    """Return the attention (N, C, h, w) among the positions of a map of q, k and v (N, 3 C, h, w)."""
+    height = qkv.shape[2]
+    q, k, v = rearrange(
+        qkv, "n (three heads d) h w -> three n heads (h w) d", three=3, heads=heads
+    ).contiguous()
+    return rearrange(attend(q, k, v, backend), "n heads (h w) d -> n (heads d) h w", h=height)
 
 
 class SelfAttention(nn.Module):
@@ -53,17 +66,7 @@ class SelfAttention(nn.Module):
         self.norm = GroupNorm(channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.out = nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.out.weight), nn.init.zeros_(self.out.bias)
+        begin_at_zero(self.out)
 
     def forward(self, x: Tensor) -> Tensor:
-        height = x.shape[2]
-        q, k, v = rearrange(
-            self.qkv(self.norm(x)),
-            "n (three heads d) h w -> three n heads (h w) d",
-            three=3,
-            heads=self.heads,
-        ).contiguous()
-        out = rearrange(
-            attend(q, k, v, self.backend), "n heads (h w) d -> n (heads d) h w", h=height
-        )
-        return x + self.out(out)
+        return x + self.out(attend_map(self.qkv(self.norm(x)), self.heads, self.backend))

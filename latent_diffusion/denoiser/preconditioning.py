@@ -1,8 +1,9 @@
 """The denoiser: a network with the scalings around it, and its training loss.
 
-Everything outside works with x = clean + sigma * noise (Karras et al. 2022). Inside, the network is trained as a flow
-(rectified flow, Liu et al. 2022; Esser et al. 2024): with t = sigma / (1 + sigma) and x_t = x / (1 + sigma)
-= (1 - t) * clean + t * noise it predicts the velocity v = noise - clean, so that clean = x_t - t * v.
+Everything outside works with x = clean + sigma * noise (Karras et al. 2022). Inside, the network is
+trained as a flow (rectified flow, Liu et al. 2022; Esser et al. 2024): with t = sigma / (1 + sigma)
+and x_t = x / (1 + sigma) = (1 - t) * clean + t * noise it predicts the velocity v = noise - clean,
+so that clean = x_t - t * v.
 """
 
 import math
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 
 class NoiseLevelConfig(BaseModel):
-    """Noise levels of training: log sigma, which is the logit of t, is drawn from a normal distribution."""
+    """Noise levels of training: log sigma, which is the logit of t, is normally distributed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -22,18 +23,22 @@ class NoiseLevelConfig(BaseModel):
     log_sigma_std: float = Field(1.0, gt=0)
 
     def draw(self, uniform: Tensor) -> Tensor:
-        """sigma (N,) for one uniform number: evenly spread quantiles of the distribution, so that every batch covers it
-        (Kingma et al. 2021, appendix I.1)."""
+        """Return noise levels sigma (N,) for uniform numbers (N,) in [0, 1).
+
+        One lies in each N-th of the distribution, so that every batch covers it (Kingma et al. 2021,
+        appendix I.1).
+        """
         ranks = torch.arange(uniform.shape[0], device=uniform.device)
-        quantiles = (ranks + uniform) / uniform.shape[0]  # one in each N-th of (0, 1)
+        quantiles = (ranks + uniform) / uniform.shape[0]
         normal = math.sqrt(2) * torch.erfinv(2 * quantiles.clamp(1e-6, 1 - 1e-6) - 1)
         return torch.exp(self.log_sigma_mean + self.log_sigma_std * normal)
 
 
 class Denoiser(nn.Module):
-    """D(x; sigma, labels) -> clean latents (N, C, h, w), float32, for noisy x of the same shape and sigma (N,) > 0.
+    """D(x; sigma, labels) -> clean latents (N, C, h, w), float32, for noisy x and sigma (N,) > 0.
 
-    class_names: what its labels 0, 1, … are called, where they have names.
+    The network takes (x_t, t, labels) and has `num_classes`. class_names: what its labels 0, 1, …
+    are called, where they have names.
     """
 
     def __init__(self, network: nn.Module, class_names: Sequence[str] = ()):
@@ -42,9 +47,11 @@ class Denoiser(nn.Module):
 
     @property
     def null_label(self) -> int:
-        return self.network.num_classes
+        """Return the label of "no class", which classifier-free guidance compares with."""
+        return int(self.network.num_classes)  # type: ignore[arg-type]  # nn.Module hides its type
 
     def velocity(self, x: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
+        """Return the network's prediction of noise - clean, (N, C, h, w)."""
         return self.network(x / (1 + column(sigma)), sigma / (1 + sigma), labels)
 
     def forward(self, x: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
@@ -52,10 +59,11 @@ class Denoiser(nn.Module):
         return scaled * x - column(sigma) * scaled * self.velocity(x, sigma, labels)
 
     def loss(self, clean: Tensor, noise: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
-        """Mean squared error of the velocity for each image, (N,)."""
+        """Return the mean squared error of the velocity for each image, (N,)."""
         velocity = self.velocity(clean + column(sigma) * noise, sigma, labels)
         return (velocity - (noise - clean)).square().mean(dim=(1, 2, 3))
 
 
 def column(sigma: Tensor) -> Tensor:
+    """Return sigma (N,) as (N, 1, 1, 1)."""
     return sigma.view(-1, 1, 1, 1)

@@ -1,7 +1,6 @@
-"""The class-conditional UNet that learns in latent space (Ronneberger et al. 2015; Dhariwal & Nichol 2021)."""
+"""The UNet (Ronneberger et al. 2015; Dhariwal & Nichol 2021) as a denoiser's network, `kind = "unet"`."""
 
-import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,6 +9,7 @@ from torch.nn import functional as F
 
 from autoencoder import GroupNorm
 from latent_diffusion.denoiser.attention import HEAD_DIMENSION, AttentionBackend, SelfAttention
+from latent_diffusion.denoiser.layers import FourierFeatures, begin_at_zero
 
 Width = Annotated[int, Field(ge=16, multiple_of=16)]
 
@@ -19,6 +19,7 @@ class UNetConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    kind: Literal["unet"] = "unet"
     widths: tuple[Width, ...] = Field(
         (64, 128, 128),
         min_length=1,
@@ -36,35 +37,24 @@ class UNetConfig(BaseModel):
     attention: AttentionBackend = Field("auto", description="auto, sdpa, xformers or math")
 
     @model_validator(mode="after")
-    def _levels(self):
+    def _levels(self) -> "UNetConfig":
         for level in self.attention_levels:
             if not 0 <= level < len(self.widths):
                 raise ValueError(
-                    f"attention_levels names level {level}, but widths has levels 0 to {len(self.widths) - 1}"
+                    f"attention_levels names level {level}, but widths has levels 0 to "
+                    f"{len(self.widths) - 1}"
                 )
             heads = max(1, self.widths[level] // HEAD_DIMENSION)
             if self.widths[level] % heads:
                 raise ValueError(
-                    f"width {self.widths[level]} of an attention level does not divide into {heads} heads: "
-                    f"use a multiple of {HEAD_DIMENSION}"
+                    f"width {self.widths[level]} of an attention level does not divide into "
+                    f"{heads} heads: use a multiple of {HEAD_DIMENSION}"
                 )
         return self
 
-
-class FourierFeatures(nn.Module):
-    """A number in about [-5, 5] -> its sines and cosines at fixed frequencies (Vaswani et al. 2017)."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.register_buffer(
-            "frequencies",
-            torch.exp(torch.linspace(0, math.log(1000), width // 2)),
-            persistent=False,
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        angles = x.float()[:, None] * self.frequencies  # (N, width / 2)
-        return torch.cat([angles.sin(), angles.cos()], dim=1)
+    def build(self, latent_channels: int, num_classes: int) -> "UNet":
+        """Return a new network of this shape."""
+        return UNet(self, latent_channels, num_classes)
 
 
 class Block(nn.Module):
@@ -83,28 +73,29 @@ class Block(nn.Module):
         self.modulation = nn.Linear(embedding, 2 * channels_out)
         self.norm2 = GroupNorm(channels_out)
         self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1)
-        self.skip = (
-            nn.Conv2d(channels_in, channels_out, 1)
-            if channels_in != channels_out
-            else nn.Identity()
-        )
+        widens = channels_in != channels_out
+        self.skip = nn.Conv2d(channels_in, channels_out, 1) if widens else nn.Identity()
         self.attention = SelfAttention(channels_out, attention) if attention else nn.Identity()
-        nn.init.zeros_(self.conv2.weight), nn.init.zeros_(self.conv2.bias)
+        begin_at_zero(self.conv2)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        scale, shift = self.modulation(embedding)[:, :, None, None].chunk(
-            2, dim=1
-        )  # (N, C, 1, 1) each
+        modulation = self.modulation(embedding)[:, :, None, None]  # (N, 2 C, 1, 1)
+        scale, shift = modulation.chunk(2, dim=1)
         h = self.conv1(F.silu(self.norm1(x)))
         h = self.conv2(F.silu(torch.addcmul(shift, self.norm2(h), 1 + scale)))
         return self.attention(self.skip(x) + h)
 
 
+def lists(levels: nn.ModuleList) -> list[nn.ModuleList]:
+    """Return the blocks of each level."""
+    return [blocks for blocks in levels if isinstance(blocks, nn.ModuleList)]
+
+
 class UNet(nn.Module):
     """(latents (N, C, h, w), noise condition (N,), labels (N,) in 0..num_classes) -> (N, C, h, w).
 
-    Label num_classes is the null label of classifier-free guidance. Any h and w: edges are repeated up to a size that
-    the levels divide, and cut off again.
+    Label num_classes is the null label of classifier-free guidance. Any h and w: edges are repeated
+    up to a size that the levels divide, and cut off again.
     """
 
     def __init__(self, config: UNetConfig, latent_channels: int, num_classes: int):
@@ -122,7 +113,8 @@ class UNet(nn.Module):
             attention = config.attention if level in config.attention_levels else None
             return Block(channels_in, widths[level], embedding, attention)
 
-        self.down_blocks, self.downsamples, channels = nn.ModuleList(), nn.ModuleList(), widths[0]
+        self.down_blocks, self.downsamples = nn.ModuleList(), nn.ModuleList()
+        channels = widths[0]
         for level, width in enumerate(widths):
             if level > 0:
                 self.downsamples.append(nn.Conv2d(channels, width, 3, stride=2, padding=1))
@@ -140,28 +132,38 @@ class UNet(nn.Module):
                 self.upsamples.append(nn.Conv2d(widths[level], widths[level - 1], 3, padding=1))
         self.norm_out = GroupNorm(widths[0])
         self.conv_out = nn.Conv2d(widths[0], latent_channels, 3, padding=1)
-        nn.init.zeros_(self.conv_out.weight), nn.init.zeros_(self.conv_out.bias)
+        begin_at_zero(self.conv_out)
+
+    def layers(self) -> dict[str, nn.Module]:
+        """Return the parts whose outputs (N, C, h, w) a study may look at, first to last, by name."""
+        down = {f"down {level}": blocks[-1] for level, blocks in enumerate(lists(self.down_blocks))}
+        rising = reversed(range(len(self.up_blocks)))
+        up = {
+            f"up {n}": blocks[-1] for n, blocks in zip(rising, lists(self.up_blocks), strict=True)
+        }
+        return {**down, "middle": self.middle, **up}
 
     def forward(self, x: Tensor, noise_condition: Tensor, labels: Tensor) -> Tensor:
         embedding = F.silu(
             self.noise_embedding(self.fourier(noise_condition)) + self.label_embedding(labels)
         )
-        height, width, multiple = *x.shape[2:], 2 ** (len(self.config.widths) - 1)
+        height, width = x.shape[2:]
+        multiple = 2 ** (len(self.config.widths) - 1)
         margins = (0, -width % multiple, 0, -height % multiple)
-        x = self.conv_in(F.pad(x, margins, mode="replicate") if any(margins) else x)
+        x = F.pad(x, margins, mode="replicate") if any(margins) else x
+        x = self.conv_in(x)
         skips = []
-        for level, blocks in enumerate(self.down_blocks):
+        for level, blocks in enumerate(lists(self.down_blocks)):
             if level > 0:
                 x = self.downsamples[level - 1](x)  # half the size
             for block in blocks:
                 x = block(x, embedding)
                 skips.append(x)
         x = self.middle(x, embedding)
-        for step, blocks in enumerate(self.up_blocks):
+        for step, blocks in enumerate(lists(self.up_blocks)):
             for block in blocks:
                 x = block(torch.cat([x, skips.pop()], dim=1), embedding)
             if step < len(self.upsamples):
-                x = F.interpolate(
-                    self.upsamples[step](x), scale_factor=2.0, mode="nearest"
-                )  # twice the size
+                x = self.upsamples[step](x)
+                x = F.interpolate(x, scale_factor=2.0, mode="nearest")  # twice the size
         return self.conv_out(F.silu(self.norm_out(x))).float()[..., :height, :width]

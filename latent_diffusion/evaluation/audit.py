@@ -9,11 +9,12 @@ from rich.table import Table
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device
-from latent_diffusion.evaluation.features import FeatureNetwork, look, some
+from latent_diffusion.evaluation.features import FeatureNetwork, look
 from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.evaluation.sources import ImageSource, of_array, open_images
 from latent_diffusion.progress import Progress
 from latent_diffusion.run import Run
+from latent_diffusion.subsets import some
 from metrics import NearCopies, near_copies, nearest_neighbours
 
 RATE = 0.01  # of held-out real images count as near copies, by definition of the threshold

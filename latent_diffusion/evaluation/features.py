@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from latent_diffusion.progress import Progress
+from latent_diffusion.subsets import some
 from metrics import Statistics, StatisticsAccumulator, edge_energies
 
 MOST_KEPT = 10_000  # feature vectors kept of a source: 80 MB of Inception's
@@ -60,14 +61,6 @@ def finite_features(
             f"the {network.name} gives features that are not finite: its weights are damaged"
         )
     return features, probabilities
-
-
-def some(count: int, most: int) -> np.ndarray:
-    """At most `most` of the numbers 0 .. count - 1, at random (the same each time), ascending.
-
-    At random, because samples often come class by class or in turns, and even steps could meet a few classes only.
-    """
-    return np.sort(np.random.default_rng(0).permutation(count)[:most])
 
 
 def look(

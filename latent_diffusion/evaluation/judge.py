@@ -11,9 +11,10 @@ from latent_diffusion.evaluation.features import look
 from latent_diffusion.evaluation.references import ReferenceStatistics, measure
 from latent_diffusion.evaluation.sources import of_dataset
 from latent_diffusion.images import from_uint8
+from latent_diffusion.loading import load_classifier
 from latent_diffusion.progress import say
 from latent_diffusion.run import Run
-from latent_diffusion.training.classifier import ClassifierStage, load_classifier, train_classifier
+from latent_diffusion.training.classifier import ClassifierStage, train_classifier
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stage import Start
 

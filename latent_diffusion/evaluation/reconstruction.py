@@ -15,9 +15,8 @@ from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.lpips import mean_lpips
 from latent_diffusion.evaluation.references import ReferenceStatistics
 from latent_diffusion.evaluation.sources import of_array
+from latent_diffusion.loading import Codec
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.generate import reconstruct
-from latent_diffusion.training.autoencoder import load_autoencoder
 from metrics import (
     Statistics,
     edge_energies,
@@ -63,17 +62,13 @@ def reconstruct_images(
     rFID is for the held-out images only: others are not what the train split is a reference for.
     """
     target = choose_device(device)
-    autoencoder = load_autoencoder(run, target)
+    codec = Codec.of(run, target)
     held_out = Reference.open(run) if originals is None else None
     if held_out:
         originals = np.asarray(held_out.images)
         if not len(originals):
             raise ValueError(f"{run.folder} has no held-out images: name some image files")
-    reconstructions = reconstruct(
-        autoencoder,
-        originals,
-        run.autoencoder.read_config()["autoencoder"]["training"]["precision"],
-    )
+    reconstructions = codec.reconstruct(originals)
     each = Each.of(originals, reconstructions)
     scores = ReconstructionScores(
         **each.means(slice(None)),

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.evaluation.features import MOST_KEPT, FeatureNetwork, finite_features, some
+from latent_diffusion.evaluation.features import MOST_KEPT, FeatureNetwork, finite_features
 from latent_diffusion.evaluation.sources import ImageSource, of_dataset
 from latent_diffusion.progress import Progress, say
 from latent_diffusion.run import write_atomic
+from latent_diffusion.subsets import some
 from metrics import Statistics, StatisticsAccumulator, mixture
 
 MOST_CLASS_VALUES = (

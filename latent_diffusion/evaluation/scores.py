@@ -8,13 +8,14 @@ from pydantic import BaseModel
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation import reals
-from latent_diffusion.evaluation.features import FeatureNetwork, Seen, look, some
+from latent_diffusion.evaluation.features import FeatureNetwork, Seen, look
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.lpips import Distance, diversity
 from latent_diffusion.evaluation.references import ReferenceStatistics
 from latent_diffusion.evaluation.sources import ImageSource, of_array, open_images
 from latent_diffusion.evaluation.yardstick import MOST_NEIGHBOURS, Yardstick
 from latent_diffusion.run import Run
+from latent_diffusion.subsets import some
 from metrics import (
     Statistics,
     binomial_interval,

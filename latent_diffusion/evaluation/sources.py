@@ -11,8 +11,7 @@ import numpy as np
 
 from latent_diffusion.data.decode import IMAGE_SUFFIXES
 from latent_diffusion.data.store import INFO, Dataset
-from latent_diffusion.data.tree import is_hidden
-from latent_diffusion.sampling.folder import GRID, LIST, read_list, read_picture
+from latent_diffusion.sampling.folder import LIST, is_picture, read_list, read_picture
 
 BATCH = 256
 
@@ -158,14 +157,6 @@ def of_files(
         return images
 
     return ImageSource(str(place), len(names), side, rows, classes)
-
-
-def is_picture(name: str) -> bool:
-    return (
-        name.lower().endswith(IMAGE_SUFFIXES)
-        and name.rpartition("/")[2] != GRID
-        and not any(is_hidden(part) for part in name.split("/"))
-    )
 
 
 def check_size(what: str, height: int, width: int, size: int | None) -> None:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latent_diffusion.evaluation.features import Seen, some
+from latent_diffusion.evaluation.features import Seen
+from latent_diffusion.subsets import some
 from metrics import (
     Statistics,
     class_coverage,

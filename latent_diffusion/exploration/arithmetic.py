@@ -11,11 +11,8 @@ from latent_diffusion.device import choose_device
 from latent_diffusion.exploration.pictures import find_pictures
 from latent_diffusion.exploration.sheets import captioned
 from latent_diffusion.inspection.grids import grid
+from latent_diffusion.loading import Codec
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.generate import decode_images, encode_images
-from latent_diffusion.training.autoencoder import load_autoencoder
-
-COMPUTE_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -41,17 +38,16 @@ def add(
     """
     if not np.isfinite(alphas).all():
         raise ValueError(f"--alpha must be finite numbers, not {list(alphas)}")
-    autoencoder = load_autoencoder(run, choose_device(device))
-    precision = run.autoencoder.read_config()["autoencoder"]["training"]["precision"]
+    codec = Codec.of(run, choose_device(device))
     sets = {"a": a, "b": b} | ({"c": c} if c else {})
     means, names = {}, {}
     for name, places in sets.items():
         images = find_pictures(places, run).images
-        means[name] = encode_images(autoencoder, images, COMPUTE_BATCH, precision).mean(dim=0)
+        means[name] = codec.encode(images).mean(dim=0)
         names[name] = f"{name}: {len(images)} image{'s' if len(images) > 1 else ''}"
     start, direction = means.get("c", means["b"]), means["a"] - means["b"]
     latents = torch.stack([*means.values(), *(start + alpha * direction for alpha in alphas)])
-    decoded = decode_images(autoencoder, latents, COMPUTE_BATCH, precision)
+    decoded = codec.decode(latents)
     return Arithmetic(dict(zip(names.values(), decoded)), list(alphas), decoded[len(means) :])
 
 

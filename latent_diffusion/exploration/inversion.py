@@ -13,7 +13,7 @@ from latent_diffusion.exploration.sheets import captioned
 from latent_diffusion.exploration.steering import conditioned, last
 from latent_diffusion.inspection.grids import ERROR_GAIN, error_maps, grid
 from latent_diffusion.pipeline import Pipeline
-from latent_diffusion.sampling.generate import SamplingConfig, decode_images, encode_images
+from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.sampling.inversion import invert
 from latent_diffusion.sampling.samplers import SAMPLERS
 from metrics import psnr
@@ -36,16 +36,15 @@ def to_noise(
 ) -> Tensor:
     """Noise (N, C, h, w) that the deterministic samplers make these images from, under their labels."""
     if latents is None:
-        latents = encode_images(
-            pipe.autoencoder, pictures.images, config.compute_batch, pipe.precision
-        )
+        latents = pipe.codec.batched(config.compute_batch).encode(pictures.images)
     states = invert(conditioned(pipe, pictures.labels, config), latents, config.levels)
     return last(states, "to noise", config.steps, len(latents)) / config.levels[0]
 
 
 def round_trip(pipe: Pipeline, pictures: Pictures, config: SamplingConfig) -> RoundTrip:
     """Up by Heun's steps and down by the config's sampler, over the same noise levels."""
-    latents = encode_images(pipe.autoencoder, pictures.images, config.compute_batch, pipe.precision)
+    codec = pipe.codec.batched(config.compute_batch)
+    latents = codec.encode(pictures.images)
     noise, sigmas = to_noise(pipe, pictures, config, latents), config.levels
     denoise = conditioned(pipe, pictures.labels, config)
     back = last(
@@ -54,10 +53,7 @@ def round_trip(pipe: Pipeline, pictures: Pictures, config: SamplingConfig) -> Ro
         config.steps,
         len(noise),
     )
-    plain, decoded_noise, double = (
-        decode_images(pipe.autoencoder, x, config.compute_batch, pipe.precision)
-        for x in (latents, noise, back)
-    )
+    plain, decoded_noise, double = (codec.decode(x) for x in (latents, noise, back))
     return RoundTrip(pictures.images, plain, noise, decoded_noise, double, pictures.captions)
 
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from latent_diffusion.data.decode import read_images
 from latent_diffusion.data.reference import DataFacts, Reference
-from latent_diffusion.evaluation.sources import is_picture
 from latent_diffusion.run import Run
-from latent_diffusion.training.stage import spread
+from latent_diffusion.sampling.folder import is_picture
+from latent_diffusion.subsets import spread
 
 CLASS = "class:"  # class:dog is every held-out image of dogs, class:dog/3 number 3 of them
 

@@ -9,7 +9,7 @@ from latent_diffusion.denoiser import Denoise
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress
 from latent_diffusion.sampling import generate
-from latent_diffusion.sampling.generate import SamplingConfig
+from latent_diffusion.sampling.config import SamplingConfig
 
 
 def conditioned(pipe: Pipeline, labels: Sequence[int], config: SamplingConfig) -> Denoise:

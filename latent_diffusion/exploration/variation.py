@@ -10,12 +10,8 @@ from latent_diffusion.exploration.sheets import captioned
 from latent_diffusion.exploration.steering import conditioned, last
 from latent_diffusion.inspection.grids import grid
 from latent_diffusion.pipeline import Pipeline
-from latent_diffusion.sampling.generate import (
-    PerSeedNoise,
-    SamplingConfig,
-    decode_images,
-    encode_images,
-)
+from latent_diffusion.sampling.config import SamplingConfig
+from latent_diffusion.sampling.noise import PerSeedNoise
 from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels
 
 
@@ -42,7 +38,8 @@ def vary(
 ) -> np.ndarray:
     """SDEdit (Meng et al. 2022): uint8 (N, S, H, W, 3) for N images, each with its label and its seed for the noise."""
     levels = [noise_level(strength, config) for strength in strengths]
-    latents = encode_images(pipe.autoencoder, images, config.compute_batch, pipe.precision)
+    codec = pipe.codec.batched(config.compute_batch)
+    latents = codec.encode(images)
     denoise, varied = conditioned(pipe, labels, config), []
     for strength, level in zip(strengths, levels):
         noise, sigmas = (
@@ -52,9 +49,7 @@ def vary(
         noisy = latents + level * noise.draw(pipe.autoencoder.latent_shape)
         states = SAMPLERS[config.sampler](denoise, noisy, sigmas, noise.like)
         latents_varied = last(states, f"strength {strength:g}", config.steps, len(latents))
-        varied.append(
-            decode_images(pipe.autoencoder, latents_varied, config.compute_batch, pipe.precision)
-        )
+        varied.append(codec.decode(latents_varied))
     return np.stack(varied, axis=1)
 
 

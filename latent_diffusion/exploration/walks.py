@@ -11,9 +11,9 @@ from latent_diffusion.exploration.inversion import to_noise
 from latent_diffusion.exploration.pictures import Pictures
 from latent_diffusion.exploration.steering import conditioned, last
 from latent_diffusion.pipeline import Pipeline
-from latent_diffusion.sampling.generate import SamplingConfig, decode_images
+from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.sampling.interpolation import NoiseBetween, slerp
-from latent_diffusion.sampling.samplers import SAMPLERS, NoiseLike
+from latent_diffusion.sampling.samplers import SAMPLERS, NoiseLike, trace
 
 Ends = tuple[int, int]
 
@@ -45,9 +45,11 @@ def image_walk(
     pipe: Pipeline, pictures: Pictures, frames: int, config: SamplingConfig
 ) -> np.ndarray:
     """uint8 (1, F, H, W, 3) between two real images, under their own labels: to noise, along the arc, and back."""
-    if config.sampler == "ddpm":
+    if trace(config.sampler, config.levels).draws:
+        others = [name for name in SAMPLERS if not trace(name, config.levels).draws]
         raise ValueError(
-            "ddpm draws fresh noise at every step and would not come back to the images: use heun, dpmpp_2m or ddim"
+            f"{config.sampler} draws fresh noise at every step and would not come back to the "
+            f"images: use {', '.join(others)}"
         )
     noise = to_noise(pipe, pictures, config)
     fractions = torch.linspace(0, 1, frames, device=pipe.device)
@@ -83,7 +85,7 @@ def finished(
     pipe: Pipeline, walking: Iterator[Tensor], rows: int, frames: int, config: SamplingConfig
 ) -> np.ndarray:
     latents = last(walking, "walking", config.steps, rows * frames)
-    images = decode_images(pipe.autoencoder, latents, config.compute_batch, pipe.precision)
+    images = pipe.codec.batched(config.compute_batch).decode(latents)
     return images.reshape(rows, frames, *images.shape[1:])
 
 

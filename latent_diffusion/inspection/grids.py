@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from latent_diffusion.training.stage import spread
+from latent_diffusion.subsets import spread
 
 GAP = 2
 LEGIBLE = 48  # pixels a side that an image needs for its caption

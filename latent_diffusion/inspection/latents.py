@@ -12,14 +12,12 @@ from PIL import Image
 from latent_diffusion.device import choose_device
 from latent_diffusion.inspection.grids import enlargement, grid
 from latent_diffusion.inspection.plots import Curve, Panel, plot
+from latent_diffusion.loading import Codec
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.generate import encode_images
-from latent_diffusion.training.autoencoder import load_autoencoder
-from latent_diffusion.training.stage import spread
+from latent_diffusion.subsets import spread
 from metrics import Spectrum, channel_covariance, correlation, effective_rank, radial_spectrum
 
 PICTURED, MEASURED = 8, 2_000  # images, at most
-COMPUTE_BATCH = 64
 RANGE = 3.0  # standard deviations; what lies beyond is shown as this much
 FAINTEST = 1e-7  # power that counts as none: -70 dB
 
@@ -28,10 +26,8 @@ def write_latents(
     run: Run, images: np.ndarray, device: str, pictures: Path, spectrum: Path
 ) -> "LatentView":
     """Of some of the images, uint8 (N, H, W, 3): a picture of the channels, a plot of the spectra."""
-    autoencoder = load_autoencoder(run, choose_device(device))
     images = images[spread(len(images), MEASURED)]
-    precision = run.autoencoder.read_config()["autoencoder"]["training"]["precision"]
-    latents = encode_images(autoencoder, images, COMPUTE_BATCH, precision).cpu().numpy()
+    latents = Codec.of(run, choose_device(device)).encode(images).cpu().numpy()
     view, shown = LatentView.of(images, latents), spread(len(images), PICTURED)
     latent_grid(images[shown], latents[shown]).save(pictures)
     plot(view.panels(), spectrum)

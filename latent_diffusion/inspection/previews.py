@@ -11,10 +11,11 @@ from autoencoder import Autoencoder
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.denoiser import Denoiser
 from latent_diffusion.inspection.grids import grid, reconstruction_grid
+from latent_diffusion.loading import Codec, load_autoencoder
 from latent_diffusion.run import Part, Run
-from latent_diffusion.sampling.generate import SamplingConfig, generate, reconstruct
-from latent_diffusion.training.autoencoder import load_autoencoder
-from latent_diffusion.training.stage import spread
+from latent_diffusion.sampling.config import SamplingConfig
+from latent_diffusion.sampling.generate import generate
+from latent_diffusion.subsets import spread
 
 Preview = Callable[[nn.Module, int], Path]
 SHOWN = 20
@@ -34,7 +35,8 @@ def reconstruction_preview(run: Run, data: Dataset) -> Preview:
 
     def preview(model: Autoencoder, step: int) -> Path:
         path = picture(run.autoencoder, step)
-        reconstruction_grid(originals, reconstruct(model, originals, "float32")).save(path)
+        reconstructions = Codec(model, "float32").reconstruct(originals)
+        reconstruction_grid(originals, reconstructions).save(path)
         return path
 
     return preview
@@ -47,12 +49,12 @@ def sample_preview(
     names = data.info.class_names[:most_classes]
     labels = np.repeat(np.arange(len(names)), SEEDS).tolist()
     seeds = list(range(1, SEEDS + 1)) * len(names)
-    autoencoder = None
+    codec = None
 
     def preview(model: Denoiser, step: int) -> Path:
-        nonlocal autoencoder
-        autoencoder = autoencoder or load_autoencoder(run, device)
-        images = generate(model, autoencoder, seeds, labels, sampling, "float32")
+        nonlocal codec
+        codec = codec or Codec(load_autoencoder(run, device), "float32")
+        images = generate(model, codec, seeds, labels, sampling)
         path = picture(run.diffusion, step)
         grid(list(images.reshape(len(names), SEEDS, *images.shape[1:])), names).save(path)
         return path

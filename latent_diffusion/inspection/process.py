@@ -6,26 +6,22 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from autoencoder import Autoencoder
 from latent_diffusion.denoiser import Denoiser
 from latent_diffusion.inspection.grids import MOVING, grid, play
-from latent_diffusion.sampling.generate import (
-    PerSeedNoise,
-    SamplingConfig,
-    decode_images,
-    generate_latents,
-)
+from latent_diffusion.loading import Codec
+from latent_diffusion.sampling.config import SamplingConfig
+from latent_diffusion.sampling.generate import generate_latents
+from latent_diffusion.sampling.noise import PerSeedNoise
 
 FRAME_MS, LAST_FRAME_MS = 120, 1_500
 
 
 def process_frames(
     denoiser: Denoiser,
-    autoencoder: Autoencoder,
+    codec: Codec,
     seeds: Sequence[int],
     labels: Sequence[int],
     config: SamplingConfig,
-    precision: str,
     parts: int,
 ) -> np.ndarray:
     """uint8 (N, parts + 1, H, W, 3): the states after 0, 1/parts, … and all of the steps, decoded.
@@ -38,21 +34,13 @@ def process_frames(
             f"{config.steps} steps cannot be divided into {parts} parts: give --parts from 1 to {config.steps}, or more --steps"
         )
     wanted = [round(part * config.steps / parts) for part in range(parts + 1)]
-    noise = PerSeedNoise(seeds, autoencoder.shift.device, config.temperature).draw(
-        autoencoder.latent_shape
-    )
-    frames = [decode_images(autoencoder, noise, config.compute_batch, precision)]
-    states = generate_latents(denoiser, autoencoder.latent_shape, seeds, labels, config, precision)
+    codec, shape = codec.batched(config.compute_batch), codec.autoencoder.latent_shape
+    noise = PerSeedNoise(seeds, codec.device, config.temperature).draw(shape)
+    frames = [codec.decode(noise)]
+    states = generate_latents(denoiser, shape, seeds, labels, config, codec.precision)
     for step, state in enumerate(states, 1):
         if step in wanted:
-            frames.append(
-                decode_images(
-                    autoencoder,
-                    state / (1 + config.levels[step] ** 2) ** 0.5,
-                    config.compute_batch,
-                    precision,
-                )
-            )
+            frames.append(codec.decode(state / (1 + config.levels[step] ** 2) ** 0.5))
     return np.stack(frames, axis=1)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from latent_diffusion.config import Config, resumed_config
 from latent_diffusion.data.reference import Reference, describe
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation.features import look
@@ -18,14 +17,14 @@ from latent_diffusion.evaluation.reconstruction import ReconstructionScores
 from latent_diffusion.evaluation.references import ReferenceStatistics
 from latent_diffusion.evaluation.scores import Score, Scores, score
 from latent_diffusion.evaluation.sources import of_array
+from latent_diffusion.loading import Codec
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import say
 from latent_diffusion.report.gather import Gathered, attempt, gather
 from latent_diffusion.report.measure import draw_by_class, draw_samples, images_to_score, load_judge
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.generate import reconstruct
-from latent_diffusion.training.autoencoder import load_autoencoder
-from latent_diffusion.training.stage import spread
+from latent_diffusion.subsets import spread
+from latent_diffusion.training.stages import Config, resumed_config
 from metrics import frechet_distance, psnr, sharpness, ssim
 
 SEEDS_SHOWN = 5  # a class and run: one line on a phone
@@ -177,8 +176,7 @@ def reconstruction_scores(
 ) -> ReconstructionScores:
     """Of the held-out images of the judge's run, at most MOST_RECONSTRUCTED, under its judge."""
     originals = reference.images[spread(len(reference.images), MOST_RECONSTRUCTED)]
-    precision = run.autoencoder.read_config()["autoencoder"]["training"]["precision"]
-    decoded = reconstruct(load_autoencoder(run, device), originals, precision)
+    decoded = Codec.of(run, device).reconstruct(originals)
     rfid, floor = (
         (
             frechet_distance(

@@ -9,7 +9,6 @@ import torch
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation.audit import Audit, audit
-from latent_diffusion.evaluation.features import some
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.lpips import find_lpips
 from latent_diffusion.evaluation.reconstruction import ReconstructionScores, reconstruct_images
@@ -24,7 +23,7 @@ from latent_diffusion.report.pictures import spread_labels
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.plan import cycle, follow
 from latent_diffusion.studies.noise_loss import NoiseLoss, noise_loss
-from latent_diffusion.training.stage import spread
+from latent_diffusion.subsets import some, spread
 
 IMAGES, FEWEST_IMAGES = 200, 20  # scored by default
 MOST_CLASSES = 24  # shown as pictures; the tables have all
@@ -127,11 +126,10 @@ def draw_process(pipe: Pipeline) -> dict[int, np.ndarray]:
     seeds = range(1, 1 + len(labels))
     frames = process_frames(
         pipe.denoiser,
-        pipe.autoencoder,
+        pipe.codec,
         seeds,
         labels,
         pipe.sampling,
-        pipe.precision,
         min(PROCESS_PARTS, pipe.sampling.steps),
     )
     return dict(zip(labels, frames))

@@ -20,7 +20,7 @@ from latent_diffusion.report.gather import Gathered, attempt, gather
 from latent_diffusion.report.measure import MOST_CLASSES, Measured, images_to_score, measure
 from latent_diffusion.report.verdicts import verdicts
 from latent_diffusion.run import Run, write_atomic
-from latent_diffusion.sampling.generate import by_class_spoken
+from latent_diffusion.sampling.config import by_class_spoken
 from latent_diffusion.studies.sweep import spoken, sweep
 
 REALS_SHOWN = 6  # images a class
@@ -82,7 +82,7 @@ def how_sampled(pipe: Pipeline) -> str:
         if config.epsilon_scale == 1
         else [f"predicted noise divided by {config.epsilon_scale:g}"]
     )
-    return ", ".join([*words, f"weights averaged over {pipe.average_length:g} of the training"])
+    return ", ".join([*words, f"weights averaged over {pipe.ema_length:g} of the training"])
 
 
 def render(found: Gathered, measured: Measured) -> str:

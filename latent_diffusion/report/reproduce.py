@@ -4,9 +4,9 @@ import shlex
 
 import tomli_w
 
-from latent_diffusion.config import Config, resumed_config
 from latent_diffusion.report.gather import Gathered
 from latent_diffusion.run import without_none
+from latent_diffusion.training.stages import Config, resumed_config
 
 
 def resolved_config(found: Gathered) -> str:

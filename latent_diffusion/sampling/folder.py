@@ -8,7 +8,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from latent_diffusion.data.decode import to_rgb
+from latent_diffusion.data.decode import IMAGE_SUFFIXES, to_rgb
+from latent_diffusion.data.tree import is_hidden
 from latent_diffusion.run import write_atomic, write_json
 
 LIST, GRID = "samples.json", "grid.png"
@@ -22,7 +23,8 @@ class SamplesWriter:
     """
 
     def __init__(self, folder: Path, names: list[str]):
-        self.folder, self.files = Path(folder), {}
+        self.folder = Path(folder)
+        self.files: dict[str, dict] = {}
         listed = read_list(self.folder) if (self.folder / LIST).is_file() else {}
         self.old = {*listed.get("files", {}), *listed.get("pending", [])}
         there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
@@ -58,6 +60,13 @@ def read_list(folder: Path) -> dict:
         raise ValueError(
             f"{folder / LIST} is damaged ({error}): delete it to score every PNG in the folder"
         ) from None
+
+
+def is_picture(name: str) -> bool:
+    """Return whether a file, named from its folder, is a picture to score: no grid, nothing hidden."""
+    *folders, file = name.split("/")
+    hidden = any(is_hidden(part) for part in (*folders, file))
+    return file.lower().endswith(IMAGE_SUFFIXES) and file != GRID and not hidden
 
 
 def read_picture(file: BinaryIO, name: str) -> np.ndarray:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from latent_diffusion.sampling.generate import PerSeedNoise
+from latent_diffusion.sampling.noise import PerSeedNoise
 
 STRAIGHT = 1e-4  # sine of the angle below which an arc is computed as a line: parallel ends, or opposite ones
 

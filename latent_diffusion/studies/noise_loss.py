@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from latent_diffusion.device import autocast
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress
-from latent_diffusion.sampling.generate import PerSeedNoise, encode_images
+from latent_diffusion.sampling.noise import PerSeedNoise
 
 LEVELS, BATCH = 12, 64
 
@@ -34,7 +34,7 @@ def noise_loss(pipe: Pipeline, images: np.ndarray, labels: np.ndarray) -> NoiseL
             here = slice(start, start + BATCH)
             asked = torch.from_numpy(np.asarray(labels[here])).to(pipe.device)
             with autocast(pipe.device, pipe.precision):
-                clean = encode_images(pipe.autoencoder, images[here], BATCH, pipe.precision)
+                clean = pipe.codec.batched(BATCH).encode(images[here])
                 noise = PerSeedNoise(range(start + 1, start + 1 + len(asked)), pipe.device).like(
                     clean
                 )

@@ -15,7 +15,7 @@ from latent_diffusion.inspection.plots import Curve, Panel, plot
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress
 from latent_diffusion.run import Run
-from latent_diffusion.training.stage import spread
+from latent_diffusion.subsets import spread
 
 TRAIN, TEST, BATCH = 4_000, 2_000, 128  # images
 POOLED = 4  # features are averaged to at most 4x4 places
@@ -74,15 +74,8 @@ def see(pipe: Pipeline, data: Dataset, rows: np.ndarray) -> dict[str, Tensor]:
     """Features (N, D) by layer: pixels, the autoencoder's encoder and latents, and the denoiser's blocks without label."""
     layers: dict[str, list[Tensor]] = {}
     seen: dict[str, Tensor] = {}
-    autoencoder, unet = pipe.autoencoder, pipe.denoiser.network
-    watched = {
-        **{f"denoiser down {level}": blocks[-1] for level, blocks in enumerate(unet.down_blocks)},
-        "denoiser middle": unet.middle,
-        **{
-            f"denoiser up {len(unet.up_blocks) - 1 - step}": blocks[-1]
-            for step, blocks in enumerate(unet.up_blocks)
-        },
-    }
+    autoencoder = pipe.autoencoder
+    watched = {f"denoiser {name}": layer for name, layer in pipe.denoiser.network.layers().items()}
     hooks = [
         module.register_forward_hook(
             lambda _, __, output, name=name: seen.__setitem__(name, output)

@@ -7,13 +7,14 @@ from rich.table import Table
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
-from latent_diffusion.evaluation.features import Seen, look, some
+from latent_diffusion.evaluation.features import Seen, look
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.scores import part
 from latent_diffusion.evaluation.sources import of_array, open_images
 from latent_diffusion.evaluation.yardstick import MOST_NEIGHBOURS, Yardstick
 from latent_diffusion.inspection.plots import Curve, Panel, plot
 from latent_diffusion.run import Run
+from latent_diffusion.subsets import some
 from metrics import frechet_extrapolation
 
 FEWEST, SIZES, DRAWS = 10, 7, 10

@@ -13,11 +13,10 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, Field
 from rich.table import Table
 from rich.text import Text
 
-from latent_diffusion.config import explain
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.denoiser import Interval
 from latent_diffusion.evaluation.features import look
@@ -29,7 +28,7 @@ from latent_diffusion.inspection.plots import Curve, Panel, plot
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress, say
 from latent_diffusion.run import Run, write_atomic, write_json
-from latent_diffusion.sampling.generate import SamplingConfig, by_class_spoken
+from latent_diffusion.sampling.config import SamplingConfig, by_class_spoken
 from latent_diffusion.sampling.plan import follow
 from latent_diffusion.studies.by_class import best_by_class
 
@@ -54,7 +53,7 @@ VARIED = {
     "guidance_interval": "interval",
     "temperature": "temp.",
     "epsilon_scale": "eps. scale",
-    "average_length": "average",
+    "ema_length": "average",
 }
 
 
@@ -70,7 +69,7 @@ class Trial(BaseModel):
     guidance_interval: Interval
     temperature: float
     epsilon_scale: float = 1.0  # as in sweeps from before there was one
-    average_length: float
+    ema_length: float = Field(validation_alias=AliasChoices("ema_length", "average_length"))
     evaluations: int
     seconds: float
     first_seed: int
@@ -94,10 +93,10 @@ class Trials:
         setting = {
             name: getattr(config, name)
             for name in ("class_guidance", *VARIED)
-            if name != "average_length"
+            if name != "ema_length"
         }
         setting |= {
-            "average_length": pipe.average_length,
+            "ema_length": pipe.ema_length,
             "first_seed": first_seed,
             "run": pipe.checksum,
         }
@@ -179,7 +178,7 @@ def sweep(
     run: Run,
     out: Path,
     settings: dict[str, Sequence],
-    average_lengths: Sequence[float],
+    ema_lengths: Sequence[float],
     images: int,
     device: str,
     apply: bool = False,
@@ -193,23 +192,20 @@ def sweep(
     scored with other seeds the better one. ValueError for settings that cannot be, and for data of one class, which no judge
     scores.
     """
-    if "guidance" not in settings and (by_class or not (settings or average_lengths)):
+    if "guidance" not in settings and (by_class or not (settings or ema_lengths)):
         settings = {"guidance": GUIDANCE, **settings}
     if by_class and len(set(settings["guidance"])) < 2:
         raise ValueError("--by-class chooses among the values of --guidance: give two or more")
     pipes = {
-        length: Pipeline.from_run(run.folder, device, average_length=length)
-        for length in average_lengths or [None]
+        length: Pipeline.from_run(run.folder, device, ema_length=length)
+        for length in ema_lengths or [None]
     }
     own = next(iter(pipes.values()))
-    try:
-        plans = [
-            (pipe, own.configured(**dict(zip(settings, values))))
-            for pipe in pipes.values()
-            for values in product(*settings.values())
-        ]
-    except ValidationError as error:
-        raise ValueError(explain(error, "sampling")) from None
+    plans = [
+        (pipe, own.configured(**dict(zip(settings, values, strict=True))))
+        for pipe in pipes.values()
+        for values in product(*settings.values())
+    ]
     if own.facts.num_classes < 2:
         raise ValueError("the data has one class: a sweep goes by FID, which needs a judge of two")
     if own.sampling.class_guidance and "guidance" in settings:
@@ -280,7 +276,7 @@ def adopt(run: Run, pipe: Pipeline, config: SamplingConfig) -> None:
         {
             **run.diffusion.read_config(),
             "sampling": config.model_dump(mode="json"),
-            "average_length": pipe.average_length,
+            "ema_length": pipe.ema_length,
         }
     )
 
@@ -376,7 +372,7 @@ def said(value) -> str:
 
 def draw(trials: list[Trial], path: Path) -> Path:
     """Scores over the first setting that takes numbers and varies; a curve for each combination of the others."""
-    numeric = ("guidance", "temperature", "epsilon_scale", "average_length", "steps")
+    numeric = ("guidance", "temperature", "epsilon_scale", "ema_length", "steps")
     over = next(
         (name for name in numeric if len({getattr(trial, name) for trial in trials}) > 1),
         "guidance",
@@ -390,7 +386,7 @@ def draw(trials: list[Trial], path: Path) -> Path:
     for trial in sorted(trials, key=lambda trial: getattr(trial, over)):
         groups.setdefault(spoken(trial, others), []).append(trial)
     across = "evaluations" if over == "steps" else over
-    label = {"evaluations": "passes of the network", "average_length": "average length"}.get(
+    label = {"evaluations": "passes of the network", "ema_length": "average length"}.get(
         across, across
     )
     panels = [

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,41 +17,34 @@ from autoencoder import (
     AutoencoderConfig,
     AutoencoderLoss,
     AutoencoderLossConfig,
+    Discriminator,
 )
 from autoencoder.perceptual import PerceptualDistance, lpips_distance
 from latent_diffusion.classifier import ClassifierConfig
-from latent_diffusion.data.reference import DataFacts
+from latent_diffusion.data.rows import ImageRows, first_images, flipped
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import autocast, place
-from latent_diffusion.run import Part, Run, load_tensors, load_weights
-from latent_diffusion.training.adversary import AdversaryStage, sharpen
-from latent_diffusion.training.classifier import ClassifierStage, load_classifier, train_network
+from latent_diffusion.loading import encoding, load_classifier
+from latent_diffusion.run import Run, load_tensors
+from latent_diffusion.subsets import spread
+from latent_diffusion.training.classifier import ClassifierStage, ClassifierTraining
+from latent_diffusion.training.config import TrainingConfig
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.latents import encoding
-from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
+from latent_diffusion.training.loop import Preview, Task
 from latent_diffusion.training.randomness import StepRandom, stream_seed
-from latent_diffusion.training.stage import (
-    Images,
-    Start,
-    begin,
-    changes,
-    commit,
-    first_images,
-    flipped,
-    initialise_from,
-    spread,
-)
+from latent_diffusion.training.sharpening import AdversaryStage, Sharpening
+from latent_diffusion.training.stage import FRESH, Job, Stage, Start, changes
 
 NORMALISED_ON = 10_000  # train images, at most
-NOT_FOR_RESULTS = {
-    "training": {"precision", "preview_every", "checkpoint_every"}
-}  # settings that a trained network may be kept with
-NOT_FOR_SHARPENING = {
+# Settings with which a trained network may be kept though they are others.
+NOT_FOR_RESULTS: dict[str, Any] = {"training": {"precision", "preview_every", "checkpoint_every"}}
+NOT_FOR_SHARPENING: dict[str, Any] = {
     "training": True,
     "perceptual_classifier": True,
     "lpips_backbone": True,
     "adversary": NOT_FOR_RESULTS,
 }
+PerceptualTerm = Callable[[Tensor, Tensor], Tensor]
 
 
 class AutoencoderStage(BaseModel):
@@ -63,7 +56,8 @@ class AutoencoderStage(BaseModel):
     loss: AutoencoderLossConfig = AutoencoderLossConfig()
     perceptual: Literal["none", "classifier", "lpips"] = Field(
         "none",
-        description="none; classifier: a small one trained here first, never the judge; lpips: needs VGG weights",
+        description="none; classifier: a small one trained here first, never the judge; lpips: "
+        "needs VGG weights",
     )
     perceptual_classifier: ClassifierStage = ClassifierStage(
         model=ClassifierConfig(widths=(32, 64, 128)),
@@ -80,6 +74,8 @@ class AutoencoderStage(BaseModel):
 
 
 class AutoencoderObjective(nn.Module):
+    """The loss of the autoencoder on flipped images."""
+
     def __init__(self, model: Autoencoder, loss: AutoencoderLoss | AdversarialLoss, flip: bool):
         super().__init__()
         self.model, self.loss, self.flip = model, loss, flip
@@ -93,101 +89,100 @@ class AutoencoderObjective(nn.Module):
         return self.loss(self.model, images, random.normal_like, random.uniform_like)
 
 
+class AutoencoderTraining(Stage[AutoencoderStage]):
+    """The training of the autoencoder, with what comes before and after it."""
+
+    def task(self) -> Task:
+        part, start = self.part, self.job.start
+        resumed = start.resume and part.trained
+        self.former = load_tensors(part.model_path)[0] if resumed else {}
+        self.perceptual = perceptual_term(self.job, self.config)
+        return autoencoder_task(self.job.data, self.config, self.job.world.device, self.perceptual)
+
+    def forget(self) -> None:
+        super().forget()
+        shutil.rmtree(self.job.run.adversary.folder, ignore_errors=True)
+
+    def finish(self, model: nn.Module) -> None:
+        assert isinstance(model, Autoencoder)
+        data, world = self.job.data, self.job.world
+        images = ImageRows(data, data.train, world.device)
+        normalise(model, images, self.config.training, self.former)
+        if self.config.adversarial:
+            self.sharpen(model)
+            if self.preview and world.first:
+                self.preview(model, self.config.training.steps)  # replaces the one of before
+
+    def sharpen(self, model: Autoencoder) -> None:
+        """Let the decoder go on against a discriminator."""
+        config = self.config
+        loss = AutoencoderLoss(config.loss, self.perceptual)
+
+        def objective(discriminator: Discriminator) -> nn.Module:
+            adversarial = AdversarialLoss(loss, discriminator, config.adversary.weight)
+            return AutoencoderObjective(model, adversarial, self.job.data.info.flip)
+
+        settings = config.model_dump_json(exclude=NOT_FOR_SHARPENING)
+        Sharpening(self.job, config.adversary, model, objective, settings).train()
+
+
 def train_autoencoder(
     run: Run,
     data: Dataset,
     stage: AutoencoderStage,
     world: World,
-    start: Start = Start(),
-    preview: Callable[[Autoencoder, int], Path | None] | None = None,
+    start: Start = FRESH,
+    preview: Preview | None = None,
 ) -> None:
-    part = run.autoencoder
-    stage = begin(part, stage, data, start, world)
-    former = load_tensors(part.model_path)[0] if start.resume and part.trained else {}
-    perceptual = perceptual_distance(run, data, stage, world, start)
-    task = autoencoder_task(data, stage, world.device, perceptual)
-    if start.init:
-        initialise_from(start.init, part, task.model, data.info.class_names, world)
-    commit(run, part, stage, data, start, world)
-    if not start.resume and world.first:
-        shutil.rmtree(run.adversary.folder, ignore_errors=True)
-    train(task, stage.training, part, world, start.resume, preview, start.tensorboard)
-    normalise(task.model, Images(data, data.train, world.device), stage.training, former)
-    if stage.adversarial:
-        loss, settings = (
-            AutoencoderLoss(stage.loss, perceptual),
-            stage.model_dump_json(exclude=NOT_FOR_SHARPENING),
-        )
-        sharpen(
-            run,
-            data,
-            task.model,
-            lambda discriminator: AutoencoderObjective(
-                task.model,
-                AdversarialLoss(loss, discriminator, stage.adversary.weight),
-                data.info.flip,
-            ),
-            stage.adversary,
-            settings,
-            world,
-            start,
-        )
-        if preview and world.first:
-            preview(task.model, stage.training.steps)  # in place of the picture of before
-    save_model(part, task.model, world)
+    """Train the autoencoder of a run. `preview(autoencoder, step)` draws a picture on the way."""
+    job = Job(run, data, world, start)
+    AutoencoderTraining(job, run.autoencoder, stage, preview).train()
 
 
 def autoencoder_task(
     data: Dataset,
     stage: AutoencoderStage,
     device: torch.device,
-    perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
+    perceptual: PerceptualTerm | None = None,
 ) -> Task:
+    """Return a new autoencoder and how it learns the train split."""
     torch.manual_seed(stream_seed(stage.training.seed))
     model = Autoencoder(stage.model, data.info.image_size)
     model.initialise(first_images(data))
-    images = Images(data, data.train, device)
-    objective = place(
-        AutoencoderObjective(model, AutoencoderLoss(stage.loss, perceptual), data.info.flip), device
-    )
+    images = ImageRows(data, data.train, device)
+    loss = AutoencoderLoss(stage.loss, perceptual)
+    objective = place(AutoencoderObjective(model, loss, data.info.flip), device)
     return Task(model, objective, len(images), images)
 
 
-def perceptual_distance(
-    run: Run, data: Dataset, stage: AutoencoderStage, world: World, start: Start
-) -> Callable[[Tensor, Tensor], Tensor] | None:
+def perceptual_term(job: Job, stage: AutoencoderStage) -> PerceptualTerm | None:
+    """Return the distance of features that the loss adds, if any; its classifier is trained here.
+
+    Raise ValueError for a classifier of one class, and for one that --resume would change.
+    """
+    device = job.world.device
     if stage.perceptual == "none":
         return None
     if stage.perceptual == "lpips":
-        lpips = lpips_distance(backbone=stage.lpips_backbone).to(world.device)
-        return Mean(lpips)
-    if data.num_classes < 2:
+        return Mean(lpips_distance(backbone=stage.lpips_backbone).to(device))
+    if job.data.num_classes < 2:
         raise ValueError(
-            'perceptual = "classifier" needs a data set with at least two classes: use "none" or "lpips"'
+            'perceptual = "classifier" needs a data set with at least two classes: use "none" or '
+            '"lpips"'
         )
-    part = run.perceptual
-    if start.resume and part.trained:
-        before = ClassifierStage.model_validate(part.read_config()[part.name])
-        if found := changes(
-            *(
-                one.model_dump(exclude=NOT_FOR_RESULTS)
-                for one in (before, stage.perceptual_classifier)
-            )
-        ):
+    part = job.run.perceptual
+    if job.start.resume and part.trained:
+        recorded = ClassifierStage.model_validate(part.read_config()[part.name])
+        before = recorded.model_dump(exclude=NOT_FOR_RESULTS)
+        now = stage.perceptual_classifier.model_dump(exclude=NOT_FOR_RESULTS)
+        if found := changes(before, now):
             raise ValueError(
                 f"--resume cannot change the perceptual classifier, which is trained: {found[0]}"
             )
     else:
-        train_network(
-            run,
-            part,
-            data,
-            stage.perceptual_classifier,
-            world,
-            replace(start, overwrite=True, init=None),
-        )
-    network = load_classifier(part, world.device).requires_grad_(False)
-    return PerceptualDistance(network.feature_maps)
+        start = replace(job.start, overwrite=True, init=None)
+        ClassifierTraining(replace(job, start=start), part, stage.perceptual_classifier).train()
+    return PerceptualDistance(load_classifier(part, device).feature_maps)
 
 
 class Mean(nn.Module):
@@ -203,41 +198,34 @@ class Mean(nn.Module):
 
 @torch.inference_mode()
 def normalise(
-    model: Autoencoder, images: Images, config: TrainingConfig, former: Mapping[str, Tensor] = {}
+    model: Autoencoder, images: ImageRows, config: TrainingConfig, former: Mapping[str, Tensor]
 ) -> None:
-    """Measure mean and deviation of every latent channel on the train split, and store them in the weights.
+    """Measure mean and deviation of every latent channel on the train split, and store them.
 
-    `former`: the tensors of an earlier save. Where it encodes alike its normalisation is taken, to the last bit.
+    `former`: the tensors of an earlier save, if any. Where it encodes alike its normalisation is
+    taken, to the last bit.
     """
-    if former and all(
-        torch.equal(tensor.cpu(), former[name])
-        for name, tensor in encoding(model.state_dict()).items()
-        if name not in ("shift", "scale")
-    ):
-        return model.normalise(former["shift"], former["scale"])
-    total = square = 0.0
-    places = spread(len(images), NORMALISED_ON)
-    for chunk in np.array_split(places, -(-len(places) // config.batch_size)):
+    if former and encodes_alike(model, former):
+        model.normalise(former["shift"], former["scale"])
+        return
+    total = square = torch.zeros(())
+    indices = spread(len(images), NORMALISED_ON)
+    for chunk in np.array_split(indices, -(-len(indices) // config.batch_size)):
         with autocast(images.device, config.precision):
             posterior = model.encode(images(chunk)[0])
-        mean, variance = posterior.mean.cpu().double(), posterior.log_variance.exp().cpu().double()
+        mean = posterior.mean.cpu().double()
+        variance = posterior.log_variance.exp().cpu().double()
         total = total + mean.mean(dim=(2, 3)).sum(dim=0)
         square = square + (mean.square() + variance).mean(dim=(2, 3)).sum(dim=0)
-    shift = total / len(places)
-    scale = (square / len(places) - shift.square()).clamp(min=1e-8).sqrt()
+    shift = total / len(indices)
+    scale = (square / len(indices) - shift.square()).clamp(min=1e-8).sqrt()
     model.normalise(shift, scale)
 
 
-def load_autoencoder(run: Run, device: torch.device) -> Autoencoder:
-    """The trained autoencoder of a run, ready to use; ValueError if there is none or its files do not fit."""
-    part: Part = run.autoencoder.require()
-    model = Autoencoder(
-        AutoencoderStage.model_validate(part.read_config()["autoencoder"]).model, image_size(run)
+def encodes_alike(model: Autoencoder, former: Mapping[str, Tensor]) -> bool:
+    """Return whether the encoder has the weights of an earlier save, bit for bit."""
+    return all(
+        torch.equal(tensor.cpu(), former[name])
+        for name, tensor in encoding(model.state_dict()).items()
+        if name not in ("shift", "scale")
     )
-    load_weights(model, load_tensors(part.model_path)[0], part.model_path)
-    return place(model, device).eval().requires_grad_(False)
-
-
-def image_size(run: Run) -> int:
-    """Side of the images of a run's trained autoencoder."""
-    return DataFacts.model_validate(run.autoencoder.require().read_config()["data"]).image_size

@@ -1,4 +1,4 @@
-"""Trains a classifier on the data set: the judge, and the separate one behind perceptual = "classifier"."""
+"""Trains a classifier on the data set: the judge, and the separate one behind the perceptual term."""
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -6,22 +6,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from latent_diffusion.classifier import Classifier, ClassifierConfig
-from latent_diffusion.data.reference import DataFacts
+from latent_diffusion.data.rows import ImageRows, first_images, flipped
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import place
-from latent_diffusion.run import Part, Run, load_tensors, load_weights
+from latent_diffusion.run import Run
+from latent_diffusion.training.config import TrainingConfig
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.loop import Task, TrainingConfig, save_model, train
+from latent_diffusion.training.loop import Task
 from latent_diffusion.training.randomness import StepRandom, stream_seed
-from latent_diffusion.training.stage import (
-    Images,
-    Start,
-    begin,
-    commit,
-    first_images,
-    flipped,
-    initialise_from,
-)
+from latent_diffusion.training.stage import FRESH, Job, Stage, Start
 
 
 class ClassifierStage(BaseModel):
@@ -49,64 +42,49 @@ class ClassifierObjective(nn.Module):
         if self.flip:
             images = flipped(images, random.uniform(len(images)))
         logits = self.model(shifted(images, random.uniform(2, len(images))))
-        return F.cross_entropy(logits, labels), {
-            "accuracy": (logits.argmax(dim=1) == labels).float().mean()
-        }
+        accuracy = (logits.argmax(dim=1) == labels).float().mean()
+        return F.cross_entropy(logits, labels), {"accuracy": accuracy}
 
 
 def shifted(images: Tensor, uniform: Tensor) -> Tensor:
-    """Each image moved by up to a sixteenth of its size, edges repeated; `uniform` (2, N) in [0, 1)."""
+    """Return images (N, C, H, W), each moved by up to a sixteenth of its size, edges repeated.
+
+    `uniform` (2, N) in [0, 1) says how far, down and across.
+    """
     n, _, height, width = images.shape
-    most = height // 16
+    device, most = images.device, height // 16
     moves = (uniform * (2 * most + 1)).long()  # (2, N) in 0 .. 2 * most
-    padded = F.pad(images, (most,) * 4, mode="replicate")
-    rows = moves[0][:, None] + torch.arange(height, device=images.device)  # (N, H)
-    columns = moves[1][:, None] + torch.arange(width, device=images.device)
-    first = torch.arange(n, device=images.device)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[first, rows[:, :, None], columns[:, None, :]].permute(
-        0, 3, 1, 2
-    )
+    padded = F.pad(images, (most,) * 4, mode="replicate").permute(0, 2, 3, 1)
+    rows = moves[0][:, None] + torch.arange(height, device=device)  # (N, H)
+    columns = moves[1][:, None] + torch.arange(width, device=device)  # (N, W)
+    which = torch.arange(n, device=device)[:, None, None]
+    return padded[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+class ClassifierTraining(Stage[ClassifierStage]):
+    """The training of a classifier."""
+
+    def task(self) -> Task:
+        return classifier_task(self.job.data, self.config, self.job.world.device)
 
 
 def train_classifier(
-    run: Run, data: Dataset, stage: ClassifierStage, world: World, start: Start = Start()
+    run: Run, data: Dataset, stage: ClassifierStage, world: World, start: Start = FRESH
 ) -> None:
-    """The judge of a run. ValueError for a data set of a single class."""
+    """Train the judge of a run; ValueError for a data set of a single class."""
     if data.num_classes < 2:
         raise ValueError(
-            f"{data.folder} has one class ({data.info.class_names[0]}), and a judge needs at least two"
+            f"{data.folder} has one class ({data.info.class_names[0]}), and a judge needs at least "
+            "two"
         )
-    train_network(run, run.classifier, data, stage, world, start)
+    ClassifierTraining(Job(run, data, world, start), run.classifier, stage).train()
 
 
 def classifier_task(data: Dataset, stage: ClassifierStage, device: torch.device) -> Task:
+    """Return a new classifier and how it learns the train split."""
     torch.manual_seed(stream_seed(stage.training.seed))
     model = Classifier(stage.model, data.num_classes)
     model.initialise(first_images(data))
-    images = Images(data, data.train, device)
-    return Task(
-        model, place(ClassifierObjective(model, data.info.flip), device), len(images), images
-    )
-
-
-def train_network(
-    run: Run, part: Part, data: Dataset, stage: ClassifierStage, world: World, start: Start
-) -> None:
-    stage = begin(part, stage, data, start, world)
-    task = classifier_task(data, stage, world.device)
-    if start.init:
-        initialise_from(start.init, part, task.model, data.info.class_names, world)
-    commit(run, part, stage, data, start, world)
-    train(task, stage.training, part, world, start.resume, tensorboard=start.tensorboard)
-    save_model(part, task.model, world)
-
-
-def load_classifier(part: Part, device: torch.device) -> Classifier:
-    """A trained classifier, ready to use; ValueError if there is none or its files do not fit."""
-    config = part.require().read_config()
-    model = Classifier(
-        ClassifierStage.model_validate(config[part.name]).model,
-        DataFacts.model_validate(config["data"]).num_classes,
-    )
-    load_weights(model, load_tensors(part.model_path)[0], part.model_path)
-    return place(model, device).eval().requires_grad_(False)
+    images = ImageRows(data, data.train, device)
+    objective = place(ClassifierObjective(model, data.info.flip), device)
+    return Task(model, objective, len(images), images)

@@ -1,11 +1,10 @@
-"""The data set as latents: posterior moments of every train image, encoded once and cached beside the data set.
+"""The data set as latents: posterior moments of every train image, encoded once and cached.
 
-The cache is keyed by what encodes them, so that a retrained autoencoder never meets old latents.
+The cache lies beside the data set and is keyed by what encodes, so that a retrained autoencoder
+never meets old latents. Stage two reads it.
 """
 
-import hashlib
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,51 +12,44 @@ import torch
 from torch import Tensor
 
 from autoencoder import Autoencoder
+from latent_diffusion.data.rows import ImageRows
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.device import autocast
+from latent_diffusion.device import DeviceRows, autocast
 from latent_diffusion.progress import Progress
-from latent_diffusion.run import Part, load_tensors
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.stage import Images
 
 ENCODE_BATCH = 128
-ENCODING = (
-    "encoder.",
-    "to_latents.",
-    "shift",
-    "scale",
-)  # what the names of an autoencoder's tensors that make latents begin with
 
 
-def encoding(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor for name, tensor in tensors.items() if name.startswith(ENCODING)}
+class MomentRows:
+    """Cached moments (views, N, 2C, h, w) and labels (N,) as one set of views * N rows.
 
+    `rows(indices)` gives some of both on the device.
+    """
 
-def latents_checksum(part: Part) -> str:
-    """sha256 of what makes an autoencoder's latents: those that share it differ in their decoders alone."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(encoding(load_tensors(part.model_path)[0]).items()):
-        digest.update(name.encode() + tensor.numpy().tobytes())
-    return digest.hexdigest()
+    def __init__(self, moments: np.ndarray, labels: np.ndarray, device: torch.device):
+        self.moments = DeviceRows(moments.reshape(-1, *moments.shape[2:]), device)
+        self.labels = DeviceRows(np.tile(labels, len(moments)), device)
 
+    def __len__(self) -> int:
+        return len(self.labels.array)
 
-def fits(autoencoder: Part, recorded: str) -> bool:
-    """Whether its latents are those of that checksum. (Earlier runs recorded that of the whole autoencoder.)"""
-    return recorded in (latents_checksum(autoencoder), autoencoder.checksum())
+    def __call__(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
+        return self.moments[indices].float(), self.labels[indices]
 
 
 def cached_moments(
     data: Dataset, autoencoder: Autoencoder, checksum: str, precision: str, world: World
 ) -> np.ndarray:
-    """float16 (views, N, 2C, h, w), memory-mapped; a data set that may be flipped has a second, mirrored view."""
+    """Return float16 (views, N, 2C, h, w), memory-mapped; `checksum` names what encodes.
+
+    A data set that may be flipped has a second, mirrored view.
+    """
     views = 2 if data.info.flip else 1
-    path = (
-        data.folder
-        / "latents"
-        / f"{data.info.checksum[:16]}-{checksum[:16]}-{views}-{precision}.npy"
-    )
+    name = f"{data.info.checksum[:16]}-{checksum[:16]}-{views}-{precision}.npy"
+    path = data.folder / "latents" / name
     if not path.is_file() and world.first:
-        encode_all(path, views, data, autoencoder, precision, world)
+        encode_all(path, views, data, autoencoder, precision, world.device)
     world.barrier()
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
@@ -70,25 +62,30 @@ def forget_moments(data: Dataset, checksum: str) -> None:
 
 @torch.inference_mode()
 def encode_all(
-    path: Path, views: int, data: Dataset, autoencoder: Autoencoder, precision: str, world: World
+    path: Path,
+    views: int,
+    data: Dataset,
+    autoencoder: Autoencoder,
+    precision: str,
+    device: torch.device,
 ) -> None:
-    images = Images(data, data.train, world.device)
+    """Encode the train split, and write it when it is whole."""
+    images = ImageRows(data, data.train, device)
     size, channels = autoencoder.latent_size, 2 * autoencoder.config.latent_channels
+    shape = (views, len(images), channels, size, size)
     path.parent.mkdir(exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        moments = np.lib.format.open_memmap(
-            beside, "w+", np.float16, (views, len(images), channels, size, size)
-        )
+        moments = np.lib.format.open_memmap(beside, "w+", np.float16, shape)
         with Progress("encoding", views * len(images)) as progress:
             for start in range(0, len(images), ENCODE_BATCH):
-                places = np.arange(start, min(start + ENCODE_BATCH, len(images)))
-                batch, _ = images(places)
+                indices = np.arange(start, min(start + ENCODE_BATCH, len(images)))
+                batch, _ = images(indices)
                 for view in range(views):
-                    with autocast(world.device, precision):
+                    with autocast(device, precision):
                         posterior = autoencoder.encode(batch.flip(-1) if view else batch)
-                    moments[view, places] = posterior.moments.cpu().numpy()
-                    progress.advance(len(places))
+                    moments[view, indices] = posterior.moments.cpu().numpy()
+                    progress.advance(len(indices))
         moments.flush()
         os.replace(beside, path)
     finally:

@@ -1,98 +1,44 @@
-"""The one training loop: autoencoder, judge and denoiser differ only in their Task.
+"""The one training loop: what is trained differs only in its Task.
 
-What a step does depends on the config and the number of the step alone (see randomness.py), so that a training that
-was killed and resumed ends with the same weights, bit for bit on a CPU, as one that never stopped.
+What a step does depends on the config and the number of the step alone (see randomness.py), so that
+a training that was killed and resumed ends with the same weights, bit for bit on a CPU, as one that
+never stopped.
 """
 
 import math
-import signal
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from latent_diffusion.device import Precision, autocast, is_out_of_memory
-from latent_diffusion.progress import Progress, say
-from latent_diffusion.run import Interrupted, Part, save_tensors
+from latent_diffusion.device import autocast, is_out_of_memory
+from latent_diffusion.ema import SNAPSHOT_LENGTHS, PowerEMA, ema_weights, save_snapshot
+from latent_diffusion.progress import Progress
+from latent_diffusion.run import Interrupted, Part
 from latent_diffusion.training.checkpoint import load_checkpoint, save_checkpoint
+from latent_diffusion.training.compilation import compiled
+from latent_diffusion.training.config import TrainingConfig
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.ema import SNAPSHOT_LENGTHS, PowerAverage, save_snapshot
-from latent_diffusion.training.optimizers import make_optimizers
+from latent_diffusion.training.interrupts import interrupts
+from latent_diffusion.training.optimizers import make_optimizers, set_learning_rate
 from latent_diffusion.training.randomness import Shuffle, StepRandom
 from latent_diffusion.training.records import Records
 
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
-
-
-class TrainingConfig(BaseModel):
-    """How long and how fast; the same for the three trainings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    steps: int = Field(10_000, ge=1)
-    batch_size: int = Field(128, ge=1, description="images a step, over all processes together")
-    learning_rate: float = Field(1e-3, gt=0, description="at its highest, after the warm-up")
-    warmup_steps: int = Field(
-        100, ge=0, description="the learning rate rises linearly, then falls linearly to 0"
-    )
-    optimizer: Literal["muon", "adamw"] = Field(
-        "muon", description="muon: for convolutions, with adamw for the rest"
-    )
-    weight_decay: float = Field(0.01, ge=0)
-    gradient_norm: float = Field(1.0, gt=0, description="longer gradients are shortened to this")
-    average_length: float = Field(
-        0.05, gt=0, lt=0.28, description="of the moving average, as a share of the training"
-    )
-    snapshots: int = Field(
-        0,
-        ge=0,
-        description="times that averages are kept, so that another length can be chosen afterwards",
-    )
-    precision: Precision = Field(
-        "auto",
-        description="auto (bfloat16 on GPUs that have it and on CPUs where it measures faster), bfloat16 or float32",
-    )
-    preview_every: int = Field(
-        1000, ge=1, description="steps between pictures, of autoencoder and denoiser"
-    )
-    checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
-    compile: Literal["none", "default", "reduce-overhead"] = Field(
-        "none",
-        description="mode of torch.compile: a minute or more at the start, then perhaps faster steps; reduce-overhead: as CUDA graphs",
-    )
-    seed: int = Field(0, ge=0)
-
-    @property
-    def average_lengths(self) -> list[float]:
-        """Of the averages that the training keeps; the first one becomes the model."""
-        own = self.average_length
-        return (
-            [own, *(length for length in SNAPSHOT_LENGTHS if length != own)]
-            if self.snapshots
-            else [own]
-        )
-
-    @property
-    def snapshot_steps(self) -> set[int]:
-        return {round(self.steps * i / self.snapshots) for i in range(1, self.snapshots + 1)}
-
-    def rate(self, step: int) -> float:
-        """Learning rate of a step, counted from 0."""
-        rise = (step + 1) / (self.warmup_steps + 1)
-        fall = (self.steps - step) / max(1, self.steps - self.warmup_steps)
-        return self.learning_rate * min(1.0, rise, fall)
+Preview = Callable[[Any, int], Path | None]
 
 
 @dataclass
 class Task:
-    """What is trained. `objective(batch, random) -> (loss, terms)` is a module that holds `model`; `batch(rows)` gives
-    the rows of the data set on the device."""
+    """What is trained.
+
+    `objective(batch, random) -> (loss, terms)` is a module that holds `model`; `batch(indices)`
+    gives some of the `rows` rows of the data set on the device.
+    """
 
     model: nn.Module
     objective: nn.Module
@@ -106,99 +52,178 @@ def train(
     part: Part,
     world: World,
     resume: bool = False,
-    preview: Callable[[nn.Module, int], Path | None] | None = None,
+    preview: Preview | None = None,
     tensorboard: bool = False,
 ) -> None:
-    """Train `task.model` in place; it ends as the moving average. Writes checkpoints and metrics.jsonl into `part`.
+    """Train `task.model` in place; it ends as the EMA of its weights.
 
-    `preview(averaged model, step)` draws a picture and says where it is. Raises ValueError in one line for a loss that is
-    not finite and for a device out of memory, Interrupted after an interrupt; the last good checkpoint is kept in each case.
+    Checkpoints and metrics.jsonl are written into `part`. `preview(model with the EMA's weights,
+    step)` draws a picture and says where it is. Raise ValueError in one line for a loss that is not
+    finite and for a device out of memory, Interrupted after an interrupt; the last good checkpoint
+    is kept in each case.
     """
-    optimizers = make_optimizers(
-        task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device
-    )
-    averages = [PowerAverage(task.model, length) for length in config.average_lengths]
-    average, snapshots = averages[0], config.snapshot_steps
-    done = 0
+    trainer = Trainer(task, config, part, world, preview)
     if resume and part.checkpoint_path.is_file():
-        done = load_checkpoint(part.checkpoint_path, task.model, averages, optimizers)
-        say_first(world, f"{part.caption}: resuming after step {done} of {config.steps}")
-    records = Records(part, done, tensorboard) if world.first else None
-    objective, shuffle = (
-        world.wrap(task.objective),
-        Shuffle(task.rows, config.batch_size, config.seed),
-    )
-    reached, means = Reached(done, world), Means()
-    task.objective.train()
-    with (
-        Progress(
-            part.caption, config.steps, "steps", config.batch_size, not world.first, done
-        ) as progress,
-        interrupts() as stop,
-        out_of_memory(part, reached),
-        compiled(task.model, config.compile),
+        trainer.resume()
+    if world.first:
+        trainer.records = Records(part, trainer.done, tensorboard)
+    try:
+        trainer.run()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ValueError(
+            f"the {part.caption}'s training ran out of memory on {world.device}: try a smaller "
+            f"--set {part.settings}.training.batch_size=…; {trainer.kept()}"
+        ) from error
+    trainer.finish()
+
+
+class Trainer:
+    """A training under way: its optimizers, EMAs and records, and how far it is."""
+
+    def __init__(
+        self,
+        task: Task,
+        config: TrainingConfig,
+        part: Part,
+        world: World,
+        preview: Preview | None,
     ):
+        self.task, self.config, self.part, self.world = task, config, part, world
+        self.preview = preview
+        self.optimizers = make_optimizers(
+            task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device
+        )
+        self.emas = [PowerEMA(task.model, length) for length in config.ema_lengths]
+        self.objective = world.wrap(task.objective)
+        self.shuffle = Shuffle(task.rows, config.batch_size, config.seed)
+        self.means = Means()
+        self.records: Records | None = None  # of the first process
+        self.done = self.saved = 0  # steps, and those that the last checkpoint holds
 
-        def save(step: int) -> None:
-            if world.first:
-                save_checkpoint(part.checkpoint_path, step, task.model, averages, optimizers)
-            reached.saved = step
+    def resume(self) -> None:
+        """Go on from the part's checkpoint."""
+        path = self.part.checkpoint_path
+        self.done = self.saved = load_checkpoint(path, self.task.model, self.emas, self.optimizers)
+        self.world.say(
+            f"{self.part.caption}: resuming after step {self.done} of {self.config.steps}"
+        )
 
-        for step in range(done, config.steps):
-            set_rate(optimizers, config.rate(step))
-            random = StepRandom(config.seed, step, world.rank, world.device)
-            batch = task.batch(shuffle.batch(step, world.rank, world.size))
-            means.add(
-                gradient_step(
-                    task.model, objective, batch, random, optimizers, config, world.device
-                )
-            )
-            now = step + 1
-            for one in averages:
-                one.update(now)
-            checking = (
-                now % CHECK_EVERY == 0
-                or now == config.steps
-                or now % config.checkpoint_every == 0
-                or now in snapshots
-            )
-            stopping = (checking or world.size == 1) and world.any(stop())
-            if checking or stopping:  # nothing is saved that was not found finite
-                figures = means.take()
-                if world.any(not math.isfinite(figures["loss"] + figures["gradient_norm"])):
-                    raise ValueError(not_finite(part, now, reached.saved, config))
-                progress.advance(now - progress.done, loss=figures["loss"])
-                if records:
-                    records.figures(
-                        now,
-                        figures
-                        | {
-                            "learning_rate": config.rate(step),
-                            "images_per_second": progress.rate(),
-                        },
+    def run(self) -> None:
+        """Do the steps that are left; checkpoints hold the last one when it ends."""
+        self.task.objective.train()
+        steps, quiet = self.config.steps, not self.world.first
+        bar = Progress(self.part.caption, steps, "steps", self.config.batch_size, quiet, self.done)
+        with bar as progress, interrupts() as came, compiled(self.task.model, self.config.compile):
+            for step in range(self.done, steps):
+                self.step(step)
+                due = self.is_due()
+                stopping = (due or self.world.size == 1) and self.world.any(came())
+                if due or stopping:
+                    self.check(progress)
+                self.keep_snapshots()
+                if stopping:
+                    self.save()
+                    raise Interrupted(
+                        f"{self.part.caption}: interrupted, all saved after step {self.done}; "
+                        "--resume continues"
                     )
-            if world.first and now in snapshots:
-                for one in averages:
-                    if one.length in SNAPSHOT_LENGTHS:
-                        save_snapshot(part.averages, one, now)
-            if stopping:
-                save(now)
-                raise Interrupted(
-                    f"{part.caption}: interrupted, all saved after step {now}; --resume continues"
-                )
-            if now % config.checkpoint_every == 0 and now < config.steps:
-                save(now)
-            if preview and records and now % config.preview_every == 0 and now < config.steps:
-                with averaged(task.model, average):
-                    records.picture(now, preview(task.model, now))
-        if reached.saved < config.steps:
-            save(config.steps)
-    if config.compile != "none":
-        torch.compiler.reset()  # CUDA graphs keep the memory of a whole step
-    task.model.load_state_dict(average.state())
-    task.objective.eval()
-    if preview and records:
-        records.picture(config.steps, preview(task.model, config.steps))
+                if self.done % self.config.checkpoint_every == 0 and self.done < steps:
+                    self.save()
+                if self.done % self.config.preview_every == 0 and self.done < steps:
+                    with ema_weights(self.task.model, self.emas[0]):
+                        self.picture()
+            if self.saved < steps:
+                self.save()
+
+    def step(self, step: int) -> None:
+        """Do one step, counted from 0."""
+        set_learning_rate(self.optimizers, self.config.learning_rate_at(step))
+        random = StepRandom(self.config.seed, step, self.world.rank, self.world.device)
+        batch = self.task.batch(self.shuffle.batch(step, self.world.rank, self.world.size))
+        self.means.add(
+            gradient_step(
+                self.task.model,
+                self.objective,
+                batch,
+                random,
+                self.optimizers,
+                self.config,
+                self.world.device,
+            )
+        )
+        self.done = step + 1
+        for ema in self.emas:
+            ema.update(self.done)
+
+    def is_due(self) -> bool:
+        """Return whether the loss is looked at: now and then, and before anything is saved."""
+        config = self.config
+        return (
+            self.done % CHECK_EVERY == 0
+            or self.done == config.steps
+            or self.done % config.checkpoint_every == 0
+            or self.done in config.snapshot_steps
+        )
+
+    def check(self, progress: Progress) -> None:
+        """Record the figures since the last check; ValueError for a loss that is not finite."""
+        figures = self.means.take()
+        finite = math.isfinite(figures["loss"] + figures["gradient_norm"])
+        if self.world.any(not finite):
+            raise ValueError(self.not_finite())
+        progress.advance(self.done - progress.done, loss=figures["loss"])
+        if self.records:
+            figures["learning_rate"] = self.config.learning_rate_at(self.done - 1)
+            figures["images_per_second"] = progress.rate()
+            self.records.figures(self.done, figures)
+
+    def keep_snapshots(self) -> None:
+        """Write the EMAs from which others can be put together, after the steps chosen for it."""
+        if self.world.first and self.done in self.config.snapshot_steps:
+            for ema in self.emas:
+                if ema.length in SNAPSHOT_LENGTHS:
+                    save_snapshot(self.part.ema_folder, ema, self.done)
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        if self.world.first:
+            path = self.part.checkpoint_path
+            save_checkpoint(path, self.done, self.task.model, self.emas, self.optimizers)
+        self.saved = self.done
+
+    def picture(self) -> None:
+        """Draw a preview by the model as it is now."""
+        if self.preview and self.records:
+            self.records.picture(self.done, self.preview(self.task.model, self.done))
+
+    def finish(self) -> None:
+        """Make the model its EMA, and draw the last preview."""
+        if self.config.compile != "none":
+            torch.compiler.reset()  # CUDA graphs keep the memory of a whole step
+        self.task.model.load_state_dict(self.emas[0].state())
+        self.task.objective.eval()
+        self.picture()
+
+    def not_finite(self) -> str:
+        """Return what to say of a loss that is not finite."""
+        part, config = self.part, self.config
+        lower = f"--set {part.settings}.training.learning_rate={config.learning_rate / 3:.1g}"
+        exact = " or --precision float32" if config.precision == "bfloat16" else ""
+        return (
+            f"the {part.caption}'s loss is not finite any more by step {self.done}: "
+            f"try {lower}{exact}; {self.kept()}"
+        )
+
+    def kept(self) -> str:
+        """Return what is left after a failure, in words."""
+        if not self.saved:
+            return "no checkpoint had been written yet"
+        return (
+            f"the checkpoint after step {self.saved} is kept ({self.part.checkpoint_path}), "
+            "--resume continues from it"
+        )
 
 
 def gradient_step(
@@ -210,7 +235,10 @@ def gradient_step(
     config: TrainingConfig,
     device: torch.device,
 ) -> dict[str, Tensor]:
-    """One step of all optimizers. The loss, its terms and the gradient's norm, each () on the device."""
+    """Do one step of all optimizers.
+
+    Return the loss, the gradient's norm and the loss's terms, each () on the device.
+    """
     with autocast(device, config.precision):
         loss, terms = objective(batch, random)
     loss.backward()
@@ -218,135 +246,25 @@ def gradient_step(
     for optimizer in optimizers:
         optimizer.step()
     model.zero_grad(set_to_none=True)
-    return {
-        "loss": loss.detach(),
-        "gradient_norm": norm,
-        **{name: value.detach() for name, value in terms.items()},
-    }
+    figures = {name: value.detach() for name, value in terms.items()}
+    return {"loss": loss.detach(), "gradient_norm": norm, **figures}
 
 
 class Means:
-    """Of the figures of steps, since they were last taken; taking them waits for the device."""
+    """The means of the figures of steps since they were last taken, which waits for the device."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
         self.steps = 0
 
     def add(self, figures: dict[str, Tensor]) -> None:
-        self.sums = {name: self.sums.get(name, 0) + value for name, value in figures.items()}
+        """Add the figures of one step, each ()."""
+        sums = self.sums
+        self.sums = {n: sums[n] + value if n in sums else value for n, value in figures.items()}
         self.steps += 1
 
     def take(self) -> dict[str, float]:
+        """Return the means, and begin anew."""
         means = {name: value.item() / self.steps for name, value in self.sums.items()}
         self.sums, self.steps = {}, 0
         return means
-
-
-@dataclass
-class Reached:
-    """The last step that was saved."""
-
-    saved: int
-    world: World
-
-
-def set_rate(optimizers: list[torch.optim.Optimizer], rate: float) -> None:
-    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-        group["lr"] = rate
-
-
-@contextmanager
-def compiled(model: nn.Module, mode: str):
-    """The model's parts run as torch.compile makes them, for as long as the block lasts; names and weights stay as they are.
-
-    Parts are its direct children, and what lies in lists of modules; single layers are left as they are. PyTorch keeps
-    what it compiled for the next model of this shape, until torch.compiler.reset().
-    """
-    children = [
-        part
-        for child in model.children()
-        for part in (child if isinstance(child, nn.ModuleList) else [child])
-    ]
-    parts = [part for part in children if mode != "none" and any(part.children())]
-    for part in parts:
-        part.forward = torch.compile(part.forward, mode=mode)
-    try:
-        yield
-    finally:
-        for part in parts:
-            del part.forward  # the class's own again
-
-
-@contextmanager
-def averaged(model: nn.Module, average: PowerAverage):
-    """The model with the averaged weights and as it is written, not compiled, for as long as the block lasts."""
-    live = {key: value.clone() for key, value in model.state_dict().items()}
-    model.load_state_dict(average.state())
-    model.eval()
-    try:
-        with torch.compiler.set_stance("force_eager"):
-            yield
-    finally:
-        model.load_state_dict(live)
-        model.train()
-
-
-@contextmanager
-def interrupts():
-    """`stop()` tells whether SIGINT or SIGTERM came; the step under way is finished first. A second one stops at once."""
-    came = []
-
-    def handler(number, frame):
-        if came:
-            raise KeyboardInterrupt
-        came.append(number)
-
-    try:
-        previous = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not in the main thread, where signals never arrive
-        previous = {}
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, old in previous.items():
-            signal.signal(number, old)
-
-
-@contextmanager
-def out_of_memory(part: Part, reached: Reached):
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if is_out_of_memory(error):
-            raise ValueError(
-                f"the {part.caption}'s training ran out of memory on {reached.world.device}: try a smaller "
-                f"--set {part.settings}.training.batch_size=…; {kept(part, reached.saved)}"
-            ) from error
-        raise
-
-
-def not_finite(part: Part, step: int, saved: int, config: TrainingConfig) -> str:
-    rate = f"--set {part.settings}.training.learning_rate={config.learning_rate / 3:.1g}"
-    return (
-        f"the {part.caption}'s loss is not finite any more by step {step}: try {rate}"
-        f"{' or --precision float32' if config.precision == 'bfloat16' else ''}; {kept(part, saved)}"
-    )
-
-
-def kept(part: Part, saved: int) -> str:
-    return (
-        f"the checkpoint after step {saved} is kept ({part.checkpoint_path}), --resume continues from it"
-        if saved
-        else "no checkpoint had been written yet"
-    )
-
-
-def say_first(world: World, text: str) -> None:
-    if world.first:
-        say(text)
-
-
-def save_model(part: Part, model: nn.Module, world: World) -> None:
-    if world.first:
-        save_tensors(part.model_path, model.state_dict())
-    world.barrier()

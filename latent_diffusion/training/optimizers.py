@@ -1,43 +1,40 @@
-"""How gradients become steps: Muon for the weights of convolutions, AdamW for all else (or for everything)."""
+"""How gradients become steps: Muon for the weights of convolutions, AdamW for all else."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
 MOMENTUM = 0.95
 ROUNDS = 5  # of Newton-Schulz
-COEFFICIENTS = (
-    3.4445,
-    -4.7750,
-    2.0315,
-)  # Jordan et al. 2024: the steepest quintic that stays near 1 (0.7 .. 1.2)
-LIKE_ADAMW = (
-    0.2  # root mean square of AdamW's steps (Liu et al. 2025, "Muon is scalable", section 2.2)
-)
+# Jordan et al. 2024: the steepest quintic that stays near 1 (0.7 .. 1.2).
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+# Root mean square of AdamW's steps (Liu et al. 2025, "Muon is scalable", section 2.2).
+LIKE_ADAMW = 0.2
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose matrix is made orthogonal before each step, so that all its directions are learnt at one pace
-    (Jordan et al. 2024, "Muon"). Weights (out, in, …) count as matrices with a row for each output.
+    """Momentum whose matrix is made orthogonal before each step (Jordan et al. 2024, "Muon").
 
-    Steps have the size of AdamW's, so that the two share a learning rate.
+    So all its directions are learnt at one pace. Weights (out, in, …) count as matrices with a row
+    for each output. Steps have the size of AdamW's, so that the two share a learning rate.
     """
 
-    def __init__(self, parameters, lr: float, weight_decay: float):
+    def __init__(self, parameters: Iterable[Tensor], lr: float, weight_decay: float):
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # closures are not run
+        """Do one step from the gradients that the parameters hold."""
         for group in self.param_groups:
             alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:
                 alike[parameter.shape].append(parameter)
             for parameters in alike.values():
                 out, inside, *kernel = parameters[0].shape
-                updates = torch.stack(
-                    [rows(update) for update in self.momentum(parameters)]
-                )  # (P, out, kernel x in)
+                momenta = [rows(update) for update in self.momentum(parameters)]
+                updates = torch.stack(momenta)  # (P, out, kernel x in)
                 size = LIKE_ADAMW * max(updates.shape[1:]) ** 0.5
                 steps = [
                     step.view(out, *kernel, inside).movedim(-1, 1) for step in orthogonal(updates)
@@ -46,40 +43,44 @@ class Muon(torch.optim.Optimizer):
                 torch._foreach_add_(parameters, steps, alpha=-group["lr"] * size)
 
     def momentum(self, parameters: list[Tensor]) -> tuple[Tensor, ...]:
-        """Nesterov's."""
+        """Update and return Nesterov's momentum of each parameter."""
         for parameter in parameters:
             if not self.state[parameter]:
                 self.state[parameter]["momentum"] = torch.zeros_like(parameter)
-        gradients, momenta = (
-            [p.grad for p in parameters],
-            [self.state[p]["momentum"] for p in parameters],
-        )
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        momenta = [self.state[parameter]["momentum"] for parameter in parameters]
         torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
         return torch._foreach_lerp(gradients, momenta, MOMENTUM)
 
 
 def rows(weights: Tensor) -> Tensor:
-    """(out, in, …) -> (out, … x in): in the order in which channels-last weights lie in memory, so that nothing is copied."""
+    """Return weights (out, in, …) as a matrix (out, … x in).
+
+    That is the order in which channels-last weights lie in memory, so that nothing is copied.
+    """
     return weights.movedim(1, -1).flatten(1)
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """U V^T for each of matrices U S V^T (P, M, N), roughly: singular values come out between about 0.7 and 1.2.
+    """Return U V^T, roughly, for each of matrices U S V^T (P, M, N).
 
-    Newton-Schulz rounds X <- p(X X^T) X never leave the form X = Q X_0 with Q a polynomial of X_0 X_0^T, so that all of
-    them are done on matrices of the shorter side, which for 3x3 convolutions is at most a ninth of the longer.
+    Singular values come out between about 0.7 and 1.2. Newton-Schulz rounds X <- p(X X^T) X never
+    leave the form X = Q X_0 with Q a polynomial of X_0 X_0^T, so that all of them are done on
+    matrices of the shorter side, which for 3x3 convolutions is at most a ninth of the longer.
     """
     x = matrices.float()
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    square, factor = x @ x.mT, None  # X X^T and Q
+    square = x @ x.mT  # X X^T
+    factor = None  # Q
     a, b, c = COEFFICIENTS
     for last in [False] * (ROUNDS - 1) + [True]:
         polynomial = torch.baddbmm(square, square, square, beta=b, alpha=c)
         polynomial.diagonal(dim1=1, dim2=2).add_(a)
         factor = polynomial if factor is None else polynomial @ factor
         square = square if last else polynomial @ square @ polynomial
+    assert factor is not None
     x = factor @ x
     return (x.mT if tall else x).to(matrices.dtype)
 
@@ -87,7 +88,7 @@ def orthogonal(matrices: Tensor) -> Tensor:
 def make_optimizers(
     model: nn.Module, name: str, learning_rate: float, weight_decay: float, device: torch.device
 ) -> list[torch.optim.Optimizer]:
-    """AdamW for everything ("adamw"), or Muon for the weights of convolutions and AdamW for the rest ("muon").
+    """Return AdamW for everything ("adamw"), or Muon for convolutions and AdamW for the rest ("muon").
 
     Weight decay is for matrices and convolutions only, not for biases and norms.
     """
@@ -98,7 +99,17 @@ def make_optimizers(
         {"params": [p for p in others if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in others if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    optimizers: list = [
-        torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=device.type != "mps")
+    fused = device.type != "mps"
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=fused)
     ]
-    return optimizers + ([Muon(convolutions, learning_rate, weight_decay)] if convolutions else [])
+    if convolutions:
+        optimizers.append(Muon(convolutions, learning_rate, weight_decay))
+    return optimizers
+
+
+def set_learning_rate(optimizers: Iterable[torch.optim.Optimizer], learning_rate: float) -> None:
+    """Make this the learning rate of all parameters."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate

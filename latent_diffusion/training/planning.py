@@ -10,10 +10,11 @@ from autoencoder import AutoencoderConfig
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.training.autoencoder import AutoencoderStage, autoencoder_task
 from latent_diffusion.training.classifier import ClassifierStage, classifier_task
+from latent_diffusion.training.compilation import compiled
 from latent_diffusion.training.diffusion import DiffusionStage, diffusion_task
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.loop import Task, compiled, gradient_step, set_rate
-from latent_diffusion.training.optimizers import make_optimizers
+from latent_diffusion.training.loop import Task, gradient_step
+from latent_diffusion.training.optimizers import make_optimizers, set_learning_rate
 from latent_diffusion.training.randomness import StepRandom
 
 STEPS = 8
@@ -46,7 +47,7 @@ def seconds_per_step(
     optimizers = make_optimizers(
         task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device
     )
-    set_rate(optimizers, 0.0)
+    set_learning_rate(optimizers, 0.0)
     times = []
     with compiled(task.model, config.compile):
         for step in range(steps):

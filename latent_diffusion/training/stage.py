@@ -1,27 +1,29 @@
-"""What the three trainings share around the loop: starting, resuming or refusing, recording, starting from another run."""
+"""The life of a stage, which the four trainings share: begin or refuse, record, train, save.
+
+Each of autoencoder.py, sharpening.py, classifier.py and diffusion.py says in a Stage what is trained.
+"""
 
 import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
-import numpy as np
-import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
 from latent_diffusion.data.reference import DataFacts, write_reference
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.device import DeviceRows, choose_precision
-from latent_diffusion.images import from_uint8
-from latent_diffusion.progress import say
-from latent_diffusion.run import Part, Run, load_tensors
+from latent_diffusion.device import choose_precision
+from latent_diffusion.run import Part, Run, load_tensors, save_tensors
 from latent_diffusion.training.checkpoint import read_progress
+from latent_diffusion.training.config import with_training
 from latent_diffusion.training.distributed import World
+from latent_diffusion.training.loop import Preview, Task, train
 from latent_diffusion.training.records import EVENTS, summary_writer
 
-INITIALISED_ON = (
-    2_000  # images of 64x64, fewer of larger ones, for what is fitted to the data before training
-)
+Config = TypeVar("Config", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -33,66 +35,166 @@ class Start:
     init: Path | None = None  # another run, whose weights to begin from
     tensorboard: bool = False  # write TensorBoard events, too
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.tensorboard:
             summary_writer()  # refuses at once where the package is missing
 
 
-def begin(part: Part, stage: BaseModel, data: Dataset, start: Start, world: World) -> BaseModel:
-    """Check that this training may begin, and choose its precision; changes nothing on disk. Returns the resolved stage."""
+FRESH = Start()
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every training is given: where it writes, what it sees, how it begins."""
+
+    run: Run
+    data: Dataset
+    world: World
+    start: Start = FRESH
+
+
+class Stage(ABC, Generic[Config]):
+    """One of the trainings; `train` is its life, the rest says what is particular to it.
+
+    `config` is the stage's, with model, training and more; its precision is chosen when it begins.
+    """
+
+    def __init__(self, job: Job, part: Part, config: Config, preview: Preview | None = None):
+        self.job, self.part, self.config, self.preview = job, part, config, preview
+
+    @abstractmethod
+    def task(self) -> Task:
+        """Return what is trained; nothing of an earlier training is deleted yet."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return what else the part's config.toml records."""
+        return {}
+
+    def finish(self, model: nn.Module) -> None:
+        """Do what belongs to the trained model before it is saved."""
+
+    def train(self) -> None:
+        """Train and save; ValueError, before anything is changed, where that is refused."""
+        start, world = self.job.start, self.job.world
+        self.config = begin(self.job, self.part, self.config)
+        task = self.task()
+        if start.init:
+            names = self.job.data.info.class_names
+            initialise_from(start.init, self.part, task.model, names, world)
+        self.commit()
+        train(
+            task,
+            self.config.training,  # type: ignore[attr-defined]  # every stage has one
+            self.part,
+            world,
+            start.resume,
+            self.preview,
+            start.tensorboard,
+        )
+        self.finish(task.model)
+        self.save(task.model)
+
+    def commit(self) -> None:
+        """Record what is about to be trained, once nothing can refuse it any more.
+
+        What was trained before goes only now.
+        """
+        if self.job.world.first:
+            data_facts = write_reference(self.job.run, self.job.data)
+            facts = self.facts()
+            if not self.job.start.resume:
+                self.forget()
+            stage = self.config.model_dump(mode="json")
+            table = {self.part.name: stage, **facts, "data": data_facts.model_dump()}
+            self.part.write_config(table)
+        self.job.world.barrier()
+
+    def forget(self) -> None:
+        """Delete what an earlier training of this part left."""
+        part = self.part
+        for path in (part.model_path, part.checkpoint_path, part.metrics_path):
+            path.unlink(missing_ok=True)
+        for path in part.ema_folder.glob("*.safetensors"):
+            path.unlink()
+        shutil.rmtree(part.folder / EVENTS, ignore_errors=True)
+
+    def save(self, model: nn.Module) -> None:
+        """Write the weights to use."""
+        if self.job.world.first:
+            save_tensors(self.part.model_path, model.state_dict())
+        self.job.world.barrier()
+
+
+def begin(job: Job, part: Part, config: Any) -> Any:
+    """Return the stage's config with its precision chosen; nothing on disk is changed.
+
+    Raise ValueError where this training may not begin.
+    """
+    start, world, precision = job.start, job.world, config.training.precision
     recorded = part.read_config() if part.config_path.is_file() else None
     if start.resume and part.trained and not part.checkpoint_path.is_file():
         raise ValueError(
-            f"{part.checkpoint_path} is missing, so the {part.caption} cannot be resumed: --overwrite trains anew, and --init "
-            "starts a new --run from its weights"
+            f"{part.checkpoint_path} is missing, so the {part.caption} cannot be resumed: "
+            "--overwrite trains anew, and --init starts a new --run from its weights"
         )
-    precision = stage.training.precision
     if start.resume and recorded:
-        before = type(stage).model_validate(recorded[part.name])
-        if before.model != stage.model:
-            raise ValueError(
-                f"--resume cannot change the shape of the {part.caption}: leave out --set {part.settings}.model…"
-            )
-        if recorded["data"]["checksum"] != data.info.checksum:
-            raise ValueError(
-                f"{data.folder} has changed since this training began, so it cannot be resumed: --overwrite "
-                "trains anew, and --init starts a new --run from its weights"
-            )
-        if part.checkpoint_path.is_file():
-            done, lengths = read_progress(part.checkpoint_path)
-            if done > stage.training.steps:
-                raise ValueError(
-                    f"{part.folder} has done {done} steps already, more than steps = {stage.training.steps}"
-                )
-            if lengths != stage.training.average_lengths:
-                raise ValueError(
-                    f"--resume cannot change which averages of the weights the {part.caption} keeps: leave average_length "
-                    "as it was, and snapshots 0 or not 0 as it was"
-                )
+        before = type(config).model_validate(recorded[part.name])
+        check_resume(part, before, config, recorded["data"]["checksum"], job.data)
         precision = before.training.precision if precision == "auto" else precision
-        for change in changes(before.model_dump(), stage.model_dump()) if world.first else []:
-            say(f"{part.caption}: from here on {change}")
-    elif (
-        not start.resume
-        and not start.overwrite
-        and (part.trained or part.checkpoint_path.is_file())
-    ):
+        for change in changes(before.model_dump(), config.model_dump()):
+            world.say(f"{part.caption}: from here on {change}")
+    elif not start.resume and not start.overwrite:
+        check_nothing_is_there(part)
+    if config.training.batch_size % world.size:
         raise ValueError(
-            f"{part.folder} already holds a{'' if part.trained else ' partly'} trained {part.caption}: "
-            "--resume continues it, --overwrite trains anew, another --run keeps both"
-        )
-    if stage.training.batch_size % world.size:
-        raise ValueError(
-            f"batch_size = {stage.training.batch_size} does not divide into {world.size} processes"
+            f"batch_size = {config.training.batch_size} does not divide into {world.size} processes"
         )
     precision = world.agree(choose_precision(precision, world.device))
-    return stage.model_copy(
-        update={"training": stage.training.model_copy(update={"precision": precision})}
-    )
+    return with_training(config, precision=precision)
 
 
-def changes(old: dict, new: dict, path: str = "") -> list[str]:
-    """What is set otherwise than before, in words."""
+def check_nothing_is_there(part: Part) -> None:
+    """Raise ValueError where a new training would replace another."""
+    if part.trained or part.checkpoint_path.is_file():
+        raise ValueError(
+            f"{part.folder} already holds a{'' if part.trained else ' partly'} trained "
+            f"{part.caption}: --resume continues it, --overwrite trains anew, another --run keeps "
+            "both"
+        )
+
+
+def check_resume(part: Part, before: Any, config: Any, checksum: str, data: Dataset) -> None:
+    """Raise ValueError where a config and a data set cannot go on with what was begun.
+
+    before: the config that was recorded; checksum: that of the data set then.
+    """
+    if before.model != config.model:
+        raise ValueError(
+            f"--resume cannot change the shape of the {part.caption}: "
+            f"leave out --set {part.settings}.model…"
+        )
+    if checksum != data.info.checksum:
+        raise ValueError(
+            f"{data.folder} has changed since this training began, so it cannot be resumed: "
+            "--overwrite trains anew, and --init starts a new --run from its weights"
+        )
+    if not part.checkpoint_path.is_file():
+        return
+    done, lengths = read_progress(part.checkpoint_path)
+    if done > config.training.steps:
+        raise ValueError(
+            f"{part.folder} has done {done} steps already, more than steps = "
+            f"{config.training.steps}"
+        )
+    if lengths != config.training.ema_lengths:
+        raise ValueError(
+            f"--resume cannot change which EMAs of the weights the {part.caption} keeps: leave "
+            "ema_length as it was, and snapshots 0 or not 0 as it was"
+        )
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> list[str]:
+    """Return what is set otherwise than before, in words."""
     found = []
     for name, value in new.items():
         if isinstance(value, dict):
@@ -102,32 +204,14 @@ def changes(old: dict, new: dict, path: str = "") -> list[str]:
     return found
 
 
-def commit(
-    run: Run, part: Part, stage: BaseModel, data: Dataset, start: Start, world: World, **more: dict
-) -> None:
-    """Record what is about to be trained, once nothing can refuse it any more; what was trained before goes only now.
-
-    `more` are further tables for the part's config.toml.
-    """
-    if world.first:
-        facts = write_reference(run, data)
-        if not start.resume:
-            for path in (part.model_path, part.checkpoint_path, part.metrics_path):
-                path.unlink(missing_ok=True)
-            for path in part.averages.glob("*.safetensors"):
-                path.unlink()
-            shutil.rmtree(part.folder / EVENTS, ignore_errors=True)
-        part.write_config(
-            {part.name: stage.model_dump(mode="json"), **more, "data": facts.model_dump()}
-        )
-    world.barrier()
-
-
 def initialise_from(
-    source: Path, part: Part, model: nn.Module, class_names: list[str], world: World
+    source: Path, part: Part, model: nn.Module, class_names: Sequence[str], world: World
 ) -> None:
-    """Copy the weights of another run's part wherever names and shapes agree; classes are matched by name."""
-    other = getattr(Run.open(source), part.name).require()
+    """Copy the weights of another run's part wherever names and shapes agree.
+
+    Classes are matched by name. Raise ValueError where nothing fits.
+    """
+    other: Part = getattr(Run.open(source), part.name).require()
     tensors, _ = load_tensors(other.model_path)
     other_names = DataFacts.model_validate(other.read_config()["data"]).class_names
     current, taken = model.state_dict(), 0
@@ -139,17 +223,20 @@ def initialise_from(
             taken += 1
     if not taken:
         raise ValueError(
-            f"nothing in {other.model_path} fits this {part.caption}: use the config that it was trained with"
+            f"nothing in {other.model_path} fits this {part.caption}: use the config that it was "
+            "trained with"
         )
     model.load_state_dict(current)
-    if world.first:
-        say(f"{part.caption}: {taken} of {len(current)} tensors taken from {source}")
+    world.say(f"{part.caption}: {taken} of {len(current)} tensors taken from {source}")
 
 
 def match_classes(
-    current: Tensor, other: Tensor, names: list[str], other_names: list[str]
+    current: Tensor, other: Tensor, names: Sequence[str], other_names: Sequence[str]
 ) -> Tensor:
-    """An embedding (K + 1, E) with the other's rows for classes of the same name and for the null label."""
+    """Return an embedding (K + 1, E) with the other's rows for classes of the same name.
+
+    The last row is the null label's, and is taken as well.
+    """
     if current.shape[1:] != other.shape[1:]:
         return current
     rows = current.clone()
@@ -158,35 +245,3 @@ def match_classes(
         if name in other_names:
             rows[label] = other[other_names.index(name)]
     return rows
-
-
-class Images:
-    """Rows of a data set as float images (N, 3, H, W) and labels (N,) on the device."""
-
-    def __init__(self, data: Dataset, rows: np.ndarray, device: torch.device):
-        self.rows, self.device = rows, device
-        self.images, self.labels = DeviceRows(data.images, device), DeviceRows(data.labels, device)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __call__(self, places: np.ndarray) -> tuple[Tensor, Tensor]:
-        rows = self.rows[places]
-        return from_uint8(self.images[rows], self.device), self.labels[rows]
-
-
-def flipped(images: Tensor, chance: Tensor) -> Tensor:
-    """Each image mirrored where its uniform number (N,) is under 1/2."""
-    return torch.where((chance < 0.5)[:, None, None, None], images.flip(-1), images)
-
-
-def first_images(data: Dataset) -> Tensor:
-    """Some train images (N, 3, H, W) on the CPU, to fit a first layer to."""
-    most = max(16, INITIALISED_ON * 64**2 // data.info.image_size**2)
-    images = Images(data, data.train, torch.device("cpu"))
-    return images(spread(len(images), most))[0]
-
-
-def spread(rows: int, most: int) -> np.ndarray:
-    """At most `most` row numbers, evenly spread."""
-    return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))

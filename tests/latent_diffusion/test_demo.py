@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from latent_diffusion.config import load_config
 from latent_diffusion.demo import begun_config
 from latent_diffusion.run import Run
+from latent_diffusion.training.stages import load_config
 
 
 def test_settings_are_those_it_began_with(tmp_path):

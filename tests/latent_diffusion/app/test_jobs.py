@@ -8,10 +8,10 @@ import pytest
 
 from latent_diffusion import Pipeline
 from latent_diffusion.app.jobs import Jobs
+from latent_diffusion.ema import SNAPSHOT_LENGTHS, PowerEMA, save_snapshot
 from latent_diffusion.exploration.walks import seed_walk
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.folder import png
-from latent_diffusion.training.ema import SNAPSHOT_LENGTHS, PowerAverage, save_snapshot
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +54,13 @@ def test_other_averages_of_the_weights(tiny_run, tmp_path, ldm):
         Run(shutil.copytree(tiny_run, tmp_path / "run")),
         Pipeline.from_run(tiny_run, device="cpu"),
     )
-    assert Jobs(run, pipe).average_lengths == [pipe.average_length]
+    assert Jobs(run, pipe).ema_lengths == [pipe.ema_length]
     for length in SNAPSHOT_LENGTHS:
         for step in (250, 500):
-            save_snapshot(run.diffusion.averages, PowerAverage(pipe.denoiser, length), step)
+            save_snapshot(run.diffusion.ema_folder, PowerEMA(pipe.denoiser, length), step)
     jobs = Jobs(run, pipe)
     order = jobs.order(0, 1, 4, 1.5, 6, "ddim", 0.15)
-    assert (
-        order.pipe.average_length == 0.15 and jobs.order(0, 1, 4, 1.5, 6, "ddim", 0.05).pipe is pipe
-    )
+    assert order.pipe.ema_length == 0.15 and jobs.order(0, 1, 4, 1.5, 6, "ddim", 0.05).pipe is pipe
     assert (
         ldm(
             "sample",

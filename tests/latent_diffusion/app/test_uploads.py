@@ -39,7 +39,7 @@ def test_a_picture_is_reconstructed_as_ldm_reconstruct_does(pipe, tiny_run, tmp_
     Image.fromarray(
         np.concatenate([fresh_shapes[0], fresh_shapes[1], fresh_shapes[2]], axis=1)
     ).save(path)
-    found = reconstruct_upload(pipe, "float32", path)
+    found = reconstruct_upload(pipe.codec, path)
     originals, decoded, scores = reconstruct_images(
         Run.open(tiny_run), read_images([path], 16), "cpu"
     )
@@ -65,7 +65,7 @@ def test_what_is_no_picture_is_one_line(pipe, tmp_path, content, reason):
     path, start = tmp_path / "picture.png", time.perf_counter()
     path.write_bytes(content)
     with pytest.raises(ValueError, match=reason) as refusal:
-        reconstruct_upload(pipe, "float32", path)
+        reconstruct_upload(pipe.codec, path)
     assert "\n" not in str(refusal.value) and str(tmp_path) not in str(refusal.value)
     assert time.perf_counter() - start < 5
 
@@ -76,4 +76,4 @@ def test_a_large_file_is_not_even_read(pipe, tmp_path, monkeypatch):
         file.truncate((uploads.MOST_MEGABYTES + 1) * 2**20)
     monkeypatch.setattr(uploads, "decode", None)
     with pytest.raises(ValueError, match="larger than 20 MB"):
-        reconstruct_upload(pipe, "float32", path)
+        reconstruct_upload(pipe.codec, path)

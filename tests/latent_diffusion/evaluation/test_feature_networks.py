@@ -10,12 +10,13 @@ from PIL import Image
 
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation import inception
-from latent_diffusion.evaluation.features import Pixels, look, some
+from latent_diffusion.evaluation.features import Pixels, look
 from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.evaluation.networks import load_network, load_reference
 from latent_diffusion.evaluation.references import ReferenceStatistics, dataset_statistics, measure
 from latent_diffusion.evaluation.sources import of_array, of_dataset
 from latent_diffusion.run import Run
+from latent_diffusion.subsets import some
 from metrics import frechet_distance, statistics
 
 

@@ -10,8 +10,9 @@ from latent_diffusion.exploration.inversion import round_trip
 from latent_diffusion.exploration.pictures import held_out
 from latent_diffusion.exploration.steering import conditioned
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.generate import PerSeedNoise, generate_latents
+from latent_diffusion.sampling.generate import generate_latents
 from latent_diffusion.sampling.inversion import invert
+from latent_diffusion.sampling.noise import PerSeedNoise
 from metrics import psnr
 
 

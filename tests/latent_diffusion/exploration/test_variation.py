@@ -8,7 +8,6 @@ from latent_diffusion import Pipeline
 from latent_diffusion.exploration.pictures import find_pictures
 from latent_diffusion.exploration.variation import noise_level, vary
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.generate import reconstruct
 from metrics import psnr
 
 
@@ -21,7 +20,7 @@ def test_from_the_image_to_a_sample(tiny_run):
     varied = vary(pipe, images, labels, seeds, [0.02, 0.3, 0.6, 1], config)
     assert varied.shape == (3, 4, 16, 16, 3)
     plain, fresh = (
-        reconstruct(pipe.autoencoder, images, pipe.precision),
+        pipe.codec.reconstruct(images),
         pipe.generate(seeds, labels, config),
     )
     assert psnr(varied[:, 0], plain).min() > 30 and psnr(varied[:, 3], fresh).min() > 25

@@ -8,7 +8,6 @@ from latent_diffusion import Pipeline
 from latent_diffusion.exploration.pictures import find_pictures
 from latent_diffusion.exploration.walks import image_walk, seed_walk
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.generate import reconstruct
 from metrics import psnr
 
 FRAMES = 25
@@ -44,7 +43,7 @@ def test_between_real_images(tiny_run):
     frames = image_walk(
         pipe, pictures, FRAMES, pipe.configured(sampler="heun", guidance=1, steps=12)
     )[0]
-    plain = reconstruct(pipe.autoencoder, pictures.images, pipe.precision)
+    plain = pipe.codec.reconstruct(pictures.images)
     assert psnr(plain, frames[[0, -1]]).min() > 35
     assert_smooth(frames)
     with pytest.raises(ValueError, match="ddpm draws fresh noise"):

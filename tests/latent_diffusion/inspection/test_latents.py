@@ -6,9 +6,8 @@ import torch
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.inspection.latents import LatentView, colours, latent_grid
+from latent_diffusion.loading import Codec
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.generate import encode_images
-from latent_diffusion.training.autoencoder import load_autoencoder
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
 
@@ -60,13 +59,8 @@ def test_a_copied_channel_and_a_dead_one_are_seen():
 
 def test_latents_of_the_run_are_those_that_it_normalised(tiny_run):
     run = Run.open(tiny_run)
-    autoencoder, images = (
-        load_autoencoder(run, torch.device("cpu")),
-        np.asarray(Reference.open(run).images),
-    )
-    latents = encode_images(autoencoder, images, 5, "float32").numpy()
+    codec, images = Codec.of(run, torch.device("cpu")), np.asarray(Reference.open(run).images)
+    latents = codec.batched(5).encode(images).numpy()
     assert latents.shape == (len(images), 8, 4, 4)
     assert 0.7 < latents.std(axis=(0, 2, 3)).min() and latents.std(axis=(0, 2, 3)).max() < 1.3
-    np.testing.assert_allclose(
-        latents, encode_images(autoencoder, images, 64, "float32"), atol=1e-5
-    )
+    np.testing.assert_allclose(latents, codec.encode(images), atol=1e-5)

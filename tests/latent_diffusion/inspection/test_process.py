@@ -6,15 +6,14 @@ from PIL import Image
 
 from latent_diffusion import Pipeline
 from latent_diffusion.inspection.process import process_frames
+from latent_diffusion.sampling.samplers import SAMPLERS
 
 
-@pytest.mark.parametrize("sampler", ["dpmpp_2m", "heun", "ddim", "ddpm"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_first_frame_is_noise_and_the_last_is_the_sample(tiny_run, sampler):
     pipe = Pipeline.from_run(tiny_run, device="cpu")
     config = pipe.configured(sampler=sampler, steps=8)
-    frames = process_frames(
-        pipe.denoiser, pipe.autoencoder, [1, 2, 3], [0, 1, 2], config, pipe.precision, 4
-    )
+    frames = process_frames(pipe.denoiser, pipe.codec, [1, 2, 3], [0, 1, 2], config, 4)
     assert frames.shape == (3, 5, 16, 16, 3)
     assert np.array_equal(frames[:, -1], pipe.generate([1, 2, 3], [0, 1, 2], config))
     errors = [np.abs(frames[:, part].astype(int) - frames[:, -1]).mean() for part in range(5)]

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latent_diffusion.config import load_config, resumed_config
 from latent_diffusion.data.reference import DataFacts, Reference, write_reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.report.curves import sweep_panels, thinned
 from latent_diffusion.report.gather import gather
 from latent_diffusion.report.reproduce import commands, resolved_config
 from latent_diffusion.run import Run
+from latent_diffusion.training.stages import load_config, resumed_config
 
 HOSTILE, IMAGES = "<script>alert(1)</script>", 50  # as in conftest.py
 SECTIONS = (

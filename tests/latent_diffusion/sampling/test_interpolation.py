@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from latent_diffusion.sampling.generate import PerSeedNoise
 from latent_diffusion.sampling.interpolation import NoiseBetween, slerp
+from latent_diffusion.sampling.noise import PerSeedNoise
 
 CPU = torch.device("cpu")
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from latent_diffusion import Pipeline
+from latent_diffusion.ema import ema_after
 from latent_diffusion.run import load_tensors
 from latent_diffusion.sampling.folder import png
 from latent_diffusion.sampling.generate import conditioned
@@ -20,7 +21,6 @@ from latent_diffusion.studies.disturbances import (
 )
 from latent_diffusion.studies.probe import accuracy
 from latent_diffusion.studies.sweep import CONFIRMED
-from latent_diffusion.training.ema import average_after
 
 
 @pytest.fixture
@@ -200,30 +200,30 @@ def test_sweep_applies_the_best_average_and_settings(ldm, tiny_run, tiny_config,
         "temperature": 0.9,
         "epsilon_scale": 1.01,
     }
-    assert after == before | {"sampling": after["sampling"], "average_length": 0.2}
+    assert after == before | {"sampling": after["sampling"], "ema_length": 0.2}
     weights, wanted = (
         Pipeline.from_run(run, device="cpu").denoiser.state_dict(),
-        average_after(run / "diffusion/ema", 0.2, 60),
+        ema_after(run / "diffusion/ema", 0.2, 60),
     )
     assert all(torch.equal(weights[key], wanted[key]) for key in weights)
     own, _ = load_tensors(run / "diffusion/model.safetensors")
     assert not all(torch.equal(own[key], wanted[key]) for key in own)
     again = ("train-diffusion", "--data", shapes, "--run", run, "--resume", "--device", "cpu")
     assert (
-        ldm(*again)[0] == 0 and Pipeline.from_run(run, device="cpu").average_length == 0.2
+        ldm(*again)[0] == 0 and Pipeline.from_run(run, device="cpu").ema_length == 0.2
     )  # there was nothing left to train
     config = run / "diffusion/config.toml"
     chosen = config.read_text()
     config.write_text(
-        chosen.replace("average_length = 0.2", "average_length = 0.05")
+        chosen.replace("ema_length = 0.2", "ema_length = 0.05")
     )  # as a sweep of guidance alone records
     assert "holds no longer" not in ldm(*again, "--set", "diffusion.training.steps=65")[1]
     config.write_text(chosen)
     status, said, errors = ldm(*again, "--set", "diffusion.training.steps=70")
-    assert status == 0 and Pipeline.from_run(run, device="cpu").average_length == 0.05, errors
+    assert status == 0 and Pipeline.from_run(run, device="cpu").ema_length == 0.05, errors
     assert "length 0.2 was chosen after 60 steps, and holds no longer" in said
     with pytest.raises(ValueError, match="end after step 70 of 90"):
-        average_after(run / "diffusion/ema", 0.2, 90)
+        ema_after(run / "diffusion/ema", 0.2, 90)
 
 
 def test_a_lower_temperature_draws_less_varied_images(tiny_run):

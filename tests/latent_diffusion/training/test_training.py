@@ -12,22 +12,23 @@ import numpy as np
 import pytest
 import torch
 
-from latent_diffusion.config import load_config, resumed_config
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.run import Interrupted, Run, load_tensors
-from latent_diffusion.training.autoencoder import load_autoencoder, train_autoencoder
-from latent_diffusion.training.classifier import train_classifier
-from latent_diffusion.training.diffusion import train_diffusion
-from latent_diffusion.training.distributed import World
-from latent_diffusion.training.ema import (
+from latent_diffusion.ema import (
     SNAPSHOT_LENGTHS,
-    PowerAverage,
-    average_after,
+    PowerEMA,
+    ema_after,
     exponent,
     save_snapshot,
 )
+from latent_diffusion.loading import load_autoencoder
+from latent_diffusion.run import Interrupted, Run, load_tensors
+from latent_diffusion.training.autoencoder import train_autoencoder
+from latent_diffusion.training.classifier import train_classifier
+from latent_diffusion.training.diffusion import train_diffusion
+from latent_diffusion.training.distributed import World
 from latent_diffusion.training.randomness import Shuffle
 from latent_diffusion.training.stage import Start
+from latent_diffusion.training.stages import load_config, resumed_config
 
 WORLD = World(0, 1, torch.device("cpu"))
 SHORT = [
@@ -77,7 +78,7 @@ def test_a_killed_training_resumes_to_the_same_weights_bit_for_bit(
     resume = broken.checkpoint_path.is_file()
     assert resume == (killed_at > 10)
     train(Run(tmp_path / "broken"), Start(resume=resume))
-    kept = sorted(path.name for path in whole.averages.glob("*"))
+    kept = sorted(path.name for path in whole.ema_folder.glob("*"))
     assert kept == (
         []
         if name == "autoencoder"
@@ -112,7 +113,7 @@ def test_resume_refuses_other_averages_and_leaves_all_as_it_was(tiny_run, shapes
     before = (run / "diffusion" / "config.toml").read_text()
     for setting, words in (
         ("snapshots=4", "snapshots"),
-        ("average_length=0.1", "average_length"),
+        ("ema_length=0.1", "ema_length"),
         ("steps=400", "500 steps already"),
     ):
         status, _, errors = ldm(
@@ -133,21 +134,21 @@ def test_resume_refuses_other_averages_and_leaves_all_as_it_was(tiny_run, shapes
 
 
 def test_an_interrupt_in_the_step_of_a_snapshot_keeps_it(trainings, tmp_path, monkeypatch):
-    update = PowerAverage.update
+    update = PowerEMA.update
 
     def interrupted(average, step):
         update(average, step)
         if step == 15 and average.length == 0.05:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(PowerAverage, "update", interrupted)
+    monkeypatch.setattr(PowerEMA, "update", interrupted)
     run, train = Run(tmp_path), trainings["diffusion"]
     with pytest.raises(Interrupted) as stop:
         train(run)
     assert "step 15" in str(stop.value)
     train(run, Start(resume=True))
     assert (
-        sorted(path.name[:8] for path in run.diffusion.averages.iterdir())
+        sorted(path.name[:8] for path in run.diffusion.ema_folder.iterdir())
         == ["00000015"] * 2 + ["00000030"] * 2
     )
 
@@ -413,7 +414,7 @@ def test_average_against_its_definition():
     """The weight of step i is proportional to i ** gamma."""
     model, length = torch.nn.Linear(1, 1, bias=False), 0.1
     gamma, values = exponent(length), np.random.default_rng(0).normal(size=200)
-    average = PowerAverage(model, length)
+    average = PowerEMA(model, length)
     for step, value in enumerate(values, 1):
         model.weight.data.fill_(value)
         average.update(step)
@@ -429,8 +430,8 @@ def test_average_against_its_definition():
 def test_an_average_put_together_from_snapshots_is_near_the_one_kept_all_along(tmp_path, length):
     random, model, steps = torch.Generator().manual_seed(0), torch.nn.Linear(40, 50), 800
     kept, snapshots = (
-        PowerAverage(model, length),
-        [PowerAverage(model, own) for own in SNAPSHOT_LENGTHS],
+        PowerEMA(model, length),
+        [PowerEMA(model, own) for own in SNAPSHOT_LENGTHS],
     )
     with torch.no_grad():
         model.weight.zero_()
@@ -441,14 +442,14 @@ def test_an_average_put_together_from_snapshots_is_near_the_one_kept_all_along(t
             average.update(step)
         if step % (steps // 8) == 0:
             [save_snapshot(tmp_path, average, step) for average in snapshots]
-    again = average_after(tmp_path, length, steps)["weight"]
+    again = ema_after(tmp_path, length, steps)["weight"]
     wrong = (again - kept.state()["weight"]).norm() / (model.weight - kept.state()["weight"]).norm()
     assert wrong < 0.04  # of the distance between the average and the last weights
     if length in SNAPSHOT_LENGTHS:
         assert wrong < 0.005
 
 
-def test_an_average_after_training_needs_snapshots(tmp_path, tiny_run, ldm):
+def test_an_ema_after_training_needs_snapshots(tmp_path, tiny_run, ldm):
     status, _, errors = ldm(
         "sample", tiny_run, tmp_path / "out", "--average", "0.07", "--device", "cpu"
     )

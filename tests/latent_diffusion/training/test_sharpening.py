@@ -7,17 +7,16 @@ import pytest
 import torch
 from PIL import Image
 
-from latent_diffusion.config import load_config
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.ema import PowerEMA
 from latent_diffusion.images import from_uint8
+from latent_diffusion.loading import ENCODING, load_autoencoder, load_denoiser
 from latent_diffusion.run import Run, load_tensors
-from latent_diffusion.training.autoencoder import load_autoencoder, train_autoencoder
-from latent_diffusion.training.diffusion import load_denoiser
+from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.ema import PowerAverage
-from latent_diffusion.training.latents import ENCODING
 from latent_diffusion.training.stage import Start
+from latent_diffusion.training.stages import load_config
 
 WORLD = World(0, 1, torch.device("cpu"))
 SHORT = [
@@ -68,7 +67,7 @@ def test_only_what_decodes_changes(training, tmp_path):
 def test_a_killed_one_resumes_to_the_same_weights_bit_for_bit(
     training, tmp_path, monkeypatch, step
 ):
-    update = PowerAverage.update
+    update = PowerEMA.update
 
     def killed(average, now):
         update(average, now)
@@ -77,7 +76,7 @@ def test_a_killed_one_resumes_to_the_same_weights_bit_for_bit(
 
     training(Run(tmp_path / "whole"))
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(PowerAverage, "update", killed)
+        patched.setattr(PowerEMA, "update", killed)
         training(Run(tmp_path / "broken"))
     assert not Run(tmp_path / "broken").autoencoder.trained
     assert Run(tmp_path / "broken").adversary.checkpoint_path.is_file() == (step > 8)
