@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from latent_diffusion import __version__
 from latent_diffusion.run import Interrupted
 from latent_diffusion.sampling.samplers import SAMPLERS
 
@@ -22,6 +23,25 @@ app = typer.Typer(
     "Try it: [bold]ldm demo[/bold]. Your own pictures: prepare, train-autoencoder, train-classifier, "
     "train-diffusion, sample, evaluate.\n\nWith --debug any command shows where an error arose.",
 )
+
+
+def show_version(asked: bool) -> None:
+    """Print the version and stop, where `--version` asks for it."""
+    if asked:
+        print(f"latent-diffusion {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=show_version, is_eager=True),
+    ] = False,
+) -> None:
+    # Options of `ldm` itself, which act by their callbacks. A docstring would replace the help above.
+    pass
+
 
 DataFolder = Annotated[Path, typer.Option("--data", help="Prepared data set (ldm prepare).")]
 RunFolder = Annotated[Path, typer.Option("--run", help="Run directory; made if it is not there.")]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import latent_diffusion
 from latent_diffusion.cli.common import names_in
 
 
@@ -132,6 +133,13 @@ def test_sizes_from_end_to_end(size, tmp_path, ldm, tiny_config):
         assert status == 0, errors
     assert ldm("sample", run, tmp_path / "s", "--seeds", "1-2")[0] == 0
     assert Image.open(tmp_path / "s" / "00001.png").size == (size, size)
+
+
+def test_the_version_is_the_packages(ldm):
+    status, output, _ = ldm("--version")
+    assert (status, output.strip()) == (0, f"latent-diffusion {latent_diffusion.__version__}")
+    status, output, _ = ldm("--help")
+    assert status == 0 and "Latent diffusion that anyone can train" in output
 
 
 def test_help_has_an_example_and_needs_no_torch():
