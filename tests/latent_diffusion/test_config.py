@@ -84,6 +84,14 @@ def test_a_config_extends_one_of_ours_by_name(tmp_path):
     assert changed["diffusion"]["model"].pop("blocks") == 5 and changed == ours
 
 
+def test_another_network_takes_none_of_the_settings_of_the_one_below(tmp_path):
+    model = '[diffusion.model]\nkind = "dit"\ndepth = 3\n'
+    mine = write(tmp_path / "mine.toml", f'extends = "own_cpu"\n{model}')
+    config = load_config(mine)
+    assert (config.diffusion.model.kind, config.diffusion.model.depth) == ("dit", 3)
+    assert config.diffusion.training == load_config(Path("own_cpu")).diffusion.training
+
+
 def test_extends_finds_the_configs_inside_of_a_wheel(tmp_path, monkeypatch):
     wheel = tmp_path / "site-packages" / "latent_diffusion"
     (wheel / "configs").mkdir(parents=True)
