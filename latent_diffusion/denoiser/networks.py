@@ -1,7 +1,7 @@
 """The networks that a denoiser may be made of: `[diffusion.model] kind = "…"` names one.
 
 A further network is one new file, whose config class has a `kind` of its own and a `build`, and
-its name in `NetworkConfig` below. What the file must hold is said in latent_diffusion/README.md.
+its name in `AnyNetwork` below. What the file must hold is said in latent_diffusion/README.md.
 """
 
 from typing import Annotated, Any
@@ -11,17 +11,17 @@ from pydantic import BeforeValidator, Field, TypeAdapter
 from latent_diffusion.denoiser.dit import DiTConfig
 from latent_diffusion.denoiser.unet import UNetConfig
 
+AnyNetwork = UNetConfig | DiTConfig
+
 
 def with_kind(settings: Any) -> Any:
     """Return settings that name their kind: runs from before there was a choice have UNets."""
     return {"kind": "unet", **settings} if isinstance(settings, dict) else settings
 
 
-NetworkConfig = Annotated[
-    UNetConfig | DiTConfig, Field(discriminator="kind"), BeforeValidator(with_kind)
-]
+NetworkConfig = Annotated[AnyNetwork, Field(discriminator="kind"), BeforeValidator(with_kind)]
 
 
-def network_config(settings: dict[str, Any]) -> UNetConfig | DiTConfig:
-    """Return the config that a run recorded as its `[diffusion.model]`; ValueError if it is none."""
-    return TypeAdapter[UNetConfig | DiTConfig](NetworkConfig).validate_python(settings)
+def network_config(settings: dict[str, Any]) -> AnyNetwork:
+    """Return the config that a run recorded as `[diffusion.model]`; ValueError if it is none."""
+    return TypeAdapter[AnyNetwork](NetworkConfig).validate_python(settings)
