@@ -25,14 +25,19 @@ class HasType(Protocol):
     type: str
 
 
-def build(model: type[Model], tree: Mapping[str, Any], source: str) -> Model:
-    """Return the model with these settings; all else is as it is declared.
+def build(
+    model: type[Model], tree: Mapping[str, Any], settings: Sequence[str], source: str
+) -> Model:
+    """Return the model with the settings of a tree, and then of "a.b=value"; the rest as declared.
 
     A setting inside of a table leaves the others of the table alone. Raise ValueError, in one line
     that begins with `source`, for what is not allowed.
     """
+    whole = over(model().model_dump(), tree)
+    for setting in settings:
+        assign(whole, setting)
     try:
-        return model.model_validate(over(model().model_dump(), tree))
+        return model.model_validate(modern(whole))
     except ValidationError as error:
         raise ValueError(explain(error, source, model)) from None
 
@@ -80,10 +85,10 @@ def assign(tree: dict[str, Any], setting: str) -> None:
 def explain(error: ValidationError, source: str, model: type[BaseModel]) -> str:
     """Return the first thing wrong, in one line: where, what, and what to write instead."""
     first = error.errors()[0]
-    path = settings_path(first["loc"], model)
+    path, table = locate(first["loc"], model)
     where = ".".join(path)
     if first["type"] == "extra_forbidden":
-        known = list(model_at(path[:-1], model).model_fields)
+        known = list(table.model_fields)
         near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
         return f"{source}: no setting {where}: {hint}"
@@ -98,23 +103,27 @@ def explain(error: ValidationError, source: str, model: type[BaseModel]) -> str:
     return f"{source}: {where} = {first.get('input')!r}: {message[0].lower()}{message[1:]}"
 
 
-def settings_path(location: Sequence[int | str], model: type[BaseModel]) -> list[str]:
-    """Return where an error is as names of settings: pydantic also names the kind of a model."""
+def locate(
+    location: Sequence[int | str], model: type[BaseModel]
+) -> tuple[list[str], type[BaseModel]]:
+    """Return the settings that lead to an error, by name, and the model of the last one's table.
+
+    pydantic's location also names the kind where a setting is one of several models.
+    """
     path: list[str] = []
-    kinds: set[str] = set()
+    table = inside = model
+    kinds: dict[str, type[BaseModel]] = {}
     for name in map(str, location):
         if name in kinds:
-            kinds = set()
+            inside, kinds = kinds[name], {}
             continue
         path.append(name)
-        kinds = {kind_of(one) for one in models_in(annotation_at(path, model))}
-    return path
-
-
-def annotation_at(path: Sequence[str], model: type[BaseModel]) -> Any:
-    """Return the type of a setting, or None where there is none."""
-    field = model_at(path[:-1], model).model_fields.get(path[-1])
-    return field.annotation if field else None
+        table = inside
+        field = table.model_fields.get(name)
+        models = models_in(field.annotation) if field else []
+        kinds = {kind_of(one): one for one in models}
+        inside = models[0] if models else table
+    return path, table
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -127,15 +136,6 @@ def kind_of(model: type[BaseModel]) -> str:
     """Return the kind that a model stands for, if it is one of several."""
     field = model.model_fields.get(KIND)
     return str(field.default) if field else ""
-
-
-def model_at(path: Sequence[str], model: type[BaseModel]) -> type[BaseModel]:
-    """Return the model of the table at a path; the first of several kinds."""
-    for name in path:
-        field = model.model_fields.get(name)
-        models = models_in(field.annotation) if field else []
-        model = models[0] if models else model
-    return model
 
 
 def find(path: Path) -> Path:

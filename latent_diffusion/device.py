@@ -125,7 +125,7 @@ def padded(rows: Tensor, missing: int) -> Tensor:
 class DeviceRows:
     """Rows of an array (N, …), also a memory-mapped one, as tensors on a device.
 
-    A GPU with room for the whole array gets it once, and a step then copies nothing but row numbers.
+    A GPU with room for the whole array gets it once, and a step then copies only row numbers.
     """
 
     def __init__(self, array: np.ndarray, device: torch.device, room: int | None = None):

@@ -60,7 +60,7 @@ class PowerEMA:
 
 @contextmanager
 def ema_weights(model: nn.Module, ema: PowerEMA) -> Iterator[None]:
-    """Give the model the EMA's weights, in evaluation mode and not compiled, while the block lasts."""
+    """Give the model the EMA's weights, evaluating and not compiled, while the block lasts."""
     live = {key: value.clone() for key, value in model.state_dict().items()}
     model.load_state_dict(ema.state())
     model.eval()

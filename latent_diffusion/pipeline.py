@@ -214,8 +214,8 @@ def sample_to_folder(
 ) -> Path:
     """Write one PNG a pair of seed and class, samples.json and a grid; return the grid's path.
 
-    How classes go with seeds `to_draw` says. `on_progress(images)` is called after each batch, which
-    is by default one of `Pipeline.generate`.
+    How classes go with seeds `to_draw` says. `on_progress(images)` is called after each batch,
+    which is by default one of `Pipeline.generate`.
     """
     allowed, names = list(dict.fromkeys(pipe.labels(classes))), pipe.facts.class_names
     wanted = to_draw(pipe.facts, seeds, allowed, distribution)

@@ -1,4 +1,4 @@
-"""Which of many rows: evenly spread, or at random. Whoever looks at a part of a data set asks here."""
+"""Which of many rows: evenly spread, or at random, for whoever looks at some of a data set."""
 
 import numpy as np
 

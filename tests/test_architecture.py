@@ -1,4 +1,4 @@
-"""The import directions of the design: libraries know nothing of the system, and each room only the rooms below it."""
+"""The import directions: libraries know nothing of the system, a room only those below it."""
 
 import ast
 from pathlib import Path

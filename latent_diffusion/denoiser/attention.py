@@ -49,7 +49,7 @@ def xformers_attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def attend_map(qkv: Tensor, heads: int, backend: AttentionBackend) -> Tensor:
-    """Return the attention (N, C, h, w) among the positions of a map of q, k and v (N, 3 C, h, w)."""
+    """Return the attention (N, C, h, w) among the positions of q, k and v (N, 3 C, h, w)."""
     height = qkv.shape[2]
     q, k, v = rearrange(
         qkv, "n (three heads d) h w -> three n heads (h w) d", three=3, heads=heads

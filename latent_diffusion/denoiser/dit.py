@@ -61,7 +61,7 @@ def positions(width: int, height: int, across: int, device: torch.device) -> Ten
 
 
 class Block(nn.Module):
-    """Self-attention and two layers, each scaled, shifted and gated by the embedding; both begin as 0."""
+    """Self-attention and two layers, scaled, shifted and gated by the embedding; 0 at first."""
 
     def __init__(self, config: DiTConfig):
         super().__init__()
@@ -107,7 +107,7 @@ class DiT(nn.Module):
             begin_at_zero(layer)
 
     def layers(self) -> dict[str, nn.Module]:
-        """Return the parts whose outputs (N, C, h, w) a study may look at, first to last, by name."""
+        """Return the parts, by name, whose outputs (N, C, h, w) a study may look at."""
         return {f"block {number}": block for number, block in enumerate(self.blocks, 1)}
 
     def forward(self, x: Tensor, noise_condition: Tensor, labels: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class FourierFeatures(nn.Module):
-    """A number in about [-5, 5] -> its sines and cosines at fixed frequencies (Vaswani et al. 2017)."""
+    """Numbers (N,) -> their sines and cosines at fixed frequencies (Vaswani et al. 2017)."""
 
     frequencies: Tensor
 

@@ -25,8 +25,8 @@ class NoiseLevelConfig(BaseModel):
     def draw(self, uniform: Tensor) -> Tensor:
         """Return noise levels sigma (N,) for uniform numbers (N,) in [0, 1).
 
-        One lies in each N-th of the distribution, so that every batch covers it (Kingma et al. 2021,
-        appendix I.1).
+        One lies in each N-th of the distribution, so that every batch covers it (Kingma et al.
+        2021, appendix I.1).
         """
         ranks = torch.arange(uniform.shape[0], device=uniform.device)
         quantiles = (ranks + uniform) / uniform.shape[0]

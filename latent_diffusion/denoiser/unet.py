@@ -1,4 +1,5 @@
-"""The UNet (Ronneberger et al. 2015; Dhariwal & Nichol 2021) as a denoiser's network, `kind = "unet"`."""
+"""The UNet as a denoiser's network, `kind = "unet"` (Ronneberger et al. 2015; Dhariwal & Nichol
+2021)."""
 
 from typing import Annotated, Literal
 
@@ -135,7 +136,7 @@ class UNet(nn.Module):
         begin_at_zero(self.conv_out)
 
     def layers(self) -> dict[str, nn.Module]:
-        """Return the parts whose outputs (N, C, h, w) a study may look at, first to last, by name."""
+        """Return the parts, by name, whose outputs (N, C, h, w) a study may look at."""
         down = {f"down {level}": blocks[-1] for level, blocks in enumerate(lists(self.down_blocks))}
         rising = reversed(range(len(self.up_blocks)))
         up = {

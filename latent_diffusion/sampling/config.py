@@ -65,7 +65,8 @@ class SamplingConfig(BaseModel):
         interval = self.guidance_interval
         if interval != "all" and not 0 <= interval[0] <= interval[1]:
             raise ValueError(
-                f"guidance_interval = {list(interval)} must be two noise levels, the lower one first"
+                f"guidance_interval = {list(interval)} must be two noise levels, the lower one "
+                "first"
             )
         return self
 
@@ -89,10 +90,10 @@ class SamplingConfig(BaseModel):
         return max(needed(scale) for scale in (self.guidance, *self.class_guidance.values()))
 
     def scales(self, class_names: Sequence[str], labels: Sequence[int]) -> float | list[float]:
-        """Return the guidance of rows with these labels: one number where all classes have the same.
+        """Return the guidance of rows with these labels: one number where all classes agree.
 
-        Names of other classes change nothing. Raise ValueError for a guidance by class of a denoiser
-        whose classes have no names.
+        Names of other classes change nothing. Raise ValueError for a guidance by class of a
+        denoiser whose classes have no names.
         """
         if self.class_guidance and not class_names:
             raise ValueError(

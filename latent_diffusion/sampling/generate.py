@@ -21,11 +21,11 @@ from latent_diffusion.sampling.samplers import SAMPLERS
 def conditioned(
     denoiser: Denoiser, labels: Sequence[int], config: SamplingConfig, precision: str
 ) -> Denoise:
-    """Return `denoise(x (N, C, h, w), sigma) -> clean` under labels (N,), guided, in compute batches.
+    """Return `denoise(x (N, C, h, w), sigma) -> clean`, guided, in compute batches.
 
-    With an epsilon_scale the noise (x - clean) / sigma is divided by it (Ning et al. 2024,
-    "Elucidating the exposure bias in diffusion models"): a denoiser that has not learnt all there is
-    takes too much away, and samples come out soft.
+    Labels are (N,). With an epsilon_scale the noise (x - clean) / sigma is divided by it (Ning et
+    al. 2024, "Elucidating the exposure bias in diffusion models"): a denoiser that has not learnt
+    all there is takes too much away, and samples come out soft.
     """
     device = next(denoiser.parameters()).device
 

@@ -1,4 +1,4 @@
-"""Trains a classifier on the data set: the judge, and the separate one behind the perceptual term."""
+"""Trains a classifier on the data set: the judge, and another behind the perceptual term."""
 
 import torch
 from pydantic import BaseModel, ConfigDict

@@ -11,9 +11,9 @@ from torch import nn
 def compiled(model: nn.Module, mode: str) -> Iterator[None]:
     """Run the model's parts as torch.compile makes them, for as long as the block lasts.
 
-    mode: that of torch.compile, or "none". Names and weights stay as they are. Parts are the model's
-    direct children, and what lies in lists of modules; single layers are left as they are. PyTorch
-    keeps what it compiled for the next model of this shape, until torch.compiler.reset().
+    mode: that of torch.compile, or "none". Names and weights stay as they are. Parts are the
+    model's direct children, and what lies in lists of modules; single layers are left as they are.
+    PyTorch keeps what it compiled for the next model of this shape, until torch.compiler.reset().
     """
     parts = [part for part in parts_of(model) if any(part.children())] if mode != "none" else []
     for part in parts:

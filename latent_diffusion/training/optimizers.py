@@ -88,7 +88,7 @@ def orthogonal(matrices: Tensor) -> Tensor:
 def make_optimizers(
     model: nn.Module, name: str, learning_rate: float, weight_decay: float, device: torch.device
 ) -> list[torch.optim.Optimizer]:
-    """Return AdamW for everything ("adamw"), or Muon for convolutions and AdamW for the rest ("muon").
+    """Return AdamW for everything ("adamw"), or Muon for convolutions and it for the rest ("muon").
 
     Weight decay is for matrices and convolutions only, not for biases and norms.
     """

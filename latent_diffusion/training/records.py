@@ -1,7 +1,8 @@
-"""What a training writes down as it goes: metrics.jsonl and, where asked, the same as TensorBoard events beside it."""
+"""What a training writes down as it goes: metrics.jsonl and, where asked, TensorBoard events."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,18 +13,21 @@ EVENTS = "tensorboard"  # folder of a part
 
 
 class Records:
-    """Of a training that has done `done` steps; what was recorded of later ones will be done again, and is dropped.
+    """The records of a training that has done `done` steps.
 
-    Every record is on disk when its call returns, so that a training that is killed has lost none.
+    What was recorded of later ones will be done again, and is dropped. Every record is on disk when
+    its call returns, so that a training that is killed has lost none.
     """
 
     def __init__(self, part: Part, done: int, tensorboard: bool):
-        self.part, self.done, self.events = part, done, None
+        self.part, self.done = part, done
+        self.events: Any = None
         keep_until(part.metrics_path, done)
         if tensorboard:
             self.events = summary_writer()(str(part.folder / EVENTS), purge_step=done + 1)
 
     def figures(self, step: int, figures: dict[str, float]) -> None:
+        """Record the figures of the steps up to this one."""
         rounded = {name: round(value, 6) for name, value in figures.items()}
         self.part.folder.mkdir(parents=True, exist_ok=True)
         with self.part.metrics_path.open("a") as file:
@@ -34,11 +38,13 @@ class Records:
             self.events.flush()
 
     def picture(self, step: int, path: Path | None) -> None:
-        """A preview, if it left a picture; a finished training that is resumed draws its last one again."""
+        """Record a preview, if it left a picture.
+
+        A finished training that is resumed draws its last one again, which is known already.
+        """
         if self.events and path and step > self.done:
-            self.events.add_image(
-                "preview", np.asarray(Image.open(path).convert("RGB")), step, dataformats="HWC"
-            )
+            pixels = np.asarray(Image.open(path).convert("RGB"))
+            self.events.add_image("preview", pixels, step, dataformats="HWC")
             self.events.flush()
 
 
@@ -51,12 +57,16 @@ def keep_until(path: Path, step: int) -> None:
 
 
 def summary_writer() -> type:
-    """TensorBoard's writer; ValueError where the package is missing. Imported only when asked for: it takes seconds."""
+    """Return TensorBoard's writer; ValueError where the package is missing.
+
+    It is imported only when asked for: that takes seconds.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ValueError(
-            f'--tensorboard needs TensorBoard ({error}): pip install "latent-diffusion[tensorboard]", or leave it '
-            "out: metrics.jsonl has the same figures"
+            f"--tensorboard needs TensorBoard ({error}): "
+            'pip install "latent-diffusion[tensorboard]", or leave it out: metrics.jsonl has the '
+            "same figures"
         ) from None
     return SummaryWriter

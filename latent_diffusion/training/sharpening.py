@@ -72,9 +72,9 @@ class Contest(nn.Module):
 class Sharpening(Stage[AdversaryStage]):
     """The training of the decoder and a discriminator; the autoencoder is changed in place.
 
-    `objective(discriminator)` is the loss of both, a module. It resumes, or finds itself done, where
-    the autoencoder's weights and the `settings` that bear on it are those it began with, and else
-    begins anew.
+    `objective(discriminator)` is the loss of both, a module. It resumes, or finds itself done,
+    where the autoencoder's weights and the `settings` that bear on it are those it began with, and
+    else begins anew.
     """
 
     def __init__(

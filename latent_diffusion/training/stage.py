@@ -1,6 +1,6 @@
 """The life of a stage, which the four trainings share: begin or refuse, record, train, save.
 
-Each of autoencoder.py, sharpening.py, classifier.py and diffusion.py says in a Stage what is trained.
+autoencoder.py, sharpening.py, classifier.py and diffusion.py each say in a Stage what is trained.
 """
 
 import shutil

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from latent_diffusion.config import assign, build, find, read_extended
-from latent_diffusion.run import Part, modern
+from latent_diffusion.config import build, find, read_extended
+from latent_diffusion.run import Part
 from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.training.autoencoder import AutoencoderStage
 from latent_diffusion.training.classifier import ClassifierStage
@@ -34,7 +34,7 @@ class Config(BaseModel):
 
 
 def load_config(path: Path, settings: Sequence[str] = (), precision: str | None = None) -> Config:
-    """Return the config of a TOML file, with `settings` ("a.b=value") and a precision for all stages.
+    """Return the config of a TOML file, with `settings` ("a.b=value") and a precision for all.
 
     Raise ValueError in one line for what is not allowed.
     """
@@ -66,9 +66,5 @@ def configured(
     tree: dict[str, Any], settings: Sequence[str], precision: str | None, source: str
 ) -> Config:
     """Return the config of a tree of settings, changed by others."""
-    for setting in settings:
-        assign(tree, setting)
-    if precision:
-        for stage in TRAININGS:
-            assign(tree, f"{stage}.training.precision={precision}")
-    return build(Config, modern(tree), source)
+    more = [f"{stage}.training.precision={precision}" for stage in TRAININGS if precision]
+    return build(Config, tree, [*settings, *more], source)

@@ -8,7 +8,7 @@ from latent_diffusion.denoiser.attention import attend
 
 
 class Perfect(torch.nn.Module):
-    """A network that knows the data is one point, and so predicts the exact velocity at any noise level."""
+    """A network that knows the data is one point, and so predicts the exact velocity."""
 
     num_classes = 3
 
@@ -104,29 +104,3 @@ def test_xformers_off_a_gpu_is_refused_in_one_line():
     q = torch.zeros(1, 1, 4, 8)
     with pytest.raises(ValueError, match='"auto"'):
         attend(q, q, q, "xformers")
-
-
-@pytest.mark.parametrize("size", [7, 8, 1, 10])
-def test_sizes_that_the_levels_do_not_divide(size):
-    network = UNet(
-        UNetConfig(widths=(16, 32, 32), attention_levels=(1, 2), embedding_width=32), 4, 3
-    )
-    x = torch.randn(2, 4, size, size)
-    assert network(x, torch.rand(2), torch.tensor([0, 3])).shape == x.shape
-
-
-def test_the_label_and_the_noise_level_matter_after_a_step_of_training():
-    torch.manual_seed(0)
-    denoiser = Denoiser(
-        UNet(UNetConfig(widths=(32, 32), attention_levels=(1,), embedding_width=32), 2, 3)
-    )
-    optimizer = torch.optim.Adam(denoiser.parameters(), 1e-2)
-    for _ in range(3):
-        labels = torch.tensor([0, 1, 2, 3])
-        clean = labels.view(-1, 1, 1, 1).float().expand(4, 2, 8, 8)
-        loss = denoiser.loss(clean, torch.randn(4, 2, 8, 8), torch.ones(4), labels).mean()
-        optimizer.zero_grad(), loss.backward(), optimizer.step()
-    x = torch.randn(1, 2, 8, 8)
-    one = denoiser(x, torch.tensor([1.0]), torch.tensor([0]))
-    assert not torch.allclose(one, denoiser(x, torch.tensor([1.0]), torch.tensor([2])))
-    assert not torch.allclose(one, denoiser(x, torch.tensor([2.0]), torch.tensor([0])))

@@ -36,7 +36,7 @@ def test_a_second_time_replaces_the_first(tmp_path):
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "holiday.png").write_bytes(b"mine")
-    with pytest.raises(ValueError, match="holiday.png"):
+    with pytest.raises(ValueError, match=r"holiday\.png"):
         SamplesWriter(tmp_path, [])
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.png"]
 
@@ -63,7 +63,7 @@ def test_a_folder_without_a_list_gives_every_png(tmp_path):
 def test_a_damaged_list_is_named(tmp_path, text):
     write(tmp_path / "s", ["a.png"])
     (tmp_path / "s" / "samples.json").write_text(text)
-    with pytest.raises(ValueError, match="samples.json is damaged"):
+    with pytest.raises(ValueError, match=r"samples\.json is damaged"):
         open_images(tmp_path / "s", 8)
 
 

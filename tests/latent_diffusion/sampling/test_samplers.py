@@ -1,6 +1,7 @@
 """Samplers against the exact solution for Gaussian data, where the ideal denoiser is known."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -18,9 +19,7 @@ def ideal(x, sigma):
 
 def final(name, steps, x, noise_like=torch.zeros_like):
     sigmas = noise_levels(steps, 20.0, 0.02)
-    for state in SAMPLERS[name](ideal, x * sigmas[0], sigmas, noise_like):
-        pass
-    return state
+    return list(SAMPLERS[name](ideal, x * sigmas[0], sigmas, noise_like))[-1]
 
 
 def exact(x):
@@ -32,7 +31,7 @@ def exact(x):
 def test_order_of_convergence(name, least_order):
     x = torch.ones(1, 1, 1, 1, dtype=torch.float64)
     errors = [(final(name, steps, x) - exact(x)).abs().item() for steps in (20, 40, 80)]
-    orders = [math.log2(a / b) for a, b in zip(errors, errors[1:])]
+    orders = [math.log2(a / b) for a, b in pairwise(errors)]
     assert min(orders) > least_order, (errors, orders)
     assert errors[-1] < 0.02
 
@@ -72,7 +71,7 @@ def test_one_step_and_every_state(name):
 def test_noise_levels_fall_to_zero():
     levels = noise_levels(10, 80.0, 0.01)
     assert levels[0] == pytest.approx(80) and levels[-2] == pytest.approx(0.01) and levels[-1] == 0
-    assert all(a > b for a, b in zip(levels, levels[1:]))
+    assert all(a > b for a, b in pairwise(levels))
 
 
 def test_seeds():
