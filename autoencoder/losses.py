@@ -1,4 +1,7 @@
-"""What the autoencoder is trained for: L1, edges, KL and a perceptual term, with a decoder that tolerates noisy latents."""
+"""What the autoencoder is trained for: L1, edges, KL and a perceptual term.
+
+Its decoder learns to tolerate noisy latents. Called by stage one's training and its sharpening.
+"""
 
 from collections.abc import Callable
 
@@ -10,14 +13,12 @@ from torch.nn import functional as F
 from autoencoder.model import Autoencoder
 from autoencoder.posterior import Posterior
 
-PATCH, FLAT = (
-    4,
-    1e-5,
-)  # pixels a side; a squared difference too small to see, where the root would be steep
+PATCH = 4  # pixels a side
+FLAT = 1e-5  # a squared difference too small to see, where the root would be steep
 
 
 class AutoencoderLossConfig(BaseModel):
-    """Weights of the terms; each is a mean over pixels, so weights carry over between image sizes."""
+    """Weights of the terms; each is a mean over pixels, so weights carry over between sizes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,7 +39,11 @@ class AutoencoderLossConfig(BaseModel):
 
 
 class AutoencoderLoss(nn.Module):
-    """`perceptual(images, reconstructions) -> ()` is any differentiable distance, or None."""
+    """The weighted sum of the terms.
+
+    `perceptual(images, reconstructions) -> ()` is any differentiable distance, or None; images are
+    (N, 3, H, W) in [-1, 1], and `PerceptualDistance` makes one of any feature network.
+    """
 
     def __init__(
         self,
@@ -46,7 +51,8 @@ class AutoencoderLoss(nn.Module):
         perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
     ):
         super().__init__()
-        self.config, self.perceptual = config, perceptual
+        self.config = config
+        self.perceptual = perceptual
 
     def forward(
         self,
@@ -55,11 +61,14 @@ class AutoencoderLoss(nn.Module):
         noise_like: Callable[[Tensor], Tensor],
         uniform_like: Callable[[Tensor], Tensor],
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss () and its terms for images (N, 3, H, W) in [-1, 1]."""
+        """Return the loss () and its terms for images (N, 3, H, W) in [-1, 1].
+
+        `noise_like` and `uniform_like` draw standard normal numbers and numbers in [0, 1) of a
+        tensor's shape.
+        """
         posterior = autoencoder.encode(images)
-        loss, terms = self.distance(
-            images, autoencoder.decode(self.noisy_latents(posterior, noise_like, uniform_like))
-        )
+        latents = self.noisy_latents(posterior, noise_like, uniform_like)
+        loss, terms = self.distance(images, autoencoder.decode(latents))
         terms["kl"] = posterior.kl().mean() / images[0].numel()
         return loss + self.config.kl_weight * terms["kl"], terms
 
@@ -69,10 +78,10 @@ class AutoencoderLoss(nn.Module):
         noise_like: Callable[[Tensor], Tensor],
         uniform_like: Callable[[Tensor], Tensor],
     ) -> Tensor:
-        """What the decoder is given, (N, C, h, w): latents with noise of a random level.
+        """Return what the decoder is given, (N, C, h, w): latents with noise of a random level.
 
-        What a denoiser hands it later is never exact, and a decoder that has only seen exact latents turns small errors
-        into visible ones.
+        What a denoiser hands it later is never exact, and a decoder that has only seen exact
+        latents turns small errors into visible ones.
         """
         latents = posterior.sample(noise_like(posterior.mean))
         if not self.config.latent_noise:
@@ -82,7 +91,10 @@ class AutoencoderLoss(nn.Module):
         return latents + level * spread * noise_like(latents)
 
     def distance(self, images: Tensor, reconstructions: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss () and its terms that compare reconstructions with images: all but the KL divergence."""
+        """Return the loss () without the KL divergence, and its terms, for images (N, 3, H, W).
+
+        The terms have the PSNR in dB as well, which is for logs and has no gradient.
+        """
         terms = {"l1": (reconstructions - images).abs().mean()}
         loss = terms["l1"]
         if self.config.edge_weight:
@@ -91,18 +103,20 @@ class AutoencoderLoss(nn.Module):
         if self.perceptual is not None:
             terms["perceptual"] = self.perceptual(images, reconstructions)
             loss = loss + self.config.perceptual_weight * terms["perceptual"]
-        terms["psnr"] = 10 * torch.log10(
-            4 / (reconstructions - images).detach().square().mean().clamp(min=1e-10)
-        )
+        squared_error = (reconstructions - images).detach().square().mean().clamp(min=1e-10)
+        terms["psnr"] = 10 * torch.log10(4 / squared_error)  # 4: the square of the range, 2
         return loss, terms
 
 
 def edge_strength(images: Tensor) -> Tensor:
-    """Root mean square difference of neighbouring pixels in every patch of 4x4, (N, 3, H/4, W/4).
+    """Return the root mean square difference of neighbouring pixels in every patch of 4x4.
 
-    L1 makes blurred what a latent cannot say pixel by pixel, because the median of all grain is none; how much grain
-    there is fits into the latent.
+    (N, 3, H, W) -> (N, 3, (H - 1) // 4, (W - 1) // 4), or one patch where images are smaller. L1
+    makes blurred what a latent cannot say pixel by pixel, because the median of all grain is none;
+    how much grain there is fits into the latent.
     """
     corner = images[..., :-1, :-1]
-    energy = (images[..., :-1, 1:] - corner).square() + (images[..., 1:, :-1] - corner).square()
+    right = (images[..., :-1, 1:] - corner).square()
+    below = (images[..., 1:, :-1] - corner).square()
+    energy = right + below
     return (F.avg_pool2d(energy, min(PATCH, energy.shape[-1])) + FLAT).sqrt()

@@ -1,11 +1,12 @@
-"""Distance between images as a feature network sees them (Johnson et al. 2016; Zhang et al. 2018).
+"""Distances between images as a feature network sees them (Johnson et al. 2016; Zhang et al. 2018).
 
-`PerceptualDistance` works with any network that gives a list of feature maps; `lpips_distance` is the published LPIPS.
+`PerceptualDistance` works with any function that gives a list of feature maps, and is stage one's
+perceptual term; `lpips_distance` is the published LPIPS, for that term and for scores.
 """
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -17,55 +18,69 @@ LPIPS_BACKBONES = {"vgg": "vgg16-397923af.pth", "alex": "alexnet-owt-7be5be79.pt
 
 
 class PerceptualDistance(nn.Module):
-    """Mean squared difference of feature maps, each position normalised over its channels; equal weight per layer.
+    """Mean squared difference of feature maps; equal weight per layer.
 
-    `features(images (N, 3, H, W) in [-1, 1]) -> list of (N, C, h, w)`; gradients flow to the second argument only.
+    `features` is any callable: images (N, 3, H, W) in [-1, 1] -> a list of feature maps
+    (N, C, h, w), one a layer, whose C, h and w may differ. Each position of a map is normalised
+    over its channels.
     """
 
-    def __init__(self, features: Callable[[Tensor], list[Tensor]]):
+    def __init__(self, features: Callable[[Tensor], Sequence[Tensor]]):
         super().__init__()
         self.features = features
 
     def forward(self, images: Tensor, reconstructions: Tensor) -> Tensor:
+        """Return the distance (), >= 0; gradients flow to the reconstructions only."""
         with torch.no_grad():
-            wanted = [F.normalize(f.float(), dim=1) for f in self.features(images)]
-        given = [F.normalize(f.float(), dim=1) for f in self.features(reconstructions)]
-        return torch.stack(
-            [(a - b).square().sum(dim=1).mean() for a, b in zip(wanted, given)]
-        ).mean()
+            wanted = [F.normalize(maps.float(), dim=1) for maps in self.features(images)]
+        given = [F.normalize(maps.float(), dim=1) for maps in self.features(reconstructions)]
+        layers = [(a - b).square().sum(dim=1).mean() for a, b in zip(wanted, given, strict=True)]
+        return torch.stack(layers).mean()
 
 
 def lpips_distance(net: str = "vgg", backbone: Path | None = None) -> nn.Module:
-    """The lpips package's distance, `(images, reconstructions) -> (N, 1, 1, 1)`, without any download.
+    """Return the lpips package's distance, `(images, reconstructions) -> (N, 1, 1, 1)`.
 
-    The linear weights come with the package; the backbone is torchvision's, from `backbone` or the usual torch cache,
-    and its sha256 must begin as torchvision's own file name says. Raises ValueError with the remedy otherwise.
+    Images are (N, 3, H, W) in [-1, 1]; net: "vgg" or "alex". Nothing is downloaded: the linear
+    weights come with the package; the backbone is torchvision's, from `backbone` or the usual torch
+    cache, and its sha256 must begin as torchvision's own file name says. Raise ValueError with the
+    remedy otherwise.
     """
-    name = LPIPS_BACKBONES[net]
+    path = _checked_backbone(LPIPS_BACKBONES[net], backbone)
+    import lpips
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lpips still uses torchvision's old argument names
+        distance: nn.Module = lpips.LPIPS(net=net, pretrained=True, pnet_rand=True, verbose=False)
+    weights = torch.load(path, map_location="cpu", weights_only=True)
+    load_backbone(distance.get_submodule("net"), weights)
+    return distance.eval().requires_grad_(False)
+
+
+def _checked_backbone(name: str, backbone: Path | None) -> Path:
+    """Return the path of torchvision's file `name`, or raise ValueError with the remedy."""
     path = Path(backbone) if backbone else Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
         raise ValueError(
-            f'perceptual = "lpips" needs torchvision\'s {name}, and {path} is not there: put that file '
-            'there, name another place with lpips_backbone, or use perceptual = "classifier"'
+            f'perceptual = "lpips" needs torchvision\'s {name}, and {path} is not there: '
+            "put that file there, name another place with lpips_backbone, "
+            'or use perceptual = "classifier"'
         )
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     wanted = name.removesuffix(".pth").rsplit("-", 1)[-1]
     if not digest.startswith(wanted):
         raise ValueError(
-            f"{path} is not torchvision's {name} (its sha256 begins {digest[:8]}, not {wanted}): get it again"
+            f"{path} is not torchvision's {name} "
+            f"(its sha256 begins {digest[:8]}, not {wanted}): get it again"
         )
-    import lpips
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # lpips still uses torchvision's old argument names
-        distance = lpips.LPIPS(net=net, pretrained=True, pnet_rand=True, verbose=False)
-    load_backbone(distance.net, torch.load(path, map_location="cpu", weights_only=True))
-    return distance.eval().requires_grad_(False)
+    return path
 
 
 def load_backbone(network: nn.Module, weights: dict[str, Tensor]) -> None:
     """Fill lpips's slices ("slice2.5.weight") from torchvision's features ("features.5.weight")."""
-    network.load_state_dict(
-        {key: weights["features." + key.split(".", 1)[1]] for key in network.state_dict()}
-    )
+    renamed = {}
+    for key in network.state_dict():
+        _, layer = key.split(".", 1)
+        renamed[key] = weights[f"features.{layer}"]
+    network.load_state_dict(renamed)

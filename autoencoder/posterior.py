@@ -1,4 +1,7 @@
-"""The diagonal Gaussian that the encoder predicts for every latent (Kingma & Welling 2013, section 3)."""
+"""The diagonal Gaussian that the encoder predicts for every latent.
+
+(Kingma & Welling 2013, section 3.) `Autoencoder.encode` returns it.
+"""
 
 import torch
 from torch import Tensor
@@ -15,14 +18,14 @@ class Posterior:
 
     @property
     def moments(self) -> Tensor:
+        """Return (N, 2C, h, w) float32, the log variance clamped to LOG_VARIANCE_RANGE."""
         return torch.cat([self.mean, self.log_variance], dim=1)
 
     def sample(self, noise: Tensor) -> Tensor:
-        """Latents (N, C, h, w) for standard normal `noise` of the same shape."""
+        """Return latents (N, C, h, w) for standard normal `noise` of the same shape."""
         return self.mean + torch.exp(0.5 * self.log_variance) * noise
 
     def kl(self) -> Tensor:
-        """KL(q || N(0, I)) of each image in nats, (N,); appendix B of the paper."""
-        return 0.5 * (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance).sum(
-            dim=(1, 2, 3)
-        )
+        """Return KL(q || N(0, I)) of each image in nats, (N,); appendix B of the paper."""
+        each = self.mean.square() + self.log_variance.exp() - 1 - self.log_variance  # (N, C, h, w)
+        return 0.5 * each.sum(dim=(1, 2, 3))

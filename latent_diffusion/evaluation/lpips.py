@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from autoencoder.perceptual import lpips_distance
+from autoencoder import lpips_distance
 from latent_diffusion.images import from_uint8
 
 PAIRS = 100  # for diversity

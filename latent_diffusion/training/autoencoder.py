@@ -18,8 +18,9 @@ from autoencoder import (
     AutoencoderLoss,
     AutoencoderLossConfig,
     Discriminator,
+    PerceptualDistance,
+    lpips_distance,
 )
-from autoencoder.perceptual import PerceptualDistance, lpips_distance
 from latent_diffusion.classifier import ClassifierConfig
 from latent_diffusion.data.rows import ImageRows, first_images, flipped
 from latent_diffusion.data.store import Dataset

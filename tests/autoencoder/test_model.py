@@ -36,22 +36,20 @@ def test_any_size_comes_back_at_its_own_size(size):
 
 
 def test_principal_components_beat_every_other_linear_map():
-    """After `initialise` the error is the sum of the variances left out, which no linear map of that rank beats."""
+    """After `initialise` the error is the sum of the variances left out: no linear map has less."""
     images = torch.rand(32, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
     images = torch.nn.functional.avg_pool2d(images, 3, 1, 1)
     model = Autoencoder(AutoencoderConfig(latent_channels=8, **TINY), 32)
     model.initialise(images)
-    patches = (
-        torch.nn.functional.pixel_unshuffle(images, 4).permute(0, 2, 3, 1).reshape(-1, 48).double()
-    )
+    patches = torch.nn.functional.pixel_unshuffle(images, 4)
+    patches = patches.permute(0, 2, 3, 1).reshape(-1, 48).double()
     left_out = torch.linalg.eigvalsh(torch.cov(patches.T))[:40].sum().item() / 48
     assert error(model, images) == pytest.approx(left_out, rel=1e-3)
 
 
 def test_all_components_lose_nothing():
-    images = smooth_images(8, 16) + 0.05 * torch.randn(
-        8, 3, 16, 16, generator=torch.Generator().manual_seed(2)
-    )
+    noise = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(2))
+    images = smooth_images(8, 16) + 0.05 * noise
     model = Autoencoder(AutoencoderConfig(latent_channels=48, **TINY), 16)
     model.initialise(images)
     assert error(model, images) < 1e-8
@@ -86,32 +84,30 @@ def test_shift_and_scale_travel_with_the_weights():
 def test_kl_against_torch_distributions():
     moments = torch.randn(3, 4, 2, 2, generator=torch.Generator().manual_seed(4))
     mean, log_variance = moments.chunk(2, dim=1)
-    wanted = torch.distributions.kl_divergence(
-        torch.distributions.Normal(mean, (0.5 * log_variance).exp()),
-        torch.distributions.Normal(0.0, 1.0),
-    ).sum(dim=(1, 2, 3))
+    posterior = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
+    standard = torch.distributions.Normal(0.0, 1.0)
+    wanted = torch.distributions.kl_divergence(posterior, standard).sum(dim=(1, 2, 3))
     assert torch.allclose(Posterior(moments).kl(), wanted, atol=1e-5)
 
 
 def test_a_decoder_trained_with_noise_tolerates_noise():
-    """The purpose of `latent_noise`: the same steps with it leave less error when latents are disturbed."""
+    """The purpose of `latent_noise`: after as many steps disturbed latents cost less error."""
     images = smooth_images(64, 16)
     errors = {}
     for level in (0.0, 1.0):
         torch.manual_seed(0)
         model = Autoencoder(AutoencoderConfig(latent_channels=16, **TINY), 16)
         model.initialise(images)
-        loss, optimizer = (
-            AutoencoderLoss(AutoencoderLossConfig(latent_noise=level)),
-            torch.optim.Adam(model.parameters(), 3e-3),
-        )
+        loss = AutoencoderLoss(AutoencoderLossConfig(latent_noise=level))
+        optimizer = torch.optim.Adam(model.parameters(), 3e-3)
         for _ in range(100):
             value, _ = loss(model, images, torch.randn_like, torch.rand_like)
-            optimizer.zero_grad(), value.backward(), optimizer.step()
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
         latents = model.encode(images).mean.detach()
-        noisy = latents + 0.5 * latents.std(dim=(0, 2, 3), keepdim=True) * torch.randn(
-            latents.shape
-        )
+        spread = latents.std(dim=(0, 2, 3), keepdim=True)
+        noisy = latents + 0.5 * spread * torch.randn(latents.shape)
         errors[level] = (model.decode(noisy) - images).square().mean().item()
     assert errors[1.0] < 0.8 * errors[0.0]
 

@@ -1,15 +1,14 @@
 """The perceptual distance, and LPIPS from a local file of backbone weights."""
 
 import hashlib
-from pathlib import Path
 
 import lpips
 import pytest
 import torch
 from torchvision.models import vgg16
 
-from autoencoder import perceptual
-from autoencoder.perceptual import PerceptualDistance, load_backbone, lpips_distance
+from autoencoder import PerceptualDistance, lpips_distance, perceptual
+from autoencoder.perceptual import load_backbone
 
 
 def test_distance_is_zero_for_equal_images_and_has_a_gradient_for_the_reconstruction():
@@ -22,8 +21,21 @@ def test_distance_is_zero_for_equal_images_and_has_a_gradient_for_the_reconstruc
     assert reconstruction.grad.abs().sum() > 0
 
 
+def test_any_callable_will_do_and_each_layer_weighs_the_same():
+    """Feature maps of one channel: normalised, they are their signs."""
+
+    def signs(images):
+        return [images.mean(dim=(1, 2, 3), keepdim=True), images[:, :1]]
+
+    images = torch.full((2, 3, 4, 4), 0.5)
+    distance = PerceptualDistance(signs)
+    assert distance(images, -images).item() == 4
+    half = torch.cat([-images[:, :1], images[:, 1:]], dim=1)  # the mean keeps its sign
+    assert distance(images, half).item() == 2
+
+
 def test_lpips_without_weights_names_the_file_and_the_remedy(tmp_path):
-    with pytest.raises(ValueError, match="vgg16-397923af.pth.*classifier"):
+    with pytest.raises(ValueError, match=r"vgg16-397923af\.pth.*classifier"):
         lpips_distance(backbone=tmp_path / "nothing.pth")
 
 
@@ -35,16 +47,13 @@ def test_lpips_refuses_a_file_with_another_hash(tmp_path):
 
 
 def test_backbone_weights_land_where_lpips_expects_them(tmp_path, monkeypatch):
-    """Random torchvision weights through our loader give the features that torchvision itself computes."""
+    """Random torchvision weights through our loader give torchvision's own features."""
     torch.manual_seed(0)
     source = vgg16(weights=None)
-    path = Path(tmp_path / "vgg16-random.pth")
+    path = tmp_path / "vgg16-random.pth"
     torch.save(source.state_dict(), path)
-    monkeypatch.setitem(
-        perceptual.LPIPS_BACKBONES,
-        "vgg",
-        f"vgg16-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth",
-    )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setitem(perceptual.LPIPS_BACKBONES, "vgg", f"vgg16-{digest[:8]}.pth")
     distance = lpips_distance(backbone=path)
     images = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
