@@ -11,6 +11,7 @@ PACKAGES = ("autoencoder", "metrics", "latent_diffusion")
 ROOMS = [
     "__main__",
     "cli",
+    "experiments",
     "demo",
     "report",
     "app",
