@@ -1,26 +1,19 @@
 """The scripts for a GPU run on a CPU, too, in small."""
 
-import itertools
 import json
-import math
 import re
 import shutil
 import subprocess
 import sys
-import time
-from argparse import Namespace
-from contextlib import nullcontext
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.training.distributed import World
@@ -156,9 +149,6 @@ def test_stage_two_that_fails_compiled_begins_again_as_it_is(
     assert (training["compile"], training["steps"]) == ("none", 20)
 
 
-SYSTEMS = {"ours", "ddpm", "ddpm-small", "dcgan", "diffusers-latent"}
-
-
 @pytest.fixture
 def script(monkeypatch):
     """A script as a module, by its name."""
@@ -172,121 +162,6 @@ def script(monkeypatch):
         return module
 
     return load
-
-
-@pytest.fixture
-def race(script):
-    return script("race")
-
-
-def test_a_quick_race_scores_every_system(shapes, tiny_run, tmp_path, race):
-    pytest.importorskip("diffusers")
-    out, start = tmp_path / "race", time.perf_counter()
-    done = subprocess.run(
-        [
-            sys.executable,
-            SCRIPTS / "race",
-            "--quick",
-            "--data",
-            shapes,
-            "--judge",
-            tiny_run,
-            "--out",
-            out,
-            "--minutes",
-            "0.05",
-            "--points",
-            "2",
-            "--n",
-            "24",
-            "--n-pixel",
-            "12",
-            "--device",
-            "cpu",
-            "--precision",
-            "float32",
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    systems = json.loads((out / "race.json").read_text())["systems"]
-    assert set(systems) == SYSTEMS
-    for name, system in systems.items():
-        rows = system["rows"]
-        assert [row["n"] for row in rows[-2:]] == ([24, 12] if name != "ddpm" else [12]), name
-        assert all(
-            math.isfinite(row[what])
-            for row in rows
-            for what in ("fid", "fid_over_floor", "accuracy", "sharpness")
-        )
-        assert rows[-1]["minutes"] > (0.05 if name != "ours" else 0) and rows[-1]["images"] > 0, (
-            name
-        )
-        assert f"| {name} |" in done.stdout and (out / f"{name}.png").stat().st_size > 100
-    assert (
-        60 * sum(system["rows"][-1]["minutes"] for system in systems.values())
-        < time.perf_counter() - start
-    )
-    assert (out / "race.png").stat().st_size > 100
-    again = Namespace(
-        data=shapes,
-        judge=tiny_run,
-        out=out,
-        minutes=0.05,
-        points=2,
-        n=24,
-        n_pixel=12,
-        config=Path("eurosat_cpu"),
-        quick=True,
-        small=None,
-        device="cpu",
-        precision="float32",
-    )
-    if torch.get_num_threads() == 1:  # as in the other process, by conftest.py
-        assert race.make_race(again).systems == systems
-    with pytest.raises(ValueError, match="holds another race, whose n is 24 and not 20"):
-        race.make_race(Namespace(**vars(again) | {"n": 20}))
-
-
-def test_a_look_scores_by_class_and_takes_no_training_time(shapes, tiny_run, tmp_path, race):
-    options = Namespace(
-        data=shapes,
-        judge=tiny_run,
-        out=tmp_path,
-        minutes=10,
-        points=3,
-        n=24,
-        n_pixel=12,
-        config=Path("eurosat_cpu"),
-        quick=True,
-        small=None,
-        device="cpu",
-        precision="float32",
-    )
-    turn, data = race.Turn(race.make_race(options), "reals", 24, 3, 12), Dataset.open(shapes)
-    turn.start = time.perf_counter() - 200.0  # beyond a quarter of the ten minutes
-
-    def reals(seeds, labels):
-        time.sleep(1.0)
-        return np.stack(
-            [
-                data.images[data.train][data.labels[data.train] == label][seed % 40]
-                for seed, label in zip(seeds, labels)
-            ]
-        )
-
-    assert turn.is_due()
-    turn.look(reals, 7, last=False)
-    assert turn.due == [300.0] and not turn.is_due() and turn.elapsed() < 200.9
-    turn.look(lambda *asked: 255 - reals(*asked), 8, last=True)
-    first, last, fewer = turn.rows
-    assert (
-        (first["n"], last["n"], fewer["n"]) == (24, 24, 12)
-        and first["sampling_seconds"] > 1
-        and first["images"] == 7
-    )
-    assert first["accuracy"] > 0.9 and first["fid_over_floor"] < 3 < last["fid_over_floor"]
 
 
 def test_an_ablation_compares_variants_seed_by_seed(shapes, tiny_run, tmp_path):
@@ -405,101 +280,3 @@ def test_an_ablation_says_whether_seeds_agree(script):
         "-50% (1 seed)",
         "",
     ]
-
-
-@pytest.fixture
-def peers(monkeypatch):
-    monkeypatch.syspath_prepend(SCRIPTS)
-    import race_peers
-
-    return race_peers
-
-
-@pytest.fixture
-def turn(shapes, peers):
-    """Of a race whose clock counts the times it is read, so that what is learnt does not depend on this machine."""
-    race = SimpleNamespace(
-        data=Dataset.open(shapes),
-        device=torch.device("cpu"),
-        cast=nullcontext,
-        tell=lambda text: None,
-        sizes=peers.QUICK,
-        seconds=400.0,
-        config=SimpleNamespace(sampling=SamplingConfig(compute_batch=16)),
-    )
-    clock = itertools.count()
-    torch.manual_seed(0)
-    return SimpleNamespace(
-        race=race, name="a peer", elapsed=lambda: float(next(clock)), is_due=lambda: False
-    )
-
-
-def test_the_dcgan_learns_the_classes(peers, turn, tiny_run):
-    seen, judge, labels = [], Judge.load(Run.open(tiny_run), torch.device("cpu")), [0, 1, 2] * 8
-    turn.look = lambda draw, images, last: seen.append(
-        judge(draw(list(range(24)), labels))[1].argmax(axis=1)
-    )
-    peers.dcgan(turn)
-    assert len(seen) == 1 and (seen[0] == labels).mean() > 0.8
-
-
-def test_the_noise_prediction_learns(peers, turn):
-    pytest.importorskip("diffusers")
-    model, batches = (
-        peers.Ddpm(turn.race, peers.QUICK.small, 3, 16, clip=True),
-        peers.Batches(turn.race, 16),
-    )
-    before = model.loss(*batches(0)).item()
-    peers.Trainer(turn, model.network, 2e-3).run(lambda number: model.loss(*batches(number)), 60.0)
-    assert model.loss(*batches(0)).item() < before / 2
-
-
-class Exact(torch.nn.Module):
-    """The best noise prediction where all images of class 0, 1, 2 have the values -0.5, 0, 0.5, and any of them has no class."""
-
-    def __init__(self, shares: torch.Tensor):
-        super().__init__()
-        self.shares = shares  # alpha bar
-
-    def forward(self, noisy, times, labels):
-        share = self.shares[times.long()][:, None, None, None]
-        value = torch.tensor([-0.5, 0.0, 0.5, 0.0])[labels][:, None, None, None]
-        return SimpleNamespace(sample=(noisy - share.sqrt() * value) / (1 - share).sqrt())
-
-
-@pytest.mark.parametrize("guidance, expected", [(1.0, (64, 128, 191)), (1.5, (32, 128, 223))])
-def test_with_the_exact_noise_the_samples_have_the_value_of_their_class(
-    peers, turn, guidance, expected
-):
-    pytest.importorskip("diffusers")
-    model = peers.Ddpm(turn.race, peers.Unet((32, 32), 1, (), 1e-3, 16, guidance), 3, 16, clip=True)
-    model.network = Exact(model.noising.alphas_cumprod)
-    images = model.draw(lambda x: x, list(range(30)), [0, 1, 2] * 10)
-    for label, value in enumerate(expected):
-        assert np.abs(images[label::3].astype(int) - value).max() <= 1
-
-
-class Fake:
-    """An autoencoder whose latents are three times the images."""
-
-    def encode(self, images):
-        return SimpleNamespace(latent_dist=SimpleNamespace(sample=lambda: 3 * images))
-
-    def decode(self, latents):
-        return SimpleNamespace(sample=latents / 3)
-
-
-def test_latents_have_deviation_one_and_the_second_half_is_mirrored(peers, turn):
-    data = turn.race.data = SimpleNamespace(
-        **{name: getattr(turn.race.data, name) for name in ("images", "labels", "train")},
-        info=SimpleNamespace(flip=True),
-    )
-    latents, count = peers.Latents(turn.race, Fake(), 16), len(data.train)
-    for number in range(-(-2 * count // 16)):
-        x, labels, _ = latents(number)
-        places = latents.shuffle.batch(number)
-        images = data.images[data.train[places % count]].astype(np.float32) / 127.5 - 1
-        images[places >= count] = images[places >= count][:, :, ::-1]
-        assert np.abs(latents.decode(x).numpy() - images.transpose(0, 3, 1, 2)).max() < 1e-5
-        assert (labels.numpy() == data.labels[data.train[places % count]]).all()
-    assert latents.known.all() and abs(latents.latents.std().item() - 1) < 0.02
