@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.loading import latents_checksum
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.latents import latents_checksum
 from latent_diffusion.training.stages import load_config
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
