@@ -1,11 +1,12 @@
-"""Arrays of images, features or probabilities in, scores out: pure functions in float64, without networks or files.
+"""Arrays of images, features or probabilities in, scores out: pure functions in float64.
 
-One metric a file. `latent_diffusion.evaluation` brings the arrays; anyone else can, too:
-these modules import nothing but numpy and scipy. What a caller can get wrong raises ValueError in one line.
+One metric a file, without networks or files: `latent_diffusion.evaluation` brings the arrays, and
+anyone else can, too. These modules import nothing but numpy and scipy. What a caller can get wrong
+raises ValueError in one line. README.md has the conventions.
 """
 
 from metrics.class_coverage import ClassCoverage, class_coverage
-from metrics.conditional_accuracy import class_counts, conditional_accuracy, confusion_matrix
+from metrics.conditional_accuracy import conditional_accuracy, confusion_matrix
 from metrics.extrapolation import Extrapolation, TrendPoint, frechet_extrapolation
 from metrics.frechet import frechet_distance
 from metrics.inception_score import (
@@ -24,7 +25,7 @@ from metrics.precision_recall import (
 )
 from metrics.reconstruction import psnr, ssim
 from metrics.rubrics import DiversityPoints, diversity_points, linear_points
-from metrics.sharpness import edge_energies, edge_energy, energy_ratio, sharpness
+from metrics.sharpness import edge_energies, energy_ratio, sharpness
 from metrics.spectrum import (
     Spectrum,
     channel_covariance,
@@ -53,7 +54,6 @@ __all__ = [
     "TrendPoint",
     "binomial_interval",
     "channel_covariance",
-    "class_counts",
     "class_coverage",
     "conditional_accuracy",
     "confusion_matrix",
@@ -61,7 +61,6 @@ __all__ = [
     "density_coverage",
     "diversity_points",
     "edge_energies",
-    "edge_energy",
     "effective_rank",
     "energy_ratio",
     "frechet_distance",

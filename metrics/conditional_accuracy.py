@@ -1,22 +1,20 @@
 """Conditional accuracy: is a sample of the class that was asked for?
 
-Called by evaluation with the labels asked of the sampler and those the judge saw (argmax of its probabilities).
+Called by evaluation with the labels asked of the sampler and those the judge saw (argmax of its
+probabilities).
 """
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from metrics import checks
 
 
-def class_counts(labels, num_classes: int) -> np.ndarray:
-    """How often each class occurs in labels (N,), N >= 0: int64 (K,). Raises ValueError for labels out of range."""
-    return np.bincount(checks.labels(labels, num_classes), minlength=num_classes)
+def confusion_matrix(asked: ArrayLike, predicted: ArrayLike, num_classes: int) -> NDArray[np.int64]:
+    """Return counts (K, K), int64, by asked label (row) and predicted label (column).
 
-
-def confusion_matrix(asked, predicted, num_classes: int) -> np.ndarray:
-    """Counts (K, K), int64: row = asked label, column = predicted label; a class never asked for has a row of 0.
-
-    asked, predicted: integers (N,) in 0 .. K - 1. Raises ValueError for other labels and for lengths that differ.
+    asked, predicted: integers (N,) in 0 .. K - 1. A class never asked for has a row of 0. Raise
+    ValueError for other labels and for lengths that differ.
     """
     asked = checks.labels(asked, num_classes, "asked")
     predicted = checks.labels(predicted, num_classes, "predicted")
@@ -28,8 +26,12 @@ def confusion_matrix(asked, predicted, num_classes: int) -> np.ndarray:
     return pairs.reshape(num_classes, num_classes)
 
 
-def conditional_accuracy(confusion: np.ndarray) -> float:
-    """Share of samples predicted as asked, 0 .. 1, from a `confusion_matrix`. Raises ValueError if it is empty."""
+def conditional_accuracy(asked: ArrayLike, predicted: ArrayLike, num_classes: int) -> float:
+    """Return the share of samples predicted as asked, 0 .. 1.
+
+    The arguments are those of `confusion_matrix`. Raise ValueError as it does, and for no samples.
+    """
+    confusion = confusion_matrix(asked, predicted, num_classes)
     total = confusion.sum()
     if total == 0:
         raise ValueError("conditional accuracy needs at least one sample, got none")

@@ -1,20 +1,24 @@
-"""Kernel distance between two sets of features (KID when they are Inception's): without bias, so 0 when they agree.
+"""Kernel distance between two sets of features (KID when they are Inception's).
 
-Called by evaluation on the features of samples and of the reference.
+Called by evaluation on the features of samples and of the reference. Without bias, so 0 where the
+distributions agree.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from metrics import checks
+from metrics.checks import Floats, Random
 
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """Mean and deviation (of the population) over the subsets, of `subset_size` rows of either set each.
+    """Mean and deviation (of the population) over subsets of `subset_size` rows of either set.
 
-    The mean may lie a little under 0. The deviation is that of one subset, not the error of the mean.
+    The mean may lie a little under 0. The deviation is that of one subset, not the error of the
+    mean.
     """
 
     mean: float
@@ -23,20 +27,26 @@ class KernelDistance:
 
 
 def kernel_distance(
-    samples, reference, random, subsets: int = 100, subset_size: int = 1000
+    samples: ArrayLike,
+    reference: ArrayLike,
+    random: Random,
+    subsets: int = 100,
+    subset_size: int = 1000,
 ) -> KernelDistance:
-    """Squared maximum mean discrepancy with the kernel (x.y / D + 1)^3 (Binkowski et al. 2018).
+    """Return the squared maximum mean discrepancy with the kernel (x.y / D + 1)^3.
 
-    samples (N, D), reference (M, D), N and M >= 2; subsets are drawn without replacement by `random` (a Generator or
-    RandomState), first of the samples, then of the reference, as torch-fidelity does. If a set has fewer than
-    `subset_size` rows, the subsets of both have the size of the smaller set. The kernel does not forgive a shift or a
-    scale of the features. Raises ValueError for other arrays, NaN and infinity, fewer rows, and on overflow.
+    (Binkowski et al. 2018.) samples: (N, D), reference: (M, D), N and M >= 2. Subsets are drawn
+    without replacement by `random`, first of the samples, then of the reference, as torch-fidelity
+    does. If a set has fewer than `subset_size` rows, the subsets of both have the size of the
+    smaller set. The kernel does not forgive a shift or a scale of the features. Raise ValueError
+    for other arrays, NaN and infinity, fewer rows, and on overflow.
     """
     samples, reference = checks.feature_pair(samples, reference, ("samples", "reference"))
     size = min(checks.count(subset_size, "subset_size", 2), len(samples), len(reference))
     if size < 2:
         raise ValueError(
-            f"a kernel distance needs at least 2 rows a set, got {len(samples)} and {len(reference)}"
+            "a kernel distance needs at least 2 rows a set, "
+            f"got {len(samples)} and {len(reference)}"
         )
     values = []
     for _ in range(checks.count(subsets, "subsets", 1)):
@@ -48,15 +58,20 @@ def kernel_distance(
 
 
 @np.errstate(over="ignore", invalid="ignore")  # an overflow is refused by the caller
-def _squared_discrepancy(x: np.ndarray, y: np.ndarray) -> float:
-    """Mean kernel within x and within y, diagonals left out, less twice that across (Gretton et al. 2012, lemma 6)."""
-    size, dim = x.shape
+def _squared_discrepancy(x: Floats, y: Floats) -> float:
+    """Return the mean kernel within x and within y, diagonals left out, less twice that across.
 
-    def kernel_sum(a: np.ndarray, b: np.ndarray) -> float:
-        return ((a @ b.T / dim + 1) ** 3).sum()
+    (Gretton et al. 2012, lemma 6.) x and y are (size, D) each.
+    """
+    size: int = x.shape[0]
+    dim = x.shape[1]
+    pairs = size * (size - 1)
 
-    def within(a: np.ndarray) -> float:
-        itself = ((np.square(a).sum(axis=1) / dim + 1) ** 3).sum()
-        return (kernel_sum(a, a) - itself) / (size * (size - 1))
+    def kernel_sum(a: Floats, b: Floats) -> float:
+        return float(((a @ b.T / dim + 1) ** 3).sum())
+
+    def within(a: Floats) -> float:
+        diagonal = float(((np.square(a).sum(axis=1) / dim + 1) ** 3).sum())
+        return (kernel_sum(a, a) - diagonal) / pairs
 
     return within(x) + within(y) - 2 * kernel_sum(x, y) / size**2

@@ -4,34 +4,41 @@ Called by precision_recall and memorization.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from metrics.checks import Floats
 
 BLOCK = 2**21  # float64 values at a time: 16 MiB
 
 
-def centre(rows: np.ndarray) -> np.ndarray:
-    """A point amid rows (N, D), float64 (D,): the median of some of them, which no outlier moves.
+def centre(rows: NDArray[Any]) -> Floats:
+    """Return a point amid rows (N, D), float64 (D,): the median of some, which no outlier moves.
 
-    Distances from a matrix product err by about 1e-16 of the squared norms, so that norms should be small.
+    Distances from a matrix product err by about 1e-16 of the squared norms, so that norms should be
+    small.
     """
-    return np.median(rows[:: 1 + len(rows) // 256].astype(np.float64), axis=0)
+    median: Floats = np.median(rows[:: 1 + len(rows) // 256].astype(np.float64), axis=0)
+    return median
 
 
 def squared_distances(
-    x: np.ndarray, y: np.ndarray, origin: np.ndarray
-) -> Iterator[tuple[slice, np.ndarray]]:
-    """Blocks of rows of x (N, D) with their squared distances to all y (M, D), float64 (rows, M), >= 0.
+    x: NDArray[Any], y: NDArray[Any], origin: Floats
+) -> Iterator[tuple[slice, Floats]]:
+    """Yield blocks of rows of x (N, D) with their squared distances to all y (M, D).
 
-    Both are taken relative to `origin` (D,); x may be of any real type. Exact for 8-bit integers.
+    Distances are float64 (rows, M), >= 0. Both sets are taken relative to `origin` (D,), and may be
+    of any real type. Exact for 8-bit integers.
     """
-    y = y - origin
-    squares = np.square(y).sum(axis=1)
-    step = max(1, BLOCK // max(y.shape))
+    shifted = y - origin
+    squares = np.square(shifted).sum(axis=1)
+    step = max(1, BLOCK // max(shifted.shape))
     for start in range(0, len(x), step):
         rows = slice(start, start + step)
         block = x[rows] - origin
-        distances = block @ (-2 * y.T)
+        distances = block @ (-2 * shifted.T)
         distances += np.square(block).sum(axis=1)[:, None]
         distances += squares
         yield rows, np.maximum(distances, 0, out=distances)

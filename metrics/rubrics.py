@@ -12,8 +12,11 @@ from metrics.class_coverage import ClassCoverage
 
 @dataclass(frozen=True)
 class DiversityPoints:
-    """by_probability: in proportion to sum_y min(p_y, threshold) / (K threshold); by_class: to the share of classes
-    that are not LOW; low: the labels of the LOW classes."""
+    """Points for class coverage.
+
+    by_probability: in proportion to sum_y min(p_y, threshold) / (K threshold); by_class: in
+    proportion to the share of classes that are not LOW; low: the labels of the LOW classes.
+    """
 
     by_probability: float
     by_class: float
@@ -21,10 +24,10 @@ class DiversityPoints:
 
 
 def linear_points(value: float, zero_at: float, full_at: float, points: float) -> float:
-    """0 for a value at `zero_at` or beyond, `points` at `full_at` or beyond, in between in proportion.
+    """Return 0 for a value at `zero_at` or beyond, `points` at `full_at` or beyond.
 
-    zero_at may lie above full_at, as for a distance, or below. Raises ValueError if they are equal and for NaN and
-    infinite numbers other than the value.
+    In between they are in proportion. zero_at may lie above full_at, as for a distance, or below.
+    Raise ValueError if they are equal and for NaN and infinite numbers other than the value.
     """
     if np.isnan(value) or not np.isfinite([zero_at, full_at, points]).all() or zero_at == full_at:
         raise ValueError(
@@ -35,7 +38,12 @@ def linear_points(value: float, zero_at: float, full_at: float, points: float) -
 
 
 def diversity_points(coverage: ClassCoverage, points: float) -> DiversityPoints:
-    """Points for the class coverage in a course's two wordings: `class_coverage(probabilities, threshold)` has both."""
+    """Return points, 0 .. `points`, for a class coverage in a course's two wordings.
+
+    `class_coverage(probabilities, threshold)` has both.
+    """
     return DiversityPoints(
-        points * coverage.score, points * coverage.share_of_classes, coverage.low
+        by_probability=points * coverage.score,
+        by_class=points * coverage.share_of_classes,
+        low=coverage.low,
     )

@@ -1,4 +1,4 @@
-"""How sure is a score? Intervals from random halves of the images, for any score, and exact ones for shares.
+"""How sure is a score? Intervals from random halves of the images, and exact ones for shares.
 
 Called by evaluation with a function that computes a score from some of the rows.
 """
@@ -7,15 +7,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta, t
 
 from metrics import checks
+from metrics.checks import Random
+
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """value: the score of all rows; deviation: its standard deviation from one set of N images to the next;
-    low, high: value -/+ Student's quantile x deviation. They may leave the range of the score: cut them for display.
+    """A score with its interval.
+
+    value: the score of all rows; deviation: its standard deviation from one set of N images to the
+    next; low, high: value -/+ Student's quantile x deviation. They may leave the range of the
+    score: cut them for display.
     """
 
     value: float
@@ -25,81 +32,89 @@ class Interval:
 
     @classmethod
     def of(cls, value: float, deviation: float, freedom: int, level: float) -> "Interval":
-        """Student's interval of `level`, 0 .. 1, for a deviation of so many degrees of freedom."""
+        """Return Student's interval for a deviation of so many degrees of freedom.
+
+        Raise ValueError for a level outside 0 .. 1.
+        """
         width = deviation * t.ppf((1 + checks.share(level, "level")) / 2, freedom)
         return cls(float(value), float(value - width), float(value + width), float(deviation))
 
 
 def interval(
-    score: Callable[[np.ndarray], float],
+    score: Callable[[Rows], float],
     n: int,
-    random,
+    random: Random,
     draws: int = 100,
     level: float = 0.95,
-    strata=None,
+    strata: ArrayLike | None = None,
 ) -> Interval:
-    """Interval for the expected score of n images, by half-sampling without replacement.
+    """Return an interval for the expected score of n images, by half-sampling.
 
-    score: takes the numbers of some rows, int64 (b,), in increasing order, and returns a number; it must be defined
-    for n // 2 rows. random: a Generator or RandomState. strata: labels (n,); halves then keep the shares of the labels,
-    as they must when a set holds each class in a fixed number (its images differ less than images of any class).
+    score: takes the numbers of some rows, int64 (b,), in increasing order, and returns a number; it
+    must be defined for n // 2 rows. strata: labels (n,); halves then keep the shares of the labels,
+    as they must when a set holds each class in a fixed number (its images differ less than images
+    of any class).
 
-    Given the data, the score of b rows without replacement varies by (s^2 / b) (1 - b / n), where s^2 / n is the
-    variance asked for: that is the variance of halves times b / (n - b), for even n times 1 (Politis, Romano and Wolf
-    1999, chapter 2). It holds for scores that are smooth in the distribution, up to s^2 / n; where two
-    distributions agree fully, a Fréchet distance is not, and the interval is too wide by up to a factor of 1.7.
-    Why not the bootstrap: it draws rows twice, and duplicates shrink covariances and neighbour distances; a Fréchet
-    distance of n rows drawn with replacement is biased as if by n / 2, and the interval misses its own centre.
-    Of 95% intervals of Gaussian sets, 94 to 98% held the expected Fréchet distance (all but a few where distributions
-    agreed), those of the bootstrap 92% in 4 dimensions far apart, 31% in 10 dimensions close by. Inception score: 95%;
-    accuracies of 0.7 and 0.95: 94 and 93% (150 images; `binomial_interval` is exact); KID, precision, recall, density
-    and coverage of 200 samples: 91 to 98%.
+    Given the data, the score of b rows without replacement varies by (s^2 / b) (1 - b / n), where
+    s^2 / n is the variance asked for: that is the variance of halves times b / (n - b), for even n
+    times 1 (Politis, Romano and Wolf 1999, chapter 2). It holds for scores that are smooth in the
+    distribution, up to s^2 / n; where two distributions agree fully, a Fréchet distance is not, and
+    the interval is too wide by up to a factor of 1.7. Coverage, and why not the bootstrap:
+    README.md.
 
-    The interval is for the score at this n, with its bias: for that of infinitely many images see `extrapolation`.
-    It knows nothing of the finite reference or of other trainings. A score that is the same in every half has no width.
-    Raises ValueError for n or draws < 2, a level outside 0 .. 1, strata of another length, and a score not finite.
+    The interval is for the score at this n, with its bias: for that of infinitely many images see
+    `extrapolation`. It knows nothing of the finite reference or of other trainings. A score that is
+    the same in every half has no width.
+    Raise ValueError for n or draws < 2, a level outside 0 .. 1, strata of another length, and a
+    score not finite.
     """
     return intervals(lambda rows: {"": score(rows)}, n, random, draws, level, strata)[""]
 
 
 def intervals(
-    scores: Callable[[np.ndarray], Mapping[str, float]],
+    scores: Callable[[Rows], Mapping[str, float]],
     n: int,
-    random,
+    random: Random,
     draws: int = 100,
     level: float = 0.95,
-    strata=None,
+    strata: ArrayLike | None = None,
 ) -> dict[str, Interval]:
-    """As `interval`, for several scores of the same halves. Those that some half lacks are left out."""
+    """Return intervals as `interval` does, for several scores of the same halves.
+
+    Those that some half lacks are left out.
+    """
     n, draws = checks.count(n, "n", 2), checks.count(draws, "draws", 2)
-    strata = np.zeros(n, np.int64) if strata is None else np.asarray(strata)
-    if strata.shape != (n,):
-        raise ValueError(f"strata must be labels of shape ({n},), got shape {strata.shape}")
-    value = scores(np.arange(n))
-    halves = [scores(_half(strata, random)) for _ in range(draws)]
+    labels = np.zeros(n, np.int64) if strata is None else np.asarray(strata)
+    if labels.shape != (n,):
+        raise ValueError(f"strata must be labels of shape ({n},), got shape {labels.shape}")
+    values = scores(np.arange(n))
+    halves = [scores(_half(labels, random)) for _ in range(draws)]
     found = {}
-    for name in value:
-        if all(name in half for half in halves):
-            of_halves = np.array([half[name] for half in halves], dtype=np.float64)
-            checks.finite(np.append(of_halves, value[name]), "scores")
-            deviation = np.std(of_halves, ddof=1) * np.sqrt((n // 2) / (n - n // 2))
-            found[name] = Interval.of(value[name], deviation, draws - 1, level)
+    for name, value in values.items():
+        if any(name not in half for half in halves):
+            continue
+        of_halves = np.array([half[name] for half in halves], dtype=np.float64)
+        checks.finite(np.append(of_halves, value), "scores")
+        deviation = np.std(of_halves, ddof=1) * np.sqrt((n // 2) / (n - n // 2))
+        found[name] = Interval.of(value, float(deviation), draws - 1, level)
     return found
 
 
-def _half(strata: np.ndarray, random) -> np.ndarray:
-    """n // 2 rows: one of each pair of neighbours after a shuffle that leaves the strata together."""
+def _half(strata: NDArray[np.generic], random: Random) -> Rows:
+    """Return n // 2 rows: one of each two neighbours after a shuffle that keeps strata together."""
     order = random.permutation(len(strata))
     order = order[np.argsort(strata[order], kind="stable")]
     first = np.arange(0, len(order) - 1, 2)
-    return np.sort(order[first + (random.random(len(first)) < 0.5)])
+    second_instead = random.random(len(first)) < 0.5
+    return np.sort(order[first + second_instead])
 
 
 def binomial_interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Exact interval (low, high) for a share, 0 .. 1, from `successes` of n (Clopper and Pearson 1934).
+    """Return an exact interval (low, high) for a share, 0 .. 1, from `successes` of n.
 
-    For accuracies and other shares of independent images; unlike halves it knows that 10 of 10 is not certainty.
-    Raises ValueError unless 0 <= successes <= n, n >= 1 and level lies in 0 .. 1.
+    (Clopper and Pearson 1934.) For accuracies and other shares of independent images; unlike halves
+    it knows that 10 of 10 is not certainty. Raise ValueError unless 0 <= successes <= n, n >= 1 and
+    level lies in 0 .. 1.
     """
     n, successes = checks.count(n, "n", 1), checks.count(successes, "successes", 0)
     if successes > n:

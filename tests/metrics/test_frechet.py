@@ -10,13 +10,16 @@ def features(n, dim, seed, decay=0.0):
     """Gaussian rows with standard deviations 10^0 .. 10^-decay in a basis of their own."""
     generator = np.random.default_rng(seed)
     basis = np.linalg.qr(generator.normal(size=(dim, dim)))[0]
-    return generator.normal(size=(n, dim)) * 10.0 ** -np.linspace(
-        0, decay, dim
-    ) @ basis + generator.normal(size=dim)
+    deviations = 10.0 ** -np.linspace(0, decay, dim)
+    rows = generator.normal(size=(n, dim)) * deviations @ basis
+    return rows + generator.normal(size=dim)
 
 
 def distance_from_features(x, y):
-    """The same number without a covariance: Tr (S_x^1/2 S_y S_x^1/2)^1/2 is the nuclear norm of X Y^T."""
+    """The same number without a covariance.
+
+    Tr (S_x^1/2 S_y S_x^1/2)^1/2 is the nuclear norm of X Y^T.
+    """
     difference = x.mean(axis=0) - y.mean(axis=0)
     x, y = ((z - z.mean(axis=0)) / np.sqrt(len(z) - 1) for z in (x, y))
     nuclear_norm = np.linalg.norm(x @ y.T, "nuc")
@@ -36,9 +39,8 @@ def test_equal_covariances_give_the_squared_mean_distance():
 def test_commuting_diagonals():
     s, t = np.array([4.0, 9.0, 0.0, 1.0]), np.array([1.0, 16.0, 25.0, 0.0])
     a, b = Statistics(np.zeros(4), np.diag(s), 10), Statistics(np.ones(4), np.diag(t), 10)
-    assert frechet_distance(a, b) == pytest.approx(
-        4 + np.square(np.sqrt(s) - np.sqrt(t)).sum(), abs=1e-12
-    )
+    expected = 4 + np.square(np.sqrt(s) - np.sqrt(t)).sum()
+    assert frechet_distance(a, b) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""What a caller gets wrong ends in a ValueError of one line that names the argument; what is merely odd, in a score."""
+"""What a caller gets wrong ends in a ValueError of one line that names the argument.
+
+What is merely odd ends in a score.
+"""
 
 import numpy as np
 import pytest
@@ -7,8 +10,6 @@ import metrics
 
 NAN = np.array([[0.5, 0.5], [np.nan, 1.0]])
 IMAGES = np.zeros((2, 8, 8, 3), np.uint8)
-
-
 ROWS = np.random.default_rng(0).normal(size=(20, 3))
 HOLED = np.where(np.arange(60).reshape(20, 3) == 7, np.nan, ROWS)
 GENERATOR = np.random.default_rng(0)
@@ -63,7 +64,10 @@ CASES = {
         "1 / K",
     ),
     "threshold of zero": (lambda: metrics.class_coverage([[0.5, 0.5]], threshold=0), "1 / K"),
-    "label out of range": (lambda: metrics.class_counts([0, 3], 3), r"0 \.\. 2"),
+    "label out of range": (
+        lambda: metrics.confusion_matrix([0, 3], [0, 0], 3),
+        r"0 \.\. 2, got 0 \.\. 3",
+    ),
     "negative label": (lambda: metrics.confusion_matrix([0, -1], [0, 0], 3), "asked"),
     "labels as floats": (
         lambda: metrics.confusion_matrix([0, 1], [0.0, 1.0], 3),
@@ -71,7 +75,7 @@ CASES = {
     ),
     "labels of two lengths": (lambda: metrics.confusion_matrix([0, 1], [0], 3), "pair up"),
     "accuracy of nothing": (
-        lambda: metrics.conditional_accuracy(metrics.confusion_matrix([], [], 3)),
+        lambda: metrics.conditional_accuracy([], [], 3),
         "got none",
     ),
     "float images": (lambda: metrics.psnr(IMAGES / 255, IMAGES / 255), "originals must be uint8"),
@@ -79,8 +83,11 @@ CASES = {
     "images of two sizes": (lambda: metrics.ssim(IMAGES, IMAGES[:, :4]), "pair up"),
     "images of two counts": (lambda: metrics.psnr(IMAGES, IMAGES[:1]), "pair up"),
     "no images": (lambda: metrics.psnr(IMAGES[:0], IMAGES[:0]), "at least one image"),
-    "one image without its axis": (lambda: metrics.edge_energy(IMAGES[0]), "images must be uint8"),
-    "a single row of pixels": (lambda: metrics.edge_energy(IMAGES[:, :1]), "2 x 2"),
+    "one image without its axis": (
+        lambda: metrics.edge_energies(IMAGES[0]),
+        "images must be uint8",
+    ),
+    "a single row of pixels": (lambda: metrics.edge_energies(IMAGES[:, :1]), "2 x 2"),
     "mixture of two dimensions": (
         lambda: metrics.mixture([gaussian(2), gaussian(3)], [1, 1]),
         "got .2, 3. features",

@@ -23,12 +23,12 @@ def test_one_class_or_no_opinion_scores_one():
 
 
 def test_known_divergences():
-    # p(y) = (1/2, 1/2); KL((1, 0) || p) = ln 2 and KL((1/4, 3/4) || p) = ln 2 - H(1/4), here with weights 1/3 and 2/3
+    # p(y) = (1/2, 1/2); KL((1, 0) || p) = ln 2 and KL((1/4, 3/4) || p) = ln 2 - H(1/4), here with
+    # weights 1/3 and 2/3.
     entropy = -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))
     result = inception_score([[1, 0], [0.25, 0.75], [0.25, 0.75]])
-    assert np.log(result.score) == pytest.approx(
-        np.log(2) / 3 + 2 / 3 * (np.log(2) - entropy), abs=1e-14
-    )
+    divergence = np.log(2) / 3 + 2 / 3 * (np.log(2) - entropy)
+    assert np.log(result.score) == pytest.approx(divergence, abs=1e-14)
     assert result.marginal_entropy == pytest.approx(np.log(2))
     assert result.conditional_entropy == pytest.approx(2 / 3 * entropy)
 

@@ -8,7 +8,7 @@ from metrics import density_coverage, neighbours, precision_recall
 
 
 def by_definition(samples, reference, k):
-    """(precision, recall, density, coverage) from whole tables of distances that scipy takes by differences."""
+    """(precision, recall, density, coverage), from distances that scipy takes by differences."""
     across = cdist(samples, reference)
     of_samples, of_reference = (np.sort(cdist(x, x), axis=1)[:, k] for x in (samples, reference))
     inside = across <= of_reference
@@ -87,8 +87,10 @@ def test_collapse_costs_recall_and_noise_costs_precision():
 
 
 def test_density_and_coverage_of_real_images():
-    # Of M - 1 + N equally likely neighbours, the k nearest are all of the reference: no sample is in the ball.
-    (n, m, k), random = (30, 40, 3), np.random.default_rng(5)
+    # Where, of M - 1 + N equally likely neighbours, the k nearest are all of the reference, no
+    # sample is in the ball.
+    n, m, k = 30, 40, 3
+    random = np.random.default_rng(5)
     results = [
         density_coverage(random.normal(size=(n, 2)), random.normal(size=(m, 2)), k)
         for _ in range(400)

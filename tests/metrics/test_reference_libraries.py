@@ -1,23 +1,26 @@
-"""Our scores against other people's libraries, on the same features, for N in 50 .. 5000 and D in 64 .. 2048.
+"""Our scores against other people's libraries, on the same features.
 
-The libraries are given features or logits where their networks would hand them over; no weights are needed.
-All get float64 here; from a network they would keep its float32, and lose digits that we keep.
-Where conventions differ:
+N lies in 50 .. 5000 and D in 64 .. 2048. The libraries are given features or logits where their
+networks would hand them over; no weights are needed. All get float64 here; from a network they
+would keep its float32, and lose digits that we keep. Where conventions differ:
 
 - covariance: all divide by N - 1, as we do.
-- Fréchet distance: pytorch-fid and pytorch-image-generation-metrics take scipy's sqrtm of S_a S_b, and add 1e-6 to the
-  diagonals if it is not finite; torch-fidelity and torchmetrics sum the roots of the eigenvalues of S_a S_b. In the
-  singular cases (N <= D, or features in a subspace) the zero eigenvalues come out as rounding errors of either sign,
-  whose roots are no longer small: up to 2e-7 of |mu_a - mu_b|^2 + Tr S_a + Tr S_b, where ours is within 2e-15 of the
-  exact value, which takes no covariance but singular values of the features (test_frechet.py has a case in mpmath).
+- Fréchet distance: pytorch-fid and pytorch-image-generation-metrics take scipy's sqrtm of S_a S_b,
+  and add 1e-6 to the diagonals if it is not finite; torch-fidelity and torchmetrics sum the roots
+  of the eigenvalues of S_a S_b. In the singular cases (N <= D, or features in a subspace) the zero
+  eigenvalues come out as rounding errors of either sign, whose roots are no longer small: up to
+  2e-7 of |mu_a - mu_b|^2 + Tr S_a + Tr S_b, where ours is within 2e-15 of the exact value, which
+  takes no covariance but singular values of the features (test_frechet.py has a case in mpmath).
   torchmetrics adds up sums of squares, not deviations from the mean.
-- KID: torch-fidelity draws with RandomState(seed), samples first; torchmetrics with torch.randperm, reals first, and
-  both refuse sets smaller than the subset, where we shrink it. Deviations are of the population in both.
-- Inception score: ten runs of rows. torch-fidelity shuffles rows with RandomState(seed), torchmetrics with
-  torch.randperm, the other does not, nor do we. torchmetrics divides the deviation by splits - 1, and takes logits;
-  its chunks are ceil(N / 10) rows, so equal to ours where 10 divides N.
-- Precision and recall: torch-fidelity, k = 3, samples first; the rim counts as inside, as in ours, and the mean is
-  taken in float32, which is off by up to 3e-8.
+- KID: torch-fidelity draws with RandomState(seed), samples first; torchmetrics with torch.randperm,
+  reals first, and both refuse sets smaller than the subset, where we shrink it. Deviations are of
+  the population in both.
+- Inception score: ten runs of rows. torch-fidelity shuffles rows with RandomState(seed),
+  torchmetrics with torch.randperm, the other does not, nor do we. torchmetrics divides the
+  deviation by splits - 1, and takes logits; its chunks are ceil(N / 10) rows, so equal to ours
+  where 10 divides N.
+- Precision and recall: torch-fidelity, k = 3, samples first; the rim counts as inside, as in ours,
+  and the mean is taken in float32, which is off by up to 3e-8.
 """
 
 import functools
@@ -44,13 +47,18 @@ def grid(fast):
 
 @functools.lru_cache(maxsize=1)
 def features(n, dim, kind):
-    """Two sets (n, dim), not around 0: Gaussian; in a common subspace of dim / 4; one and the same but for 1e-6."""
+    """Two sets (n, dim), not around 0, of one of the kinds.
+
+    They are Gaussian; in a common subspace of dim / 4; one and the same but for 1e-6.
+    """
     random = np.random.default_rng([n, dim, KINDS.index(kind)])
     x, y = random.normal(0.5, 1, size=(n, dim)), random.normal(0.6, 1.2, size=(n, dim))
     if kind == "rank-deficient":
         basis = random.normal(size=(dim // 4, dim)) / dim**0.5
-        x, y = x[:, : dim // 4] @ basis, y[:, : dim // 4] @ basis
-    return (x, x + 1e-6 * y) if kind == "near-identical" else (x, y)
+        return x[:, : dim // 4] @ basis, y[:, : dim // 4] @ basis
+    if kind == "near-identical":
+        return x, x + 1e-6 * y
+    return x, y
 
 
 @functools.lru_cache(maxsize=1)
@@ -63,7 +71,8 @@ def frechet(n, dim, kind):
     scale = shift + sum(np.square(root).sum() for root in roots)
     if n > dim:
         roots = [np.linalg.qr(root, mode="r") for root in roots]
-    return ours, scale - 2 * np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum(), scale
+    exact = scale - 2 * np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
+    return ours, exact, scale
 
 
 def torch_fidelity_frechet(x, y):
@@ -180,10 +189,8 @@ def generation_metrics_inception(logits, splits):
 
 
 def torchmetrics_inception(logits, splits):
-    torch, library = (
-        pytest.importorskip("torch"),
-        pytest.importorskip("torchmetrics.image.inception"),
-    )
+    torch = pytest.importorskip("torch")
+    library = pytest.importorskip("torchmetrics.image.inception")
     metric = library.InceptionScore(identity(logits.shape[1]), splits=splits)
     metric.update(torch.from_numpy(logits))
     torch.manual_seed(7)

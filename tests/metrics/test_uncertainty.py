@@ -1,4 +1,7 @@
-"""Coverage: how often the interval of one set holds the expected score over sets, over many sets drawn anew."""
+"""Coverage: how often the interval of one set holds the expected score over sets.
+
+It is counted over many sets drawn anew.
+"""
 
 import numpy as np
 import pytest
