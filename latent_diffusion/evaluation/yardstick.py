@@ -9,6 +9,7 @@ from latent_diffusion.subsets import some
 from metrics import (
     Statistics,
     class_coverage,
+    conditional_accuracy,
     density_coverage,
     energy_ratio,
     frechet_distance,
@@ -95,5 +96,6 @@ class Yardstick:
             covered = class_coverage(probabilities)
             found |= {"class_coverage": covered.score, "class_share": covered.share_of_classes}
             if asked is not None:
-                found["accuracy"] = float((probabilities.argmax(axis=1) == asked).mean())
+                predicted, num_classes = probabilities.argmax(axis=1), probabilities.shape[1]
+                found["accuracy"] = conditional_accuracy(asked, predicted, num_classes)
         return found
