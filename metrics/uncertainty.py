@@ -59,8 +59,8 @@ def interval(
     s^2 / n is the variance asked for: that is the variance of halves times b / (n - b), for even n
     times 1 (Politis, Romano and Wolf 1999, chapter 2). It holds for scores that are smooth in the
     distribution, up to s^2 / n; where two distributions agree fully, a Fréchet distance is not, and
-    the interval is too wide by up to a factor of 1.7. Coverage, and why not the bootstrap:
-    README.md.
+    the interval is too wide by up to a factor of 1.7. README.md has how often such
+    intervals hold, and why they are not the bootstrap's.
 
     The interval is for the score at this n, with its bias: for that of infinitely many images see
     `extrapolation`. It knows nothing of the finite reference or of other trainings. A score that is
