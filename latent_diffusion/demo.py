@@ -12,9 +12,10 @@ from pydantic import BaseModel
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device, choose_precision
-from latent_diffusion.evaluation import reconstruction, table
+from latent_diffusion.evaluation import tables
 from latent_diffusion.evaluation.judge import make_judge
-from latent_diffusion.evaluation.scores import evaluate
+from latent_diffusion.evaluation.reconstruction import reconstruct_images
+from latent_diffusion.evaluation.scoring import evaluate
 from latent_diffusion.inspection.grids import grid, reconstruction_grid
 from latent_diffusion.inspection.previews import reconstruction_preview, sample_preview
 from latent_diffusion.pipeline import Pipeline, sample_to_folder
@@ -171,7 +172,7 @@ def stage(part: Part, config: Config) -> Config:
 
 def draw_and_score(run: Run, device: str) -> None:
     say(f"\ndrawing {SAMPLES:,} samples, and scoring them")
-    originals, decoded, found = reconstruction.reconstruct_images(run, device=device)
+    originals, decoded, found = reconstruct_images(run, device=device)
     shown = spread(len(originals), 30)
     reconstruction_grid(originals[shown], decoded[shown]).save(run.folder / "reconstructions.png")
     pipe, samples = Pipeline.from_run(run.folder, device), run.folder / "samples"
@@ -191,6 +192,6 @@ def draw_and_score(run: Run, device: str) -> None:
     images = pipe.generate(seeds * len(names), labels, pipe.sampling)
     picture = run.folder / "samples.png"
     grid(list(images.reshape(len(names), len(seeds), *images.shape[1:])), names).save(picture)
-    console.print(reconstruction.table(found))
-    console.print(table.table(evaluate(run, samples, device=device)))
+    console.print(tables.reconstruction_table(found))
+    console.print(tables.scores_table(evaluate(run, samples, device=device)))
     say(f"look at {picture} (classes x seeds), {run.folder / 'reconstructions.png'} and {samples}/")

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from latent_diffusion.data.tree import is_hidden
-from latent_diffusion.evaluation.grading import Rubric
 from latent_diffusion.evaluation.judge import Judge
+from latent_diffusion.evaluation.rubric import Rubric
 from latent_diffusion.inspection.grids import grid, wrapped
 from latent_diffusion.inspection.process import process_frames, tiles
 from latent_diffusion.pipeline import Pipeline

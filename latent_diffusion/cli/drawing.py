@@ -58,7 +58,8 @@ def reconstruct(
     device: Device = "auto",
 ) -> None:
     """Encode and decode images: originals, reconstructions and errors, worst and best, scores by class; latents and their spectrum."""
-    from latent_diffusion.evaluation.reconstruction import class_table, reconstruct_images, table
+    from latent_diffusion.evaluation.reconstruction import reconstruct_images
+    from latent_diffusion.evaluation.tables import class_reconstruction_table, reconstruction_table
     from latent_diffusion.exploration.pictures import find_pictures
     from latent_diffusion.inspection.grids import cases_grid
     from latent_diffusion.inspection.latents import write_latents
@@ -71,9 +72,9 @@ def reconstruct(
     originals, decoded, scores = reconstruct_images(opened, given, device)
     cases_grid(originals, decoded, psnr(originals, decoded), cases).save(picture)
     view = write_latents(opened, originals, device, channels, spectrum)
-    console.print(table(scores))
+    console.print(reconstruction_table(scores))
     if scores.classes and len(scores.classes) > 1:
-        console.print(class_table(scores.classes))
+        console.print(class_reconstruction_table(scores.classes))
     say(
         f"{view.summary()}\nreconstructions: {picture}\nlatent channels: {channels}\nspectrum of the latents: {spectrum}"
     )

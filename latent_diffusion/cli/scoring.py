@@ -76,8 +76,8 @@ def evaluate(
     from latent_diffusion.device import choose_device
     from latent_diffusion.evaluation.lpips import find_lpips
     from latent_diffusion.evaluation.networks import load_network, load_reference
-    from latent_diffusion.evaluation.scores import evaluate as score_images
-    from latent_diffusion.evaluation.table import class_table, table
+    from latent_diffusion.evaluation.scoring import evaluate as score_images
+    from latent_diffusion.evaluation.tables import class_scores_table, scores_table
     from latent_diffusion.run import Run
 
     opened, other = Run.open(run), Run.open(judge) if judge else None
@@ -88,9 +88,9 @@ def evaluate(
     scores = score_images(
         opened, samples, other, device, network, against, find_lpips(None, choose_device(device))
     )
-    console.print(table(scores))
+    console.print(scores_table(scores))
     if scores.class_fid:
-        console.print(class_table(scores))
+        console.print(class_scores_table(scores))
     say(f"recorded in {opened.scores_path}")
 
 
@@ -111,13 +111,13 @@ def statistics(
 ) -> None:
     """Write mu and sigma of real images, as pytorch-fid and pytorch_gan_metrics read them."""
     from latent_diffusion.data.reference import Reference
-    from latent_diffusion.evaluation.networks import load_network, measure_images
+    from latent_diffusion.evaluation.networks import image_statistics, load_network
     from latent_diffusion.run import Run
 
     if (features == Features.judge) != (run is not None):
         raise ValueError("--run is for --features judge, which needs it: whose judge?")
     size = Reference.open(Run.open(run)).facts.image_size if run else None
-    found = measure_images(
+    found = image_statistics(
         images, load_network(features, Run.open(run) if run else None, weights, device), size
     )
     found.save(out)
@@ -145,12 +145,14 @@ def grade(
     device: Device = "auto",
 ) -> None:
     """Points under a course's rubric, part by part; "unknown" where only the course's own network could tell."""
-    from latent_diffusion.evaluation.grading import Rubric, grade_samples, table
+    from latent_diffusion.evaluation.grading import grade_samples
+    from latent_diffusion.evaluation.rubric import Rubric
+    from latent_diffusion.evaluation.tables import grade_table
 
     found = grade_samples(
         Rubric.load(rubric), run, samples, judge or [], weights, data, reference, course, device
     )
-    console.print(table(found))
+    console.print(grade_table(found))
 
 
 @app.command(epilog="Example: ldm submit runs/mine handin --rubric synth-cute")
@@ -182,7 +184,7 @@ def submit(
     device: Device = "auto",
 ) -> None:
     """Build and validate what a course wants to be handed in, or check what somebody has."""
-    from latent_diffusion.evaluation.grading import Rubric
+    from latent_diffusion.evaluation.rubric import Rubric
     from latent_diffusion.run import Run
     from latent_diffusion.sampling.plan import parse_seeds
     from latent_diffusion.submission import check as find_faults
@@ -231,13 +233,14 @@ def audit(
     device: Device = "auto",
 ) -> None:
     """Are samples copies of training images? Nearest training images beside what held-out images have."""
-    from latent_diffusion.evaluation.audit import audit_samples, table
+    from latent_diffusion.evaluation.audit import audit_samples
+    from latent_diffusion.evaluation.tables import audit_table
     from latent_diffusion.inspection.grids import pairs_grid, writable
     from latent_diffusion.run import Run
 
     opened, path = Run.open(run), writable(out or run / "memorisation.png")
     found, pairs = audit_samples(opened, data, samples, device)
-    console.print(table(found))
+    console.print(audit_table(found))
     pairs_grid(pairs).save(path)
     say(f"the closest pairs, sample above training image: {path}")
 

@@ -1,4 +1,7 @@
-"""The Inception-v3 of the FID papers, for figures that compare with others': TensorFlow's weights, from a local file."""
+"""The Inception-v3 of the FID papers, for figures that compare with others'.
+
+TensorFlow's weights, from a local file; networks.py loads it for --features inception.
+"""
 
 import hashlib
 from pathlib import Path
@@ -12,21 +15,26 @@ AT_ONCE = 32  # images of 299x299
 
 
 class Inception:
-    """uint8 images -> features (N, 2048) of the last pooling, and probabilities (N, 1008) from the logits without bias,
-    which is what the Inception score of the papers takes. Images are resized to 299x299 as TensorFlow 1 does."""
+    """A FeatureNetwork whose images are resized to 299x299 as TensorFlow 1 does.
+
+    Features (N, 2048) of the last pooling, and probabilities (N, 1008) from the logits without
+    bias, which is what the Inception score of the papers takes.
+    """
 
     name = "inception"
 
     def __init__(self, network: torch.nn.Module, identity: str, device: torch.device):
-        self.network, self.identity, self.device = network, identity, device
+        self.network = network
+        self.identity = identity
+        self.device = device
 
     @torch.inference_mode()
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return features and probabilities of images, uint8 (N, H, W, 3)."""
         features, probabilities = [], []
         for start in range(0, len(images), AT_ONCE):
-            pixels = torch.from_numpy(
-                np.ascontiguousarray(images[start : start + AT_ONCE])
-            ).permute(0, 3, 1, 2)
+            block = np.ascontiguousarray(images[start : start + AT_ONCE])
+            pixels = torch.from_numpy(block).permute(0, 3, 1, 2)
             pooled, logits = self.network(pixels.to(self.device))
             features.append(pooled.cpu().numpy())
             probabilities.append(logits.cpu().double().softmax(dim=1).numpy())
@@ -34,7 +42,10 @@ class Inception:
 
 
 def load_inception(weights: Path | None, device: torch.device) -> Inception:
-    """From `weights`, or the usual torch cache; nothing is downloaded. ValueError with the remedy if it cannot be had."""
+    """Return Inception from the file `weights`, or from the usual torch cache.
+
+    Nothing is downloaded. Raises ValueError with the remedy if it cannot be had.
+    """
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except ImportError:
@@ -48,7 +59,8 @@ def load_inception(weights: Path | None, device: torch.device) -> Inception:
         raise ValueError(
             f"{path} is not {NAMES[0]} (its sha256 begins {digest[:8]}, not {SHA256}): get it again"
         )
-    try:  # torch-fidelity unpickles without restraint, so first see that the file holds nothing but tensors
+    # torch-fidelity unpickles without restraint, so first see that the file holds only tensors.
+    try:
         torch.load(path, map_location="cpu", weights_only=True)
     except Exception:
         raise ValueError(f"{path} holds more than weights, or is damaged: get it again") from None
@@ -59,12 +71,13 @@ def load_inception(weights: Path | None, device: torch.device) -> Inception:
 
 
 def find_weights(given: Path | None) -> Path:
+    """Return the file of the weights; raise ValueError with the remedy where there is none."""
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     candidates = [given] if given else [cache / name for name in NAMES]
     for path in candidates:
         if path.is_file():
             return path
     raise ValueError(
-        f"--features inception needs {NAMES[0]} (releases of torch-fidelity), and {candidates[0]} is not "
-        "there: put it there, or name another place with --weights"
+        f"--features inception needs {NAMES[0]} (releases of torch-fidelity), and {candidates[0]} "
+        "is not there: put it there, or name another place with --weights"
     )

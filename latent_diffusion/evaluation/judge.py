@@ -1,4 +1,7 @@
-"""The judge: the classifier trained on the data set, whose features and probabilities score samples."""
+"""The judge: the classifier trained on the data set, which scores samples.
+
+`ldm train-classifier` and the demo make it; everything that scores loads it.
+"""
 
 import numpy as np
 import torch
@@ -8,7 +11,7 @@ from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import autocast
 from latent_diffusion.evaluation.features import look
-from latent_diffusion.evaluation.references import ReferenceStatistics, measure
+from latent_diffusion.evaluation.references import ReferenceStatistics, reference_statistics
 from latent_diffusion.evaluation.sources import of_dataset
 from latent_diffusion.images import from_uint8
 from latent_diffusion.loading import load_classifier
@@ -16,7 +19,7 @@ from latent_diffusion.progress import say
 from latent_diffusion.run import Run
 from latent_diffusion.training.classifier import ClassifierStage, train_classifier
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.stage import Start
+from latent_diffusion.training.stage import FRESH, Start
 
 
 class Judge:
@@ -25,15 +28,14 @@ class Judge:
     name = "judge"
 
     def __init__(self, network: Classifier, identity: str, device: torch.device, precision: str):
-        self.network, self.identity, self.device, self.precision = (
-            network,
-            identity,
-            device,
-            precision,
-        )
+        self.network = network
+        self.identity = identity
+        self.device = device
+        self.precision = precision
 
     @torch.inference_mode()
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return features (N, D), float32, and probabilities (N, K), float64, of images."""
         with autocast(self.device, self.precision):
             features = self.network.features(from_uint8(images, self.device))
         logits = self.network.head(features.float())
@@ -41,42 +43,47 @@ class Judge:
 
     @classmethod
     def load(cls, run: Run, device: torch.device) -> "Judge":
+        """Return the judge of a run; raise ValueError where none is trained."""
         part = run.classifier.require()
-        return cls(
-            load_classifier(part, device),
-            part.checksum(),
-            device,
-            part.read_config()["classifier"]["training"]["precision"],
-        )
+        precision = part.read_config()["classifier"]["training"]["precision"]
+        return cls(load_classifier(part, device), part.checksum(), device, precision)
 
 
 def make_judge(
-    run: Run, data: Dataset, stage: ClassifierStage, world: World, start: Start = Start()
+    run: Run, data: Dataset, stage: ClassifierStage, world: World, start: Start = FRESH
 ) -> None:
-    """Train the judge, store its statistics of the train split, and measure its accuracy on the held-out images."""
+    """Train the judge of a run, and store its statistics of the train split.
+
+    Its accuracy on the held-out images is said, and recorded in scores.json.
+    """
     train_classifier(run, data, stage, world, start)
     if not world.first:
         return
     judge = Judge.load(run, world.device)
-    measure(judge, of_dataset(data, data.train), data.info.class_names).save(
-        run.reference / "judge.npz"
-    )
+    found = reference_statistics(judge, of_dataset(data, data.train), data.info.class_names)
+    found.save(run.reference / "judge.npz")
     if len(data.test):
         held_out = of_dataset(data, data.test)
         seen = look(judge, held_out.batches(), held_out.count, title="judge sees held-out images")
+        assert seen.probabilities is not None
         accuracy = float((seen.probabilities.argmax(axis=1) == data.labels[data.test]).mean())
         run.add_scores("judge", {"test_accuracy": accuracy})
         say(f"judge: test accuracy {accuracy:.3f}")
 
 
 def judge_statistics(run: Run, judge: Judge) -> ReferenceStatistics:
-    """Of this run's judge over its train split; ValueError where they belong to another judge or are not there."""
-    path = run.reference / "judge.npz"
-    remedy = f"run ldm train-classifier --{'resume' if run.classifier.checkpoint_path.is_file() else 'overwrite'}"
+    """Return the statistics of a run's judge over its train split.
+
+    Raises ValueError with the remedy where they belong to another judge or are not there.
+    """
     if run.classifier.read_config()["data"]["checksum"] != Reference.open(run).facts.checksum:
         raise ValueError(
-            f"the judge of {run.folder} was trained on other data than the rest: run ldm train-classifier --overwrite"
+            f"the judge of {run.folder} was trained on other data than the rest: "
+            "run ldm train-classifier --overwrite"
         )
+    path = run.reference / "judge.npz"
+    option = "resume" if run.classifier.checkpoint_path.is_file() else "overwrite"
+    remedy = f"run ldm train-classifier --{option}"
     try:
         found = ReferenceStatistics.load(path).require(judge, path)
     except ValueError as error:

@@ -1,16 +1,18 @@
-"""How much of an image survives the autoencoder: PSNR, SSIM, and rFID beside its floor, of all images and by class."""
+"""How much of an image survives the autoencoder: PSNR, SSIM, and rFID beside its floor.
+
+Of all images and by class. `ldm reconstruct`, the demo and the report call `reconstruct_images`.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from pydantic import BaseModel
-from rich.table import Table
-from rich.text import Text
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
-from latent_diffusion.evaluation.features import look
+from latent_diffusion.evaluation.features import FEWEST, look
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.lpips import mean_lpips
 from latent_diffusion.evaluation.references import ReferenceStatistics
@@ -27,12 +29,13 @@ from metrics import (
     statistics,
 )
 
-MOST_CLASSES = 40  # lines of the table by class; scores.json has all
-
 
 class ClassReconstruction(BaseModel):
-    """Means over N held-out images of one class; rFID compares their reconstructions, and its floor the images themselves,
-    with the class's train images. None where the judge keeps no statistics of classes, and for a single image."""
+    """Means over n held-out images of one class.
+
+    rFID compares their reconstructions, and its floor the images themselves, with the class's train
+    images. None where the judge keeps no statistics of classes, and for a single image.
+    """
 
     n: int
     psnr: float
@@ -43,9 +46,11 @@ class ClassReconstruction(BaseModel):
 
 
 class ReconstructionScores(ClassReconstruction):
-    """The same of images of all classes, against the whole train split; rFID is None where there is no judge, lpips where
-    its weights are not on this machine. `classes` are those of the held-out images by name, the lowest PSNR first; None for
-    other images."""
+    """The same of images of all classes, against the whole train split.
+
+    rFID is None where there is no judge, lpips where its weights are not on this machine. `classes`
+    are those of the held-out images by name, the lowest PSNR first; None for other images.
+    """
 
     lpips: float | None = None
     classes: dict[str, ClassReconstruction] | None = None
@@ -57,44 +62,41 @@ def reconstruct_images(
     device: str = "auto",
     lpips_backbone: Path | None = None,
 ) -> tuple[np.ndarray, np.ndarray, ReconstructionScores]:
-    """Originals and reconstructions, uint8 (N, H, W, 3), and their scores: the held-out images by default.
+    """Return originals and reconstructions, uint8 (N, H, W, 3), and their scores.
 
-    rFID is for the held-out images only: others are not what the train split is a reference for.
+    originals: the held-out images by default, whose scores are recorded in the run and have rFID:
+    others are not what the train split is a reference for.
+    Raises ValueError for a run without held-out images, where none are given.
     """
     target = choose_device(device)
     codec = Codec.of(run, target)
-    held_out = Reference.open(run) if originals is None else None
-    if held_out:
+    held_out = None
+    if originals is None:
+        held_out = Reference.open(run)
         originals = np.asarray(held_out.images)
         if not len(originals):
             raise ValueError(f"{run.folder} has no held-out images: name some image files")
     reconstructions = codec.reconstruct(originals)
-    each = Each.of(originals, reconstructions)
+    pixels = PixelScores.of(originals, reconstructions)
     scores = ReconstructionScores(
-        **each.means(slice(None)),
+        **pixels.means(slice(None)).model_dump(),
         lpips=mean_lpips(originals, reconstructions, lpips_backbone, target),
     )
     if held_out:
         judged = None
-        if run.classifier.trained and len(originals) > 1:
-            judge = Judge.load(run, target)
-            judged = Judged(
-                judge_statistics(run, judge),
-                *(
-                    look(judge, of_array(images).batches(), len(images), len(images)).features
-                    for images in (reconstructions, originals)
-                ),
-            )
+        if run.classifier.trained and len(originals) >= FEWEST:
+            judged = FeatureScores.of(run, originals, reconstructions, target)
             scores.rfid, scores.rfid_floor = judged.distances(
                 slice(None), judged.reference.statistics
             )
-        scores.classes = by_class(each, judged, held_out.labels, held_out.facts.class_names)
+        names = held_out.facts.class_names
+        scores.classes = by_class(pixels, judged, held_out.labels, names)
         run.add_scores("reconstruction", scores.model_dump())
     return originals, reconstructions, scores
 
 
 @dataclass(frozen=True)
-class Each:
+class PixelScores:
     """What pixels say of every image, (N,) each."""
 
     psnr: np.ndarray
@@ -103,91 +105,62 @@ class Each:
     original_energies: np.ndarray
 
     @classmethod
-    def of(cls, originals: np.ndarray, reconstructions: np.ndarray) -> "Each":
+    def of(cls, originals: np.ndarray, reconstructions: np.ndarray) -> "PixelScores":
+        """Compare reconstructions with originals, uint8 (N, H, W, 3) each."""
         return cls(
-            psnr(originals, reconstructions),
-            ssim(originals, reconstructions),
-            edge_energies(reconstructions),
-            edge_energies(originals),
+            psnr=psnr(originals, reconstructions),
+            ssim=ssim(originals, reconstructions),
+            energies=edge_energies(reconstructions),
+            original_energies=edge_energies(originals),
         )
 
-    def means(self, rows: np.ndarray | slice) -> dict:
-        return {
-            "n": len(self.psnr[rows]),
-            "psnr": float(self.psnr[rows].mean()),
-            "ssim": float(self.ssim[rows].mean()),
-            "sharpness": energy_ratio(self.energies[rows], self.original_energies[rows]),
-        }
+    def means(self, rows: np.ndarray | slice) -> ClassReconstruction:
+        """Return the means over some images."""
+        return ClassReconstruction(
+            n=len(self.psnr[rows]),
+            psnr=float(self.psnr[rows].mean()),
+            ssim=float(self.ssim[rows].mean()),
+            sharpness=energy_ratio(self.energies[rows], self.original_energies[rows]),
+        )
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The judge's features (N, D) of reconstructions and of originals, and its statistics of the train split."""
+class FeatureScores:
+    """The judge's features (N, D) of all images, and its statistics of the train split."""
 
     reference: ReferenceStatistics
-    features: np.ndarray
+    features: np.ndarray  # of the reconstructions
     original_features: np.ndarray
 
+    @classmethod
+    def of(
+        cls, run: Run, originals: np.ndarray, reconstructions: np.ndarray, device: torch.device
+    ) -> "FeatureScores":
+        """Show originals and reconstructions to the run's judge."""
+        judge = Judge.load(run, device)
+        n = len(originals)
+        reference = judge_statistics(run, judge)
+        features = look(judge, of_array(reconstructions).batches(), n, n).features
+        original_features = look(judge, of_array(originals).batches(), n, n).features
+        return cls(reference, features, original_features)
+
     def distances(self, rows: np.ndarray | slice, reference: Statistics) -> tuple[float, float]:
-        """rFID of some images, and its floor."""
-        return tuple(
-            frechet_distance(statistics(features[rows]), reference)
-            for features in (self.features, self.original_features)
+        """Return the rFID of some images, and its floor."""
+        return (
+            frechet_distance(statistics(self.features[rows]), reference),
+            frechet_distance(statistics(self.original_features[rows]), reference),
         )
 
 
 def by_class(
-    each: Each, judged: Judged | None, labels: np.ndarray, names: list[str]
+    pixels: PixelScores, judged: FeatureScores | None, labels: np.ndarray, names: list[str]
 ) -> dict[str, ClassReconstruction]:
-    """The lowest PSNR first; classes without held-out images are left out."""
+    """Return the scores by class, the lowest PSNR first, without the classes that have no image."""
     found = {}
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        scores = ClassReconstruction(**each.means(rows))
-        if judged and judged.reference.classes and len(rows) > 1:
+        scores = pixels.means(rows)
+        if judged and judged.reference.classes and len(rows) >= FEWEST:
             scores.rfid, scores.rfid_floor = judged.distances(rows, judged.reference.classes[label])
         found[names[label]] = scores
     return dict(sorted(found.items(), key=lambda item: item[1].psnr))
-
-
-def table(scores: ReconstructionScores) -> Table:
-    shown = Table(title=f"reconstruction of {scores.n} images")
-    for column in ("score", "value", "best"):
-        shown.add_column(column, justify="left" if column == "score" else "right")
-    shown.add_row("PSNR, dB", f"{scores.psnr:.2f}", "high")
-    shown.add_row("SSIM", f"{scores.ssim:.4f}", "1")
-    shown.add_row("sharpness", f"{scores.sharpness:.3f}", "1")
-    shown.add_row(
-        "LPIPS (VGG)", "no weights here" if scores.lpips is None else f"{scores.lpips:.4f}", "0"
-    )
-    if scores.rfid is not None:
-        ratio = f" ({scores.rfid / scores.rfid_floor:.2f} x floor)" if scores.rfid_floor else ""
-        shown.add_row(
-            "rFID (judge)", f"{scores.rfid:.3f}{ratio}", f"{scores.rfid_floor:.3f} (floor)"
-        )
-    return shown
-
-
-def class_table(classes: dict[str, ClassReconstruction]) -> Table:
-    """One line a class, in the order given; rFID only where there is one."""
-    judged = any(scores.rfid is not None for scores in classes.values())
-    hidden = len(classes) - MOST_CLASSES
-    shown = Table(
-        title="by class, lowest PSNR first",
-        caption=f"{hidden} more in scores.json" if hidden > 0 else None,
-    )
-    shown.add_column("class", no_wrap=True)
-    for column in ("n", "PSNR, dB", "SSIM", "sharpness", *(("rFID", "floor") if judged else ())):
-        shown.add_column(column, justify="right")
-    for name, scores in list(classes.items())[:MOST_CLASSES]:
-        cells = [
-            name,
-            str(scores.n),
-            f"{scores.psnr:.2f}",
-            f"{scores.ssim:.4f}",
-            f"{scores.sharpness:.3f}",
-        ]
-        if scores.rfid is not None:
-            cells += [f"{scores.rfid:.3f}", f"{scores.rfid_floor:.3f}"]
-        shown.add_row(*map(Text, cells))
-    return shown

@@ -1,10 +1,13 @@
-"""Every score that a feature network's view of some images gives: of samples, of real images, and of halves of either."""
+"""Every score that a feature network's view of some images gives.
+
+The same for samples, for real images, and for halves of either: scoring.py and the studies use it.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from latent_diffusion.evaluation.features import Seen
+from latent_diffusion.evaluation.features import FEWEST, Seen
 from latent_diffusion.subsets import some
 from metrics import (
     Statistics,
@@ -20,16 +23,21 @@ from metrics import (
     statistics,
 )
 
-MOST_NEIGHBOURS = 2_000  # images of either kind in the scores that compare pairs; their cost grows with the square
-KERNEL_SUBSETS, SUBSET_SIZE = 20, 1_000
-PRECISION_K, DENSITY_K = 3, 5  # as the papers have them
+# Images of either kind in the scores that compare pairs; their cost grows with the square.
+MOST_NEIGHBOURS = 2_000
+KERNEL_SUBSETS = 20
+SUBSET_SIZE = 1_000
+PRECISION_K = 3  # as the papers have them
+DENSITY_K = 5
 
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What images are compared with: statistics of all real images, features (M, D) of some, edge energies of some.
+    """What images are compared with.
 
-    by_class: whether probabilities are those of the data set's classes (the judge's are, Inception's are not).
+    Statistics of all real images, features (M, D) of some (None without neighbours), and edge
+    energies of some. by_class: whether probabilities are those of the data set's classes (the
+    judge's are, Inception's are not).
     """
 
     statistics: Statistics
@@ -38,20 +46,24 @@ class Yardstick:
     by_class: bool
 
     def scores(self, seen: Seen, asked: np.ndarray | None) -> dict[str, float]:
-        """All that are defined."""
-        return self.of_distribution(seen, asked) | self.of_pairs(
-            seen.features[some(len(seen.rows), MOST_NEIGHBOURS)]
-        )
+        """Return all scores that are defined, by name; `asked` (n,) are the labels asked for."""
+        compared = seen.features[some(len(seen.rows), MOST_NEIGHBOURS)]
+        return self.of_distribution(seen, asked) | self.of_pairs(compared)
 
     def of_distribution(
         self, seen: Seen, asked: np.ndarray | None, rows: np.ndarray | None = None
     ) -> dict[str, float]:
-        """Scores whose cost grows with the number of images, of all of them, or of those numbered `rows` among the kept."""
-        features = seen.features if rows is None else seen.features[rows]
-        images = np.arange(seen.n) if rows is None else seen.rows[rows]
+        """Return the scores whose cost grows with the number of images.
+
+        They are of all images, or of those numbered `rows` among the kept.
+        """
         found: dict[str, float] = {}
-        if len(features) > 1:
-            whole = seen.statistics if rows is None else statistics(features)
+        if rows is None:
+            images, whole = np.arange(seen.n), seen.statistics
+        else:
+            images = seen.rows[rows]
+            whole = statistics(seen.features[rows]) if len(rows) >= FEWEST else None
+        if whole is not None:
             found["fid"] = frechet_distance(whole, self.statistics)
         if seen.probabilities is not None:
             found |= self.of_probabilities(
@@ -62,35 +74,36 @@ class Yardstick:
         return found
 
     def of_pairs(self, features: np.ndarray) -> dict[str, float]:
-        """Scores that compare every image with every other."""
+        """Return the scores that compare every image with every other."""
         if self.features is None:
             return {}
-        fewer, found = min(len(features), len(self.features)), {}
+        found: dict[str, float] = {}
+        fewer = min(len(features), len(self.features))
         if fewer >= 2:
             random = np.random.default_rng(0)
             found["kid"] = kernel_distance(
                 features, self.features, random, KERNEL_SUBSETS, SUBSET_SIZE
             ).mean
         if fewer > PRECISION_K:
-            pair = precision_recall(features, self.features, PRECISION_K)
-            found |= {"precision": pair.precision, "recall": pair.recall}
+            precise = precision_recall(features, self.features, PRECISION_K)
+            found |= {"precision": precise.precision, "recall": precise.recall}
         if fewer > DENSITY_K:
-            pair = density_coverage(features, self.features, DENSITY_K)
-            found |= {"density": pair.density, "coverage": pair.coverage}
+            dense = density_coverage(features, self.features, DENSITY_K)
+            found |= {"density": dense.density, "coverage": dense.coverage}
         return found
 
     def of_probabilities(
         self, probabilities: np.ndarray, asked: np.ndarray | None
     ) -> dict[str, float]:
-        inception = inception_score(probabilities)
-        order = np.random.default_rng(0).permutation(
-            len(probabilities)
-        )  # splits must not be classes
+        """Return the scores of probabilities (n, K), with the accuracy where labels are known."""
+        whole = inception_score(probabilities)
+        # Samples often come class by class, and splits must not be classes.
+        order = np.random.default_rng(0).permutation(len(probabilities))
         found = {
-            "inception_score": inception.score,
+            "inception_score": whole.score,
             "inception_score_10_splits": inception_score_over_splits(probabilities[order]).mean,
-            "marginal_entropy": inception.marginal_entropy,
-            "conditional_entropy": inception.conditional_entropy,
+            "marginal_entropy": whole.marginal_entropy,
+            "conditional_entropy": whole.conditional_entropy,
         }
         if self.by_class:
             covered = class_coverage(probabilities)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from latent_diffusion.evaluation.reconstruction import ReconstructionScores
 from latent_diffusion.evaluation.scores import Scores
-from latent_diffusion.evaluation.table import number
+from latent_diffusion.evaluation.text import number
 from latent_diffusion.report.verdicts import reaches_floor
 
 MOSTLY = 0.6  # share of the excess from which on one stage is to blame

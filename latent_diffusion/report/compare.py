@@ -15,7 +15,8 @@ from latent_diffusion.evaluation.features import look
 from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.evaluation.reconstruction import ReconstructionScores
 from latent_diffusion.evaluation.references import ReferenceStatistics
-from latent_diffusion.evaluation.scores import Score, Scores, score
+from latent_diffusion.evaluation.scores import Score, Scores
+from latent_diffusion.evaluation.scoring import score
 from latent_diffusion.evaluation.sources import of_array
 from latent_diffusion.loading import Codec
 from latent_diffusion.pipeline import Pipeline

@@ -5,8 +5,8 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from latent_diffusion.evaluation import table
-from latent_diffusion.evaluation.table import number
+from latent_diffusion.evaluation import text
+from latent_diffusion.evaluation.text import number
 from latent_diffusion.inspection.plots import Panel
 from latent_diffusion.report.compare import ABSENT, Comparison, Entry, within
 from latent_diffusion.report.curves import SHOWN, training_panels
@@ -24,7 +24,7 @@ RECONSTRUCTED = {
 def score_rows(found: Comparison) -> list[list[str]]:
     """Score, one cell a run, what real images have, and whether the runs differ by more than the intervals."""
     found_rows = [
-        {row.name: row for row in table.score_rows(entry.scores)} if entry.scores else {}
+        {row.name: row for row in text.score_rows(entry.scores)} if entry.scores else {}
         for entry in found.entries
     ]
     rows = []

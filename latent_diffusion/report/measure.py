@@ -13,7 +13,8 @@ from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.lpips import find_lpips
 from latent_diffusion.evaluation.reconstruction import ReconstructionScores, reconstruct_images
 from latent_diffusion.evaluation.references import ReferenceStatistics
-from latent_diffusion.evaluation.scores import Scores, score
+from latent_diffusion.evaluation.scores import Scores
+from latent_diffusion.evaluation.scoring import score
 from latent_diffusion.evaluation.sources import ImageSource
 from latent_diffusion.inspection.process import process_frames
 from latent_diffusion.pipeline import Pipeline

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device
-from latent_diffusion.evaluation import table
+from latent_diffusion.evaluation import text
 from latent_diffusion.inspection.grids import ERROR_GAIN, error_maps
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import clock, say
@@ -88,7 +88,7 @@ def how_sampled(pipe: Pipeline) -> str:
 def render(found: Gathered, measured: Measured) -> str:
     scores, names = measured.scores, found.facts.class_names
     good, weak = verdicts(scores, measured.reconstruction, measured.audit)
-    rows = table.score_rows(scores) if scores else []
+    rows = text.score_rows(scores) if scores else []
     earlier = {
         name: one
         for name, one in found.earlier.items()
@@ -112,8 +112,8 @@ def render(found: Gathered, measured: Measured) -> str:
             budget=stage_budget(scores, measured.reconstruction),
             reals=real_images(found),
             held_out=held_out(found),
-            classes=table.class_rows(scores) if scores else [],
-            right=table.accuracies(scores) if scores else {},
+            classes=text.class_rows(scores) if scores else [],
+            right=text.accuracies(scores) if scores else {},
             confusion=confusion.rows(scores) if scores else None,
             mistakes=confusion.mistakes(scores) if scores else [],
             reconstructed=reconstructed(measured),
@@ -146,7 +146,7 @@ def environment() -> Environment:
         "svg": lambda panel: Markup(charts.svg(panel)),
         "tile": pictures.tile,
         "strip": pictures.strip,
-        "number": table.number,
+        "number": text.number,
         "clock": clock,
         "thousands": "{:,}".format,
     }

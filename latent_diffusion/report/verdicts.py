@@ -3,7 +3,7 @@
 from latent_diffusion.evaluation.audit import Audit
 from latent_diffusion.evaluation.reconstruction import ReconstructionScores
 from latent_diffusion.evaluation.scores import Score, Scores
-from latent_diffusion.evaluation.table import number
+from latent_diffusion.evaluation.text import number
 
 COMPARED = {
     "precision": "likeness (precision)",

@@ -9,7 +9,6 @@ from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation.features import Seen, look
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
-from latent_diffusion.evaluation.scores import part
 from latent_diffusion.evaluation.sources import of_array, open_images
 from latent_diffusion.evaluation.yardstick import MOST_NEIGHBOURS, Yardstick
 from latent_diffusion.inspection.plots import Curve, Panel, plot
@@ -88,7 +87,7 @@ def growing(seen: Seen, yardstick: Yardstick) -> dict:
     found: dict = {"n": sizes} | {score: [] for score in SCORES}
     for n in sizes:
         drawn = [
-            yardstick.scores(part(whole, np.sort(random.choice(kept, n, replace=False))), None)
+            yardstick.scores(whole.subset(np.sort(random.choice(kept, n, replace=False))), None)
             for _ in range(DRAWS)
         ]
         for score in SCORES:

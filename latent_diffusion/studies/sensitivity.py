@@ -10,8 +10,8 @@ from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation.features import look
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
-from latent_diffusion.evaluation.scores import neighbours
 from latent_diffusion.evaluation.sources import of_array
+from latent_diffusion.evaluation.targets import neighbours
 from latent_diffusion.evaluation.yardstick import Yardstick
 from latent_diffusion.inspection.plots import Curve, Panel, plot
 from latent_diffusion.progress import Progress

@@ -22,8 +22,10 @@ from latent_diffusion.denoiser import Interval
 from latent_diffusion.evaluation.features import look
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.references import ReferenceStatistics
-from latent_diffusion.evaluation.scores import Scores, reference_shares, score
+from latent_diffusion.evaluation.scores import Scores
+from latent_diffusion.evaluation.scoring import score
 from latent_diffusion.evaluation.sources import ImageSource
+from latent_diffusion.evaluation.targets import choose_target
 from latent_diffusion.inspection.plots import Curve, Panel, plot
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress, say
@@ -151,8 +153,7 @@ class Trials:
     ) -> SamplingConfig:
         """The config with a guidance for each class that does better with another of the rivals' than with its own."""
         labels = np.array(self.labels(pipe, TRIED))
-        shares, reweight, _ = reference_shares(labels, self.reference, self.against)
-        against = self.against.weighted(shares) if reweight else self.against.statistics
+        against = choose_target(labels, self.reference, self.against).statistics
         features = {
             trial.guidance: np.load(features_of(trial, self.out), allow_pickle=False)
             for trial in rivals

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latent_diffusion.evaluation.grading import Rubric
+from latent_diffusion.evaluation.rubric import Rubric
 from latent_diffusion.submission import check
 
 MINE = """

@@ -13,7 +13,11 @@ from latent_diffusion.evaluation import inception
 from latent_diffusion.evaluation.features import Pixels, look
 from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.evaluation.networks import load_network, load_reference
-from latent_diffusion.evaluation.references import ReferenceStatistics, dataset_statistics, measure
+from latent_diffusion.evaluation.references import (
+    ReferenceStatistics,
+    dataset_statistics,
+    reference_statistics,
+)
 from latent_diffusion.evaluation.sources import of_array, of_dataset
 from latent_diffusion.run import Run
 from latent_diffusion.subsets import some
@@ -42,7 +46,7 @@ def inception_weights(tmp_path, monkeypatch):
 
 def test_statistics_round_trip_and_are_readable_by_others(tiny_run, shapes, tmp_path):
     judge, data = Judge.load(Run(tiny_run), torch.device("cpu")), Dataset.open(shapes)
-    found = measure(judge, of_dataset(data, data.train), data.info.class_names)
+    found = reference_statistics(judge, of_dataset(data, data.train), data.info.class_names)
     found.save(tmp_path / "s.npz")
     again = ReferenceStatistics.load(tmp_path / "s.npz")
     with np.load(tmp_path / "s.npz") as file:
@@ -72,7 +76,7 @@ def test_a_file_of_pytorch_fid_is_read(tmp_path):
 
 def test_statistics_of_different_networks_do_not_compare(tiny_run, shapes, tmp_path):
     data = Dataset.open(shapes)
-    measure(Pixels(), of_dataset(data, data.train), []).save(tmp_path / "pixels.npz")
+    reference_statistics(Pixels(), of_dataset(data, data.train), []).save(tmp_path / "pixels.npz")
     judge = load_network("judge", Run(tiny_run), None, "cpu")
     with pytest.raises(ValueError, match="different networks do not compare"):
         load_reference(judge, Run(tiny_run), None, tmp_path / "pixels.npz")

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from latent_diffusion.data.reference import Reference
-from latent_diffusion.evaluation.grading import CourseFeatures, Rubric, grade
+from latent_diffusion.evaluation.grading import grade
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
+from latent_diffusion.evaluation.rubric import Rubric
 from latent_diffusion.evaluation.sources import of_array
+from latent_diffusion.evaluation.views import CourseFeatures
 from latent_diffusion.run import Run
 from metrics import Statistics
 

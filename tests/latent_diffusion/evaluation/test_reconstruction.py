@@ -12,11 +12,8 @@ from rich.console import Console
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
-from latent_diffusion.evaluation.reconstruction import (
-    ClassReconstruction,
-    class_table,
-    reconstruct_images,
-)
+from latent_diffusion.evaluation.reconstruction import ClassReconstruction, reconstruct_images
+from latent_diffusion.evaluation.tables import class_reconstruction_table
 from latent_diffusion.inspection.grids import cases_grid, grid
 from latent_diffusion.run import Run
 from metrics import frechet_distance, psnr, sharpness, ssim, statistics
@@ -62,11 +59,13 @@ def test_without_a_judge_classes_have_no_rfid(run):
     assert scores.rfid is None and all(
         one.rfid is None and one.psnr > 15 for one in scores.classes.values()
     )
-    assert [column.header for column in class_table(scores.classes).columns][-1] == "sharpness"
+    assert [column.header for column in class_reconstruction_table(scores.classes).columns][
+        -1
+    ] == "sharpness"
 
 
 def test_the_table_ends_where_it_is_long():
-    shown = class_table(
+    shown = class_reconstruction_table(
         {
             str(number): ClassReconstruction(n=2, psnr=30.0, ssim=0.9, sharpness=1.0)
             for number in range(100)
@@ -185,5 +184,5 @@ def test_a_place_that_is_no_png_is_refused_before_the_work(run, tmp_path, ldm):
 def test_class_names_with_brackets_stay_whole():
     one = ClassReconstruction(n=2, psnr=30.0, ssim=0.9, sharpness=1.0)
     console = Console(file=StringIO(), width=120)
-    console.print(class_table({"dog [old]": one, "dog [new]": one}))
+    console.print(class_reconstruction_table({"dog [old]": one, "dog [new]": one}))
     assert "dog [old]" in console.file.getvalue() and "dog [new]" in console.file.getvalue()

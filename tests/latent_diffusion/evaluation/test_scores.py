@@ -10,7 +10,8 @@ from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation import reals
 from latent_diffusion.evaluation.features import Seen
-from latent_diffusion.evaluation.scores import evaluate, same_counts
+from latent_diffusion.evaluation.frechet import matched_floor
+from latent_diffusion.evaluation.scoring import evaluate
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.folder import SamplesWriter
 from metrics import frechet_distance, statistics
@@ -166,33 +167,33 @@ def test_a_zip_a_data_set_and_an_array_score_as_the_folder_does(
 
 def test_draws_are_disjoint_where_there_are_enough_and_follow_the_shares():
     labels = np.arange(60) % 3
-    rows = reals.draws(labels, np.array([1, 1, 1]), 20)
-    assert len(rows) == reals.DRAWS and sorted(np.concatenate(rows)) == list(range(60))
-    for chosen in reals.draws(labels, np.array([1, 1, 1]), 40):
+    rows = reals.random_sets(labels, np.array([1, 1, 1]), 20)
+    assert len(rows) == reals.SETS and sorted(np.concatenate(rows)) == list(range(60))
+    for chosen in reals.random_sets(labels, np.array([1, 1, 1]), 40):
         assert len(set(chosen)) == 40
-    for chosen in reals.draws(labels, np.array([0, 1, 3]), 12):
+    for chosen in reals.random_sets(labels, np.array([0, 1, 3]), 12):
         assert len(set(chosen)) == 12 and not (labels[chosen] == 0).any()
-    assert reals.draws(labels, np.array([1, 0, 0]), 21) == []
+    assert reals.random_sets(labels, np.array([1, 0, 0]), 21) == []
     assert (
-        len(reals.draws(np.repeat([0, 1], [7, 100]), np.array([7, 18]), 25)) == reals.DRAWS
+        len(reals.random_sets(np.repeat([0, 1], [7, 100]), np.array([7, 18]), 25)) == reals.SETS
     )  # 7 / 25 * 25 is a little more than 7
     scarce = np.repeat([0, 1], [100, 900])
     mean = np.mean(
-        [(scarce[rows] == 0).sum() for rows in reals.draws(scarce, np.array([1, 1]), 150)]
+        [(scarce[rows] == 0).sum() for rows in reals.random_sets(scarce, np.array([1, 1]), 150)]
     )
     assert 60 < mean < 90  # a scarce class keeps its share
 
 
-def test_matching_draws_have_the_class_counts():
+def test_matched_sets_have_the_class_counts():
     labels = np.repeat([0, 1], [60, 40])
-    for rows in reals.matching_draws(labels, np.array([30, 20])):
+    for rows in reals.matched_sets(labels, np.array([30, 20])):
         assert len(set(rows)) == 50 and np.bincount(labels[rows]).tolist() == [30, 20]
-    for rows in reals.matching_draws(labels, np.array([46, 44])):  # 4 of 90 from elsewhere
+    for rows in reals.matched_sets(labels, np.array([46, 44])):  # 4 of 90 from elsewhere
         assert len(set(rows)) == 90 and np.bincount(labels[rows]).tolist() == [50, 40]
     assert (
-        reals.matching_draws(labels, np.array([20, 60]))
+        reals.matched_sets(labels, np.array([20, 60]))
         == []
-        == reals.matching_draws(labels, np.array([70, 40]))
+        == reals.matched_sets(labels, np.array([70, 40]))
     )
 
 
@@ -208,19 +209,19 @@ def test_the_matched_floor_lacks_what_chance_adds_to_the_floor():
     by_chance = np.mean(
         [
             frechet_distance(statistics(features[rows]), target)
-            for rows in reals.draws(labels, np.array([1, 1]), 40)
+            for rows in reals.random_sets(labels, np.array([1, 1]), 40)
         ]
     )
-    assert 0 < same_counts(real, labels, np.array([20, 20]), target) < 0.5 * by_chance
-    assert same_counts(real, labels, np.array([0, 600]), target) is None
+    assert 0 < matched_floor(real, labels, np.array([20, 20]), target) < 0.5 * by_chance
+    assert matched_floor(real, labels, np.array([0, 600]), target) is None
 
 
 def test_apportion_and_matched():
     assert reals.apportion(np.array([1, 1, 1]), 10).tolist() == [4, 3, 3]
     labels = np.repeat([0, 1], [50, 10])
-    rows = reals.matched(labels, np.array([1, 1]), 100)
+    rows = reals.rows_with_shares(labels, np.array([1, 1]), 100)
     assert np.bincount(labels[rows]).tolist() == [10, 10]
-    assert len(reals.matched(labels, np.array([5, 1]), 30)) == 30
+    assert len(reals.rows_with_shares(labels, np.array([5, 1]), 30)) == 30
 
 
 def test_another_runs_judge(tiny_run, held_out, tmp_path):
