@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from latent_diffusion.evaluation.table import number
+from latent_diffusion.evaluation.text import number
 from latent_diffusion.experiments.race_turn import Race
 from latent_diffusion.inspection.plots import Curve, Panel, plot
 from latent_diffusion.run import write_atomic

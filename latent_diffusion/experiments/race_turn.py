@@ -18,9 +18,10 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import autocast, synchronize
 from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.evaluation.references import ReferenceStatistics
-from latent_diffusion.evaluation.scores import Scores, score
+from latent_diffusion.evaluation.scores import Scores
+from latent_diffusion.evaluation.scoring import score
 from latent_diffusion.evaluation.sources import of_array
-from latent_diffusion.evaluation.table import number
+from latent_diffusion.evaluation.text import number
 from latent_diffusion.experiments.peers import Sizes
 from latent_diffusion.inspection.grids import grid
 from latent_diffusion.progress import SECONDS_BETWEEN_LINES, say
