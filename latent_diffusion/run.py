@@ -1,6 +1,7 @@
-"""The run directory: what is where, how it is read and written. Every other room reads and writes runs through this file.
+"""The run directory: what is where, how it is read and written.
 
-A write is atomic: a file is either the old one or the new one, whole, however the process ends.
+Every other room reads and writes runs through this file. A write is atomic: a file is either the
+old one or the new one, whole, however the process ends.
 """
 
 import hashlib
@@ -10,11 +11,18 @@ import tomllib
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
-CAPTIONS = {  # of each part: what it is called, what trains it, where its settings are
+if TYPE_CHECKING:  # imported where needed, for listing commands must not wait for torch
+    from collections.abc import Iterator
+
+    from safetensors import safe_open
+    from torch import Tensor, nn
+
+# Of each part: what it is called, what trains it, where its settings are.
+CAPTIONS = {
     "autoencoder": ("autoencoder", "ldm train-autoencoder", "autoencoder"),
     "classifier": ("judge", "ldm train-classifier", "classifier"),
     "diffusion": ("denoiser", "ldm train-diffusion", "diffusion"),
@@ -25,7 +33,6 @@ CAPTIONS = {  # of each part: what it is called, what trains it, where its setti
     ),
     "adversary": ("sharpening", "ldm train-autoencoder", "autoencoder.adversary"),
 }
-
 
 CONFIG_FORMAT = 2  # of config.toml; 1, which did not say so, called EMAs averages
 EARLIER_NAMES = {"average_length": "ema_length"}
@@ -39,42 +46,42 @@ class Part:
     """One trained network of a run: its resolved config, weights, checkpoint, log and pictures."""
 
     def __init__(self, folder: Path):
-        self.folder, self.name = folder, folder.name
+        self.folder = folder
+        self.name = folder.name
         self.config_path = folder / "config.toml"
         self.model_path = folder / "model.safetensors"
         self.checkpoint_path = folder / "checkpoint" / "last.safetensors"
         self.metrics_path = folder / "metrics.jsonl"
-        self.ema_folder = folder / "ema"  # snapshots of averages of the weights
+        self.ema_folder = folder / "ema"  # snapshots of moving averages of the weights
 
     @property
     def caption(self) -> str:
+        """What people call the network."""
         return CAPTIONS[self.name][0]
 
     @property
     def command(self) -> str:
+        """The command that trains the network."""
         return CAPTIONS[self.name][1]
 
     @property
     def settings(self) -> str:
+        """The config's table of the network's settings, dotted."""
         return CAPTIONS[self.name][2]
 
     @property
     def trained(self) -> bool:
+        """Whether the weights are there."""
         return self.model_path.is_file()
 
     def require(self) -> "Part":
-        """Itself, or ValueError with the command that makes it."""
-        if not self.trained:
-            unfinished = (
-                " (its training was interrupted: add --resume)"
-                if self.checkpoint_path.is_file()
-                else ""
-            )
-            raise ValueError(
-                f"{self.folder.parent} has no trained {self.caption} yet: "
-                f"run {self.command} first{unfinished}"
-            )
-        return self
+        """Return this part; raise ValueError with the command that makes it where it is missing."""
+        if self.trained:
+            return self
+        remedy = f"run {self.command} first"
+        if self.checkpoint_path.is_file():
+            remedy += " (its training was interrupted: add --resume)"
+        raise ValueError(f"{self.folder.parent} has no trained {self.caption} yet: {remedy}")
 
     def read_config(self) -> dict[str, Any]:
         """Return what its training recorded, in the words of today.
@@ -91,12 +98,12 @@ class Part:
         return modern(config)
 
     def write_config(self, config: Mapping[str, Any]) -> None:
-        """Record these tables."""
+        """Record these tables, without the settings that are None, and the format's number."""
         tables = {"version": CONFIG_FORMAT, **config}
         write_atomic(self.config_path, tomli_w.dumps(without_none(tables)).encode())
 
     def checksum(self) -> str:
-        """sha256 of the weights: what names this network in caches and in samples.json."""
+        """Return the sha256 of the weights, which names this network in caches and samples.json."""
         with self.model_path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -106,40 +113,42 @@ class Run:
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
-        self.autoencoder, self.classifier = (
-            Part(self.folder / "autoencoder"),
-            Part(self.folder / "classifier"),
-        )
-        self.diffusion, self.perceptual = (
-            Part(self.folder / "diffusion"),
-            Part(self.folder / "perceptual"),
-        )
-        self.adversary, self.reference = Part(self.folder / "adversary"), self.folder / "reference"
+        self.autoencoder = Part(self.folder / "autoencoder")
+        self.classifier = Part(self.folder / "classifier")
+        self.diffusion = Part(self.folder / "diffusion")
+        self.perceptual = Part(self.folder / "perceptual")
+        self.adversary = Part(self.folder / "adversary")
+        self.reference = self.folder / "reference"
         self.scores_path = self.folder / "scores.json"
 
     @classmethod
     def open(cls, folder: Path | str) -> "Run":
+        """Return the run in a folder; raise ValueError where there is none."""
         run = cls(folder)
         if not run.folder.is_dir():
             raise ValueError(
-                f"there is no run at {folder}: train one with ldm train-autoencoder, or try ldm demo"
+                f"there is no run at {folder}: "
+                "train one with ldm train-autoencoder, or try ldm demo"
             )
-        if not any(
-            part.config_path.is_file() for part in (run.autoencoder, run.classifier, run.diffusion)
-        ):
+        parts = (run.autoencoder, run.classifier, run.diffusion)
+        if not any(part.config_path.is_file() for part in parts):
             raise ValueError(
                 f"{folder} is not a run: it holds none of autoencoder/, classifier/, diffusion/"
             )
         return run
 
     def checksum(self) -> str:
-        """What names this pair of autoencoder and denoiser."""
+        """Return what names this pair of autoencoder and denoiser in samples.json."""
         return f"{self.autoencoder.checksum()[:16]}-{self.diffusion.checksum()[:16]}"
 
-    def read_scores(self) -> dict:
-        return json.loads(self.scores_path.read_text()) if self.scores_path.is_file() else {}
+    def read_scores(self) -> dict[str, Any]:
+        """Return the entries of scores.json; none where nothing was scored yet."""
+        if not self.scores_path.is_file():
+            return {}
+        scores: dict[str, Any] = json.loads(self.scores_path.read_text())
+        return scores
 
-    def add_scores(self, name: str, scores: dict) -> None:
+    def add_scores(self, name: str, scores: dict[str, Any]) -> None:
         """Replace one entry of scores.json and keep the others."""
         write_json(self.scores_path, {**self.read_scores(), name: scores})
 
@@ -155,12 +164,13 @@ def modern(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def configs_folder() -> Path:
-    """Where configs/ is: inside this package in a wheel, beside the packages in a checkout."""
+    """Return configs/: inside this package in a wheel, beside the packages in a checkout."""
     inside = Path(__file__).parent / "configs"
     return inside if inside.is_dir() else Path(__file__).parents[1] / "configs"
 
 
 def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file, and the folders above it, so that a reader finds the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -173,11 +183,13 @@ def write_atomic(path: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value) -> None:
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, atomically; raise ValueError for NaN and infinity."""
     write_atomic(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
-def read_toml(path: Path) -> dict:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file; raise ValueError where it is missing or not valid."""
     try:
         return tomllib.loads(path.read_text())
     except FileNotFoundError:
@@ -186,26 +198,35 @@ def read_toml(path: Path) -> dict:
         raise ValueError(f"{path} is not valid TOML: {error}") from None
 
 
-def save_tensors(path: Path, tensors: Mapping, metadata: Mapping[str, str] | None = None) -> None:
+def save_tensors(
+    path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors, and texts beside them, to a safetensors file, atomically."""
     from safetensors.torch import save
 
-    tensors = {key: value.detach().contiguous().cpu() for key, value in tensors.items()}
-    write_atomic(path, save(tensors, metadata=dict(metadata or {})))
+    on_cpu = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+    write_atomic(path, save(on_cpu, metadata=dict(metadata or {})))
 
 
-def load_tensors(path: Path) -> tuple[dict, dict[str, str]]:
-    """The tensors of a safetensors file, and its metadata."""
+def load_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
+    """Return the tensors of a safetensors file, and its metadata.
+
+    Raise ValueError for a file that is damaged.
+    """
     with opened_tensors(path) as file:
-        return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        return tensors, dict(file.metadata() or {})
 
 
 def load_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a safetensors file; raise ValueError for one that is damaged."""
     with opened_tensors(path) as file:
         return dict(file.metadata() or {})
 
 
 @contextmanager
-def opened_tensors(path: Path):
+def opened_tensors(path: Path) -> "Iterator[safe_open]":
+    """Open a safetensors file; raise ValueError for one that is damaged."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -217,17 +238,20 @@ def opened_tensors(path: Path):
         ) from None
 
 
-def load_weights(network, tensors: Mapping, path: Path) -> None:
-    """`load_state_dict` whose refusal is one line that names the file."""
+def load_weights(network: "nn.Module", tensors: Mapping[str, "Tensor"], path: Path) -> None:
+    """Load a network's state; raise ValueError, in one line that names the file, if it misfits."""
     try:
         network.load_state_dict(dict(tensors))
     except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        lines = str(error).splitlines()
+        first = lines[1].strip() if len(lines) > 1 else str(error)
         raise ValueError(f"the weights in {path} do not fit its config.toml: {first}") from None
 
 
-def without_none(value):
-    """TOML has no null: a setting that is None is left out."""
+def without_none(value: Any) -> Any:
+    """Return nested settings without those that are None, for TOML has no null."""
     if isinstance(value, dict):
         return {key: without_none(item) for key, item in value.items() if item is not None}
-    return [without_none(item) for item in value] if isinstance(value, (list, tuple)) else value
+    if isinstance(value, list | tuple):
+        return [without_none(item) for item in value]
+    return value
