@@ -5,15 +5,14 @@ import pytest
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation.audit import RATE, audit
+from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.evaluation.sources import of_array
 from latent_diffusion.run import Run
 
 
 def look_for_copies(tiny_run, shapes, images, judge=True):
-    from latent_diffusion.device import choose_device
-    from latent_diffusion.evaluation.judge import Judge
-
     run = Run(tiny_run)
     network = Judge.load(run, choose_device("cpu")) if judge else None
     return audit(Reference.open(run), Dataset.open(shapes), of_array(images), network)
@@ -21,29 +20,25 @@ def look_for_copies(tiny_run, shapes, images, judge=True):
 
 def test_planted_copies_are_found(tiny_run, shapes, fresh_shapes):
     data = Dataset.open(shapes)
-    random, planted = np.random.default_rng(0), data.train[:20]
-    noised = np.clip(
-        data.images[planted].astype(int) + random.integers(-2, 3, (20, 16, 16, 3)), 0, 255
-    ).astype(np.uint8)
+    planted = data.train[:20]
+    noise = np.random.default_rng(0).integers(-2, 3, (20, 16, 16, 3))
+    noised = np.clip(data.images[planted].astype(int) + noise, 0, 255).astype(np.uint8)
     found = look_for_copies(tiny_run, shapes, np.concatenate([noised, fresh_shapes[:40]]))
     pixels = found.findings["pixels"]
     assert pixels.copied and pixels.share >= 20 / 60 - 0.01
     assert all(sample < 20 and row == planted[sample] for sample, row, _ in pixels.pairs)
-    exact = look_for_copies(
-        tiny_run, shapes, np.concatenate([data.images[planted], fresh_shapes[:40]])
-    )
-    assert exact.findings["features"].copied and exact.findings["features"].pairs[0][
-        2
-    ] == pytest.approx(0, abs=1e-3)
-    assert exact.findings["pixels"].identical == 20
+    exact_copies = np.concatenate([data.images[planted], fresh_shapes[:40]])
+    exact = look_for_copies(tiny_run, shapes, exact_copies).findings
+    _, _, least_distance = exact["features"].pairs[0]
+    assert exact["features"].copied and least_distance == pytest.approx(0, abs=1e-3)
+    assert exact["pixels"].identical == 20
 
 
 def test_a_single_mirrored_copy_is_found(tiny_run, shapes, fresh_shapes):
     data = Dataset.open(shapes)
     copy = data.images[data.train[5:6], :, ::-1]
-    found = look_for_copies(
-        tiny_run, shapes, np.concatenate([copy, fresh_shapes]), judge=False
-    ).findings["pixels"]
+    images = np.concatenate([copy, fresh_shapes])
+    found = look_for_copies(tiny_run, shapes, images, judge=False).findings["pixels"]
     assert found.identical == 1 and found.copied and found.pairs[0] == (0, int(data.train[5]), 0.0)
 
 
@@ -54,17 +49,7 @@ def test_fresh_images_are_not_accused(tiny_run, shapes, fresh_shapes):
 
 def test_command_line_and_picture(ldm, tiny_run, shapes, tmp_path):
     assert ldm("sample", tiny_run, tmp_path / "s", "--seeds", "1-12", "--device", "cpu")[0] == 0
-    status, output, errors = ldm(
-        "audit",
-        tmp_path / "s",
-        "--run",
-        tiny_run,
-        "--data",
-        shapes,
-        "--out",
-        tmp_path / "m.png",
-        "--device",
-        "cpu",
-    )
+    auditing = ("audit", tmp_path / "s", "--run", tiny_run, "--data", shapes)
+    status, output, errors = ldm(*auditing, "--out", tmp_path / "m.png", "--device", "cpu")
     assert status == 0, errors
     assert "near copies" in output and (tmp_path / "m.png").is_file()

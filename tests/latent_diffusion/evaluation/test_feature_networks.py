@@ -1,6 +1,7 @@
-"""Feature networks and statistics files: what compares, what is refused, and that memory stays bounded."""
+"""Feature networks and statistics files: what compares, what is refused; memory stays bounded."""
 
 import hashlib
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -45,7 +46,8 @@ def inception_weights(tmp_path, monkeypatch):
 
 
 def test_statistics_round_trip_and_are_readable_by_others(tiny_run, shapes, tmp_path):
-    judge, data = Judge.load(Run(tiny_run), torch.device("cpu")), Dataset.open(shapes)
+    judge = Judge.load(Run(tiny_run), torch.device("cpu"))
+    data = Dataset.open(shapes)
     found = reference_statistics(judge, of_dataset(data, data.train), data.info.class_names)
     found.save(tmp_path / "s.npz")
     again = ReferenceStatistics.load(tmp_path / "s.npz")
@@ -63,14 +65,11 @@ def test_a_file_of_pytorch_fid_is_read(tmp_path):
     mu, sigma = np.zeros(4), np.eye(4)
     np.savez(tmp_path / "foreign.npz", mu=mu, sigma=sigma)
     found = ReferenceStatistics.load(tmp_path / "foreign.npz")
-    assert (
-        found.identity == ""
-        and found.require(inception.Inception(None, "abc", torch.device("cpu")), "foreign.npz")
-        is found
-    )
-    with pytest.raises(
-        ValueError, match="does not say which network made it"
-    ):  # 768 features may be ours by accident
+    assert found.identity == ""
+    network = inception.Inception(torch.nn.Identity(), "abc", torch.device("cpu"))
+    assert found.require(network, "foreign.npz") is found
+    # As many features as ours would be by accident.
+    with pytest.raises(ValueError, match="does not say which network made it"):
         found.require(Pixels(), "foreign.npz")
 
 
@@ -93,45 +92,28 @@ def test_statistics_of_a_data_set_are_cached_by_checksum(shapes):
     first = dataset_statistics(Dataset.open(shapes), Counting())
     calls = Counting.calls
     second = dataset_statistics(Dataset.open(shapes), Counting())
-    assert Counting.calls == calls > 0 and np.array_equal(
-        first.statistics.mean, second.statistics.mean
-    )
+    assert Counting.calls == calls > 0
+    assert np.array_equal(first.statistics.mean, second.statistics.mean)
 
 
 def test_inception_from_a_local_file(
     inception_weights, tiny_run, fresh_shapes, ldm, tmp_path, monkeypatch
 ):
-    (tmp_path / "few").mkdir()
-    for number, image in enumerate(fresh_shapes[:5]):  # 299x299 is slow on a CPU
-        Image.fromarray(image).save(tmp_path / "few" / f"{number}.png")
     few, path = tmp_path / "few", tmp_path / "i.npz"
-    status, _, errors = ldm(
-        "statistics", few, path, "--weights", inception_weights, "--device", "cpu"
-    )
+    few.mkdir()
+    for number, image in enumerate(fresh_shapes[:5]):  # 299x299 is slow on a CPU
+        Image.fromarray(image).save(few / f"{number}.png")
+    options = ("--weights", inception_weights, "--device", "cpu")
+    status, _, errors = ldm("statistics", few, path, *options)
     assert status == 0, errors
     found = ReferenceStatistics.load(path)
     assert found.network == "inception" and found.statistics.mean.shape == (2048,)
-    status, output, errors = ldm(
-        "evaluate",
-        few,
-        "--run",
-        tiny_run,
-        "--features",
-        "inception",
-        "--weights",
-        inception_weights,
-        "--reference",
-        path,
-        "--device",
-        "cpu",
-    )
-    assert status == 0 and "seen by inception" in output and "the statistics of a file" in output, (
-        errors
-    )
+    evaluating = ("evaluate", few, "--run", tiny_run, "--features", "inception")
+    status, output, errors = ldm(*evaluating, "--reference", path, *options)
+    assert status == 0, errors
+    assert "seen by inception" in output and "the statistics of a file" in output
     monkeypatch.setattr(inception, "SHA256", "00000000")
-    status, _, errors = ldm(
-        "statistics", few, tmp_path / "j.npz", "--weights", inception_weights, "--device", "cpu"
-    )
+    status, _, errors = ldm("statistics", few, tmp_path / "j.npz", *options)
     assert status == 2 and "its sha256 begins" in errors and errors.count("\n") == 1
 
 
@@ -143,18 +125,12 @@ def test_inception_that_is_not_there_is_one_line_with_the_remedy(
     status, _, errors = ldm(
         "evaluate", shapes, "--run", tiny_run, "--features", "inception", "--data", shapes
     )
-    assert (
-        status == 2
-        and "weights-inception" in errors
-        and "--weights" in errors
-        and errors.count("\n") == 1
-    )
+    assert status == 2 and errors.count("\n") == 1
+    assert "weights-inception" in errors and "--weights" in errors
 
 
 def test_a_file_that_holds_more_than_weights_is_never_unpickled(tmp_path, monkeypatch):
     pytest.importorskip("torch_fidelity", reason="torch-fidelity is not installed")
-    import pickle
-
     path, mark = tmp_path / "evil.pth", tmp_path / "ran"
 
     class Evil:
@@ -177,7 +153,7 @@ def test_pixels_score_too(tiny_run, shapes, ldm):
 
 
 def test_rows_that_are_kept_are_of_all_classes():
-    """Samples that come in turns of ten classes, or class by class: even steps would meet a few classes only."""
+    """Samples in turns of ten classes, or class by class: even steps would meet a few only."""
     for labels in (np.arange(4000) % 10, np.arange(4000) // 400):
         counts = np.bincount(labels[some(4000, 2000)], minlength=10)
         assert counts.sum() == 2000 and counts.min() > 150
@@ -189,19 +165,16 @@ def test_a_damaged_cache_is_made_again(shapes):
     wanted = dataset_statistics(data, Pixels())
     for path in (shapes / "statistics").glob("*.npz"):
         path.write_bytes(b"PK\x03\x04 half a file")
-    assert np.array_equal(
-        dataset_statistics(data, Pixels()).statistics.mean, wanted.statistics.mean
-    )
+    again = dataset_statistics(data, Pixels())
+    assert np.array_equal(again.statistics.mean, wanted.statistics.mean)
 
 
 def test_one_pass_does_not_keep_the_images():
     """Forty times the images need no more than the few numbers that are kept of each."""
 
     def peak(count: int) -> int:
-        images = np.broadcast_to(
-            np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8),
-            (count, 64, 64, 3),
-        )
+        one = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
+        images = np.broadcast_to(one, (count, 64, 64, 3))
         tracemalloc.start()
         look(Pixels(), of_array(images).batches(), count, most_kept=100)
         found = tracemalloc.get_traced_memory()[1]

@@ -1,4 +1,7 @@
-"""LPIPS is used where its weights are, left out where they are not, and low where a class is always one picture."""
+"""LPIPS is used where its weights are, left out where they are not.
+
+It is low where a class is always one picture.
+"""
 
 import numpy as np
 import pytest
@@ -26,9 +29,8 @@ def test_diversity_is_within_classes():
     images[::2] += 10
     mean, error = lpips.diversity(mean_difference, lambda rows: images[rows], labels)
     assert 2 < mean < 8 and error > 0  # half of the pairs differ by 10
-    assert (
-        lpips.diversity(mean_difference, lambda rows: images[rows], np.arange(40)) is None
-    )  # no class has a pair
+    no_pairs = np.arange(40)
+    assert lpips.diversity(mean_difference, lambda rows: images[rows], no_pairs) is None
 
 
 def test_a_table_row_where_weights_are(monkeypatch, tiny_run, shapes, ldm):

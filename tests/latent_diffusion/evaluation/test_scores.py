@@ -1,6 +1,7 @@
 """Scores against what must come out: real images score as real, noise and blur do not."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from metrics import frechet_distance, statistics
 def folder_of(path, images, classes):
     names = [f"{number}.png" for number in range(len(images))]
     writer = SamplesWriter(path, names)
-    for file, image, name in zip(names, images, classes):
+    for file, image, name in zip(names, images, classes, strict=True):
         writer.add(file, image, {"class": name})
     writer.close()
     return path
@@ -28,10 +29,15 @@ def folder_of(path, images, classes):
 
 @pytest.fixture
 def held_out(tiny_run):
+    """Images, and the names of their classes."""
     reference = Reference.open(Run(tiny_run))
-    return np.asarray(reference.images), [
-        reference.facts.class_names[label] for label in reference.labels
-    ]
+    names = reference.facts.class_names
+    return np.asarray(reference.images), [names[label] for label in reference.labels]
+
+
+def disks(held_out) -> list[np.ndarray]:
+    """The held-out images of one class alone."""
+    return [image for image, name in zip(*held_out, strict=True) if name == "disk"]
 
 
 def test_held_out_images_score_as_real(tiny_run, held_out, tmp_path):
@@ -39,13 +45,11 @@ def test_held_out_images_score_as_real(tiny_run, held_out, tmp_path):
     scores = evaluate(Run(tiny_run), folder_of(tmp_path / "s", images, classes), device="cpu")
     found = scores.scores
     assert scores.fid_over_floor == pytest.approx(1, abs=0.05)
-    assert scores.matched_floor == pytest.approx(
-        found["fid"].value
-    )  # all of them: the only draw with these class counts
+    # They are all that is held out: the only set with these class counts.
+    assert scores.matched_floor == pytest.approx(found["fid"].value)
     assert found["accuracy"].value == found["accuracy"].real > 0.9
-    assert found["sharpness"].value == pytest.approx(1) and found[
-        "class_coverage"
-    ].value == pytest.approx(1, abs=0.05)
+    assert found["sharpness"].value == pytest.approx(1)
+    assert found["class_coverage"].value == pytest.approx(1, abs=0.05)
     assert found["inception_score"].value == pytest.approx(found["inception_score"].real, rel=0.05)
     assert found["inception_score"].value == pytest.approx(
         np.exp(found["marginal_entropy"].value - found["conditional_entropy"].value)
@@ -61,49 +65,37 @@ def test_every_score_has_an_interval_around_it(tiny_run, held_out, tmp_path):
     for name, score in scores.scores.items():
         assert score.low is not None and score.low <= score.value <= score.high, name
     recorded = json.loads((tiny_run / "scores.json").read_text())[str(folder)]
-    assert (
-        recorded["scores"]["fid"]["low"] == scores.scores["fid"].low
-        and recorded["scores"]["fid"]["real"] > 0
-    )
-    assert (
-        set(recorded["class_fid"]) == {"cross", "disk", "square"}
-        and recorded["class_fid"]["disk"]["floor"] > 0
-    )
+    assert recorded["scores"]["fid"]["low"] == scores.scores["fid"].low
+    assert recorded["scores"]["fid"]["real"] > 0
+    assert set(recorded["class_fid"]) == {"cross", "disk", "square"}
+    assert recorded["class_fid"]["disk"]["floor"] > 0
 
 
 def test_noise_and_a_missing_class_show(tiny_run, held_out, tmp_path):
     images, classes = held_out
     noise = np.random.default_rng(0).integers(0, 256, images.shape, dtype=np.uint8)
     scores = evaluate(Run(tiny_run), folder_of(tmp_path / "noise", noise, classes), device="cpu")
-    assert (
-        scores.fid_over_floor > 20
-        and scores.value("sharpness") > 2
-        and scores.value("recall") < 0.2
-    )
-    one = [image for image, name in zip(images, classes) if name == "disk"]
-    scores = evaluate(
-        Run(tiny_run), folder_of(tmp_path / "one", one, ["disk"] * len(one)), device="cpu"
-    )
-    assert scores.value("class_coverage") < 0.5 and set(scores.low_classes) == {"cross", "square"}
+    assert scores.fid_over_floor > 20
+    assert scores.value("sharpness") > 2
+    assert scores.value("recall") < 0.2
+    one = disks(held_out)
+    folder = folder_of(tmp_path / "one", one, ["disk"] * len(one))
+    scores = evaluate(Run(tiny_run), folder, device="cpu")
+    assert scores.value("class_coverage") < 0.5
+    assert set(scores.low_classes) == {"cross", "square"}
 
 
 def test_like_is_compared_with_like(tiny_run, held_out, tmp_path):
-    """Real images of one class alone are as good as real, once the reference has their class shares."""
-    images, classes = held_out
-    one = [image for image, name in zip(images, classes) if name == "disk"]
-    named = evaluate(
-        Run(tiny_run), folder_of(tmp_path / "named", one, ["disk"] * len(one)), device="cpu"
-    )
-    unnamed = evaluate(
-        Run(tiny_run), folder_of(tmp_path / "unnamed", one, [None] * len(one)), device="cpu"
-    )
+    """Real images of one class alone are as good as real, if the reference has their shares."""
+    one = disks(held_out)
+    folder = folder_of(tmp_path / "named", one, ["disk"] * len(one))
+    named = evaluate(Run(tiny_run), folder, device="cpu")
+    folder = folder_of(tmp_path / "unnamed", one, [None] * len(one))
+    unnamed = evaluate(Run(tiny_run), folder, device="cpu")
     assert "reweighted" in named.reference and "reweighted" not in unnamed.reference
-    assert (
-        named.fid_over_floor < 1.5
-        and named.fid_over_matched_floor < 1.5
-        and unnamed.matched_floor is None
-        and unnamed.value("fid") > 5 * named.value("fid")
-    )
+    assert named.fid_over_floor < 1.5
+    assert named.fid_over_matched_floor < 1.5 and unnamed.matched_floor is None
+    assert unnamed.value("fid") > 5 * named.value("fid")
 
 
 def test_blur_lowers_sharpness(tiny_run, held_out, tmp_path):
@@ -111,47 +103,31 @@ def test_blur_lowers_sharpness(tiny_run, held_out, tmp_path):
     blurred = [
         np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(1))) for image in images
     ]
-    assert (
-        evaluate(Run(tiny_run), folder_of(tmp_path / "b", blurred, classes), device="cpu").value(
-            "sharpness"
-        )
-        < 0.7
-    )
+    scores = evaluate(Run(tiny_run), folder_of(tmp_path / "b", blurred, classes), device="cpu")
+    assert scores.value("sharpness") < 0.7
 
 
 def test_more_samples_than_held_out_images_have_no_floor(tiny_run, held_out, tmp_path):
     images, classes = held_out
-    scores = evaluate(
-        Run(tiny_run),
-        folder_of(tmp_path / "s", np.concatenate([images, images]), classes * 2),
-        device="cpu",
-    )
-    assert (
-        scores.scores["fid"].real is None
-        and scores.fid_over_floor is None
-        and "no floor" in scores.notes[0]
-    )
+    folder = folder_of(tmp_path / "s", np.concatenate([images, images]), classes * 2)
+    scores = evaluate(Run(tiny_run), folder, device="cpu")
+    assert scores.scores["fid"].real is None and scores.fid_over_floor is None
+    assert "no floor" in scores.notes[0]
 
 
 def test_a_single_sample_and_unknown_classes_are_scored_as_far_as_it_goes(
     tiny_run, held_out, tmp_path
 ):
-    scores = evaluate(
-        Run(tiny_run), folder_of(tmp_path / "s", held_out[0][:1], [None]), device="cpu"
-    )
-    assert (
-        scores.value("fid") is None
-        and scores.value("accuracy") is None
-        and scores.value("inception_score") == pytest.approx(1)
-    )
+    folder = folder_of(tmp_path / "s", held_out[0][:1], [None])
+    scores = evaluate(Run(tiny_run), folder, device="cpu")
+    assert scores.value("fid") is None and scores.value("accuracy") is None
+    assert scores.value("inception_score") == pytest.approx(1)
 
 
 def test_a_zip_a_data_set_and_an_array_score_as_the_folder_does(
     tiny_run, shapes, held_out, tmp_path
 ):
-    import zipfile
-
-    images, classes = held_out
+    images, _ = held_out
     folder = folder_of(tmp_path / "s", images, [None] * len(images))
     with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
         for path in folder.glob("*.png"):
@@ -160,12 +136,11 @@ def test_a_zip_a_data_set_and_an_array_score_as_the_folder_does(
     wanted = evaluate(Run(tiny_run), folder, device="cpu").value("fid")
     for source in (tmp_path / "s.zip", images):
         assert evaluate(Run(tiny_run), source, device="cpu").value("fid") == pytest.approx(wanted)
-    assert (
-        evaluate(Run(tiny_run), shapes, device="cpu").value("accuracy") > 0.9
-    )  # its held-out images, with their classes
+    of_held_out = evaluate(Run(tiny_run), shapes, device="cpu")  # with their classes
+    assert of_held_out.value("accuracy") > 0.9
 
 
-def test_draws_are_disjoint_where_there_are_enough_and_follow_the_shares():
+def test_random_sets_are_disjoint_where_there_are_enough_and_follow_the_shares():
     labels = np.arange(60) % 3
     rows = reals.random_sets(labels, np.array([1, 1, 1]), 20)
     assert len(rows) == reals.SETS and sorted(np.concatenate(rows)) == list(range(60))
@@ -174,14 +149,11 @@ def test_draws_are_disjoint_where_there_are_enough_and_follow_the_shares():
     for chosen in reals.random_sets(labels, np.array([0, 1, 3]), 12):
         assert len(set(chosen)) == 12 and not (labels[chosen] == 0).any()
     assert reals.random_sets(labels, np.array([1, 0, 0]), 21) == []
-    assert (
-        len(reals.random_sets(np.repeat([0, 1], [7, 100]), np.array([7, 18]), 25)) == reals.SETS
-    )  # 7 / 25 * 25 is a little more than 7
+    just_enough = np.repeat([0, 1], [7, 100])  # 7 / 25 * 25 is a little more than 7
+    assert len(reals.random_sets(just_enough, np.array([7, 18]), 25)) == reals.SETS
     scarce = np.repeat([0, 1], [100, 900])
-    mean = np.mean(
-        [(scarce[rows] == 0).sum() for rows in reals.random_sets(scarce, np.array([1, 1]), 150)]
-    )
-    assert 60 < mean < 90  # a scarce class keeps its share
+    sets = reals.random_sets(scarce, np.array([1, 1]), 150)
+    assert 60 < np.mean([(scarce[rows] == 0).sum() for rows in sets]) < 90  # it keeps its share
 
 
 def test_matched_sets_have_the_class_counts():
@@ -190,11 +162,8 @@ def test_matched_sets_have_the_class_counts():
         assert len(set(rows)) == 50 and np.bincount(labels[rows]).tolist() == [30, 20]
     for rows in reals.matched_sets(labels, np.array([46, 44])):  # 4 of 90 from elsewhere
         assert len(set(rows)) == 90 and np.bincount(labels[rows]).tolist() == [50, 40]
-    assert (
-        reals.matched_sets(labels, np.array([20, 60]))
-        == []
-        == reals.matched_sets(labels, np.array([70, 40]))
-    )
+    for too_many in ([20, 60], [70, 40]):
+        assert reals.matched_sets(labels, np.array(too_many)) == []
 
 
 def test_the_matched_floor_lacks_what_chance_adds_to_the_floor():
@@ -202,21 +171,15 @@ def test_the_matched_floor_lacks_what_chance_adds_to_the_floor():
     random = np.random.default_rng(0)
     labels = random.permutation(np.repeat([0, 1], 500))
     features = (random.normal(size=(1000, 4)) + 20 * labels[:, None]).astype(np.float32)
-    real, target = (
-        Seen(1000, statistics(features), features, np.arange(1000), None, np.zeros(1000)),
-        statistics(features),
-    )
-    by_chance = np.mean(
-        [
-            frechet_distance(statistics(features[rows]), target)
-            for rows in reals.random_sets(labels, np.array([1, 1]), 40)
-        ]
-    )
+    target = statistics(features)
+    real = Seen(1000, target, features, np.arange(1000), None, np.zeros(1000))
+    sets = reals.random_sets(labels, np.array([1, 1]), 40)
+    by_chance = np.mean([frechet_distance(statistics(features[rows]), target) for rows in sets])
     assert 0 < matched_floor(real, labels, np.array([20, 20]), target) < 0.5 * by_chance
     assert matched_floor(real, labels, np.array([0, 600]), target) is None
 
 
-def test_apportion_and_matched():
+def test_apportion_and_rows_with_shares():
     assert reals.apportion(np.array([1, 1, 1]), 10).tolist() == [4, 3, 3]
     labels = np.repeat([0, 1], [50, 10])
     rows = reals.rows_with_shares(labels, np.array([1, 1]), 100)
@@ -227,20 +190,19 @@ def test_apportion_and_matched():
 def test_another_runs_judge(tiny_run, held_out, tmp_path):
     images, classes = held_out
     samples = folder_of(tmp_path / "s", images, classes)
-    assert (
-        evaluate(Run(tmp_path / "empty"), samples, Run(tiny_run), "cpu").identity
-        == Run(tiny_run).classifier.checksum()
-    )
+    scores = evaluate(Run(tmp_path / "empty"), samples, Run(tiny_run), "cpu")
+    assert scores.identity == Run(tiny_run).classifier.checksum()
 
 
 def test_a_data_set_of_one_class_says_which_scores_it_cannot_have(tmp_path, ldm, tiny_config):
     source = tmp_path / "flat"
     source.mkdir()
+    random = np.random.default_rng(0)
     for number in range(40):
-        Image.fromarray(
-            np.random.default_rng(number).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-        ).save(source / f"{number}.png")
-    data, run, short = tmp_path / "data", tmp_path / "run", []
+        image = random.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(image).save(source / f"{number}.png")
+    data, run = tmp_path / "data", tmp_path / "run"
+    short = []
     for setting in ("autoencoder.training.steps=3", "diffusion.training.steps=3"):
         short += ["--set", setting]
     assert ldm("prepare", source, data, "--size", "16")[0] == 0
