@@ -41,12 +41,16 @@ class Row:
 
 
 def score_rows(scores: Scores) -> list[Row]:
-    """Return the scores that there are, in the order of TITLES, FID with its ratios below it."""
+    """Return the scores that there are, in the order of TITLES, FID with its ratios below it.
+
+    A score without a title comes last, under its own name.
+    """
     rows = []
-    for name, (title, best) in TITLES.items():
+    for name in [*TITLES, *sorted(scores.scores.keys() - TITLES.keys())]:
         score = scores.scores.get(name)
         if score is None:
             continue
+        title, best = TITLES.get(name, (name.replace("_", " "), "as real"))
         gain = 1000 if name == "kid" else 1
         real = number(score.real, gain)
         if name == "fid" and score.real is not None:
