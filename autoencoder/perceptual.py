@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# torchvision names its weights by the first digits of their sha256.
-LPIPS_BACKBONES = {"vgg": "vgg16-397923af.pth", "alex": "alexnet-owt-7be5be79.pth"}
+LPIPS_BACKBONE = "vgg16-397923af.pth"  # torchvision's name, with the first digits of its sha256
 
 
 class PerceptualDistance(nn.Module):
@@ -38,27 +37,27 @@ class PerceptualDistance(nn.Module):
         return torch.stack(layers).mean()
 
 
-def lpips_distance(net: str = "vgg", backbone: Path | None = None) -> nn.Module:
-    """Return the lpips package's distance, `(images, reconstructions) -> (N, 1, 1, 1)`.
+def lpips_distance(backbone: Path | None = None) -> nn.Module:
+    """Return the lpips package's VGG distance, `(images, reconstructions) -> (N, 1, 1, 1)`.
 
-    Images are (N, 3, H, W) in [-1, 1]; net: "vgg" or "alex". Nothing is downloaded: the linear
-    weights come with the package; the backbone is torchvision's, from `backbone` or the usual torch
-    cache, and its sha256 must begin as torchvision's own file name says. Raise ValueError with the
-    remedy otherwise.
+    Images are (N, 3, H, W) in [-1, 1]. Nothing is downloaded: the linear weights come with the
+    package; the backbone is torchvision's, from `backbone` or the usual torch cache, and its sha256
+    must begin as torchvision's own file name says. Raise ValueError with the remedy otherwise.
     """
-    path = _checked_backbone(LPIPS_BACKBONES[net], backbone)
+    path = _checked_backbone(backbone)
     import lpips
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # lpips still uses torchvision's old argument names
-        distance: nn.Module = lpips.LPIPS(net=net, pretrained=True, pnet_rand=True, verbose=False)
+        distance: nn.Module = lpips.LPIPS(net="vgg", pretrained=True, pnet_rand=True, verbose=False)
     weights = torch.load(path, map_location="cpu", weights_only=True)
     load_backbone(distance.get_submodule("net"), weights)
     return distance.eval().requires_grad_(False)
 
 
-def _checked_backbone(name: str, backbone: Path | None) -> Path:
-    """Return the path of torchvision's file `name`, or raise ValueError with the remedy."""
+def _checked_backbone(backbone: Path | None) -> Path:
+    """Return the path of torchvision's weights, or raise ValueError with the remedy."""
+    name = LPIPS_BACKBONE
     path = Path(backbone) if backbone else Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
         raise ValueError(
