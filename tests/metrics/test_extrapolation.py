@@ -5,6 +5,7 @@ from metrics import Statistics, frechet_distance, frechet_extrapolation, statist
 
 DIM = 4
 REFERENCE = Statistics(np.zeros(DIM), np.eye(DIM), 1000)
+REFERENCE_3 = Statistics(np.zeros(3), np.eye(3), 10)
 
 
 def true_distance(shift, spread):
@@ -16,17 +17,15 @@ def true_distance(shift, spread):
 @pytest.mark.parametrize(("shift", "spread"), [(0.5, 1.3), (0, 1.5), (0.15, 1.0)])
 def test_the_limit_is_covered_and_the_distance_at_n_is_not(shift, spread, degree):
     random, true = np.random.default_rng(0), true_distance(shift, spread)
-    results = [
-        frechet_extrapolation(
-            random.normal(shift, spread, size=(100, DIM)), REFERENCE, random, 8, degree=degree
-        )
-        for _ in range(120)
-    ]
+
+    def result():
+        rows = random.normal(shift, spread, size=(100, DIM))
+        return frechet_extrapolation(rows, REFERENCE, random, 8, degree=degree)
+
+    results = [result() for _ in range(120)]
     assert 0.88 <= np.mean([r.limit.low <= true <= r.limit.high for r in results])
-    limits, at_n = (
-        np.array(values)
-        for values in zip(*((r.limit.value, r.points[0].mean) for r in results), strict=True)
-    )
+    limits = np.array([r.limit.value for r in results])
+    at_n = np.array([r.points[0].mean for r in results])
     assert abs(limits.mean() - true) < 4 * limits.std() / len(limits) ** 0.5
     bias = at_n - limits
     assert bias.mean() > 10 * bias.std() / len(bias) ** 0.5
@@ -49,19 +48,15 @@ def test_points_fit_and_interval_agree():
     result = frechet_extrapolation(features, REFERENCE, np.random.default_rng(2), draws=5)
     assert [point.n for point in result.points] == [1003, 500, 250, 125]
     assert result.points[0].mean == frechet_distance(statistics(features), REFERENCE)
-    means, deviations = (
-        np.array([getattr(point, name) for point in result.points])
-        for name in ("mean", "deviation")
-    )
+    means = np.array([point.mean for point in result.points])
+    deviations = np.array([point.deviation for point in result.points])
     assert (np.diff(means) > 0).all() and (np.diff(deviations) > 0).all()
     x = 1 / np.array([1003, 500, 250])
-    np.testing.assert_allclose(
-        result.limit.value + result.slope * x + result.bend * x**2, means[:3], rtol=1e-12
-    )
+    fitted = result.limit.value + result.slope * x + result.bend * x**2
+    np.testing.assert_allclose(fitted, means[:3], rtol=1e-12)
     half_width = result.limit.high - result.limit.value
-    assert half_width == pytest.approx(
-        2.5706 * result.limit.deviation, rel=1e-4
-    )  # Student's t of 5 draws
+    student = 2.5706  # of 5 draws
+    assert half_width == pytest.approx(student * result.limit.deviation, rel=1e-4)
     line = frechet_extrapolation(features, REFERENCE, np.random.default_rng(2), draws=5, degree=1)
     assert (line.points, line.bend) == (result.points, 0)
     limit, slope = np.linalg.lstsq(np.stack([np.ones(3), x], axis=1), means[:3], rcond=None)[0]
@@ -75,21 +70,15 @@ def test_the_bias_of_equal_distributions_is_taken_away():
         frechet_extrapolation(random.normal(size=(400, 16)), reference, random, draws=4)
         for _ in range(20)
     ]
-    at_n, limit = (
-        np.mean([r.points[0].mean for r in results]),
-        np.mean([r.limit.value for r in results]),
-    )
+    at_n = np.mean([r.points[0].mean for r in results])
+    limit = np.mean([r.limit.value for r in results])
     assert abs(limit) < 0.1 * at_n
 
 
 def test_the_smallest_set_and_identical_rows():
     random = np.random.default_rng(3)
-    assert np.isfinite(
-        frechet_extrapolation(random.normal(size=(16, 3)), REFERENCE_3, random, 1).limit.deviation
-    )
+    smallest = frechet_extrapolation(random.normal(size=(16, 3)), REFERENCE_3, random, 1)
+    assert np.isfinite(smallest.limit.deviation)
     constant = frechet_extrapolation(np.ones((20, 3)), REFERENCE_3, random, 2)
     assert constant.limit.value == pytest.approx(6)
     assert constant.limit.deviation == pytest.approx(0, abs=1e-12)
-
-
-REFERENCE_3 = Statistics(np.zeros(3), np.eye(3), 10)

@@ -34,9 +34,8 @@ def test_expected_value_of_shifted_coins():
 
 def test_the_smaller_set_sets_the_subset_size():
     random = np.random.default_rng(3)
-    result = kernel_distance(
-        random.normal(size=(7, 3)), random.normal(size=(50, 3)), random, subset_size=20
-    )
+    few, many = random.normal(size=(7, 3)), random.normal(size=(50, 3))
+    result = kernel_distance(few, many, random, subset_size=20)
     assert result.subset_size == 7
     assert result.deviation > 0
 

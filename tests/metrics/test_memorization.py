@@ -8,38 +8,39 @@ from metrics import near_copies, nearest_neighbours
 def pictures(count, seed, size=8):
     """Smooth random images, uint8: like real ones, no two are alike."""
     random = np.random.default_rng(seed)
-    coarse = (
-        random.uniform(0, 255, size=(count, size // 4, size // 4, 3))
-        .repeat(4, axis=1)
-        .repeat(4, axis=2)
-    )
-    return np.clip(coarse + random.normal(0, 6, size=(count, size, size, 3)), 0, 255).astype(
-        np.uint8
-    )
+    coarse = random.uniform(0, 255, size=(count, size // 4, size // 4, 3))
+    coarse = coarse.repeat(4, axis=1).repeat(4, axis=2)
+    grain = random.normal(0, 6, size=(count, size, size, 3))
+    return np.clip(coarse + grain, 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("offset", [0, 1e7])
 def test_features_against_all_pairs(offset):
     random = np.random.default_rng(0)
     samples, training = random.normal(size=(60, 5)), random.normal(size=(300, 5))
-    table = cdist(samples, training)
+    distances = cdist(samples, training)
     found = nearest_neighbours(samples + offset, training + offset)
-    assert (found.index == table.argmin(axis=1)).all()
-    np.testing.assert_allclose(found.distance, table.min(axis=1), rtol=1e-14 + 1e-15 * offset)
+    assert (found.index == distances.argmin(axis=1)).all()
+    np.testing.assert_allclose(found.distance, distances.min(axis=1), rtol=1e-14 + 1e-15 * offset)
 
 
 def test_images_in_several_blocks_equal_all_pairs(monkeypatch):
     monkeypatch.setattr("metrics.memorization.BLOCK", 192 * 7)  # blocks of 7 images
     monkeypatch.setattr("metrics.neighbours.BLOCK", 192 * 5)
     samples, training = pictures(23, seed=1), pictures(50, seed=2)
-    table = cdist(samples.reshape(23, -1).astype(float), training.reshape(50, -1).astype(float))
+    distances = cdist(samples.reshape(23, -1).astype(float), training.reshape(50, -1).astype(float))
     found = nearest_neighbours(samples, training)
-    assert (found.index == table.argmin(axis=1)).all()
-    np.testing.assert_allclose(found.distance, table.min(axis=1), rtol=1e-15)
+    assert (found.index == distances.argmin(axis=1)).all()
+    np.testing.assert_allclose(found.distance, distances.min(axis=1), rtol=1e-15)
 
 
 @pytest.mark.parametrize(
-    "convert", [lambda x: x, lambda x: (x / 255).astype(np.float32), lambda x: x / 255 + 1e6]
+    "convert",
+    [
+        lambda images: images,
+        lambda images: (images / 255).astype(np.float32),
+        lambda images: images / 255 + 1e6,
+    ],
 )
 def test_copies_are_at_distance_zero(convert):
     training = convert(pictures(200, seed=3))
@@ -54,12 +55,15 @@ def test_the_first_of_equal_neighbours():
 
 def test_planted_copies_are_found():
     random = np.random.default_rng(4)
-    training, held_out, samples = pictures(2000, 5), pictures(500, 6), pictures(400, 7)
+    training = pictures(2000, seed=5)
+    held_out = pictures(500, seed=6)
+    samples = pictures(400, seed=7)
     copied = random.choice(2000, size=40, replace=False)
     samples[:20] = training[copied[:20]]
     noise = random.integers(-4, 5, size=samples[20:40].shape)
     samples[20:40] = np.clip(training[copied[20:]] + noise, 0, 255).astype(np.uint8)
-    found, real = nearest_neighbours(samples, training), nearest_neighbours(held_out, training)
+    found = nearest_neighbours(samples, training)
+    real = nearest_neighbours(held_out, training)
     assert (found.index[:40] == copied).all()
     result = near_copies(found.distance, real.distance)
     assert (found.distance[:40] <= result.threshold).all()

@@ -10,19 +10,19 @@ from metrics import density_coverage, neighbours, precision_recall
 def by_definition(samples, reference, k):
     """(precision, recall, density, coverage), from distances that scipy takes by differences."""
     across = cdist(samples, reference)
-    of_samples, of_reference = (np.sort(cdist(x, x), axis=1)[:, k] for x in (samples, reference))
-    inside = across <= of_reference
-    recall = (across.T <= of_samples).any(axis=1).mean()
-    return (
-        inside.any(axis=1).mean(),
-        recall,
-        inside.sum() / (k * len(samples)),
-        inside.any(axis=0).mean(),
-    )
+    radii_of_samples = np.sort(cdist(samples, samples), axis=1)[:, k]
+    radii_of_reference = np.sort(cdist(reference, reference), axis=1)[:, k]
+    inside = across <= radii_of_reference
+    precision = inside.any(axis=1).mean()
+    recall = (across <= radii_of_samples[:, None]).any(axis=0).mean()
+    density = inside.sum() / (k * len(samples))
+    coverage = inside.any(axis=0).mean()
+    return precision, recall, density, coverage
 
 
 def both(samples, reference, k):
-    first, second = precision_recall(samples, reference, k), density_coverage(samples, reference, k)
+    first = precision_recall(samples, reference, k)
+    second = density_coverage(samples, reference, k)
     return first.precision, first.recall, second.density, second.coverage
 
 
@@ -33,9 +33,8 @@ def test_equals_the_definition(monkeypatch, k, block, offset):
     monkeypatch.setattr(neighbours, "BLOCK", block)
     random = np.random.default_rng(k)
     samples, reference = random.normal(0.3, 0.8, size=(90, 4)), random.normal(size=(130, 4))
-    assert both(samples + offset, reference + offset, k) == pytest.approx(
-        by_definition(samples, reference, k)
-    )
+    expected = by_definition(samples, reference, k)
+    assert both(samples + offset, reference + offset, k) == pytest.approx(expected)
 
 
 def test_the_rim_counts_also_where_products_round():
@@ -56,9 +55,8 @@ def test_scale_does_not_matter(scale):
 def test_an_outlier_does_not_blur_the_rest():
     samples, reference = np.random.default_rng(2).normal(size=(2, 100, 2))
     samples[0] = 1e9
-    assert both(samples, reference, 3)[2:] == pytest.approx(
-        by_definition(samples, reference, 3)[2:]
-    )
+    expected = by_definition(samples, reference, 3)
+    assert both(samples, reference, 3)[2:] == pytest.approx(expected[2:])
     reference[0] = -1e9
     assert both(samples, reference, 3) == pytest.approx(by_definition(samples, reference, 3))
 
@@ -101,11 +99,9 @@ def test_density_and_coverage_of_real_images():
 
 
 def test_one_sample_has_a_density():
-    reference = np.arange(10.0)[:, None]
-    assert density_coverage([[4.0]], reference, k=2).density == pytest.approx(
-        3 / 2
-    )  # in the balls of 3, 4 and 5
-    assert density_coverage([[4.0]], reference, k=2).coverage == pytest.approx(3 / 10)
+    result = density_coverage([[4.0]], np.arange(10.0)[:, None], k=2)
+    assert result.density == pytest.approx(3 / 2)  # in the balls of 3, 4 and 5
+    assert result.coverage == pytest.approx(3 / 10)
 
 
 def test_memory_is_bounded():

@@ -9,9 +9,8 @@ from metrics import psnr, ssim
 def pair(count, height, width, noise=12.0, seed=0):
     """Smooth pictures and noisy copies of them."""
     generator = np.random.default_rng(seed)
-    smooth = gaussian_filter(
-        generator.normal(size=(count, height, width, 3)), (0, 3, 3, 0), mode="wrap"
-    )
+    rough = generator.normal(size=(count, height, width, 3))
+    smooth = gaussian_filter(rough, (0, 3, 3, 0), mode="wrap")
     originals = np.clip(128 + 60 * smooth / max(smooth.std(), 1e-9), 0, 255)
     noisy = np.clip(originals + generator.normal(0, noise, size=originals.shape), 0, 255)
     return originals.round().astype(np.uint8), noisy.round().astype(np.uint8)
@@ -63,19 +62,18 @@ def test_identical_images():
 
 
 def test_analytic_answers():
-    black, white = np.zeros((1, 20, 20, 3), np.uint8), np.full((1, 20, 20, 3), 255, np.uint8)
+    black = np.zeros((1, 20, 20, 3), np.uint8)
+    white = black + 255
     assert psnr(black, white) == pytest.approx(0)
     assert psnr(black, black + 1) == pytest.approx(20 * np.log10(255))
-    assert ssim(black, white) == pytest.approx(
-        2.55**2 / (255**2 + 2.55**2)
-    )  # only the luminance term is left
+    luminance = 2.55**2 / (255**2 + 2.55**2)  # the only term left
+    assert ssim(black, white) == pytest.approx(luminance)
 
 
 def test_every_image_keeps_its_own_value_whatever_the_block():
     x, y = pair(50, 64, 64, seed=1)  # 50 x 12,288 values: three blocks
     x[30] = y[30]
     for score in (psnr, ssim):
-        np.testing.assert_allclose(
-            score(x, y), [score(x[i : i + 1], y[i : i + 1])[0] for i in range(50)], rtol=1e-12
-        )
+        one_by_one = [score(x[i : i + 1], y[i : i + 1])[0] for i in range(50)]
+        np.testing.assert_allclose(score(x, y), one_by_one, rtol=1e-12)
         assert score(x, y).argmax() == 30

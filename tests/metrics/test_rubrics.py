@@ -44,9 +44,8 @@ def test_points_of_two_courses(value, zero_at, full_at, points, expected):
     ],
 )
 def test_class_diversity_of_eleven_classes(counts, by_probability, by_class, low):
-    result = diversity_points(
-        class_coverage(np.repeat(np.eye(11), counts, axis=0), threshold=0.05), points=30
-    )
+    coverage = class_coverage(np.repeat(np.eye(11), counts, axis=0), threshold=0.05)
+    result = diversity_points(coverage, points=30)
     assert result.by_probability == pytest.approx(by_probability)
     assert result.by_class == pytest.approx(by_class)
     assert result.low == low

@@ -5,13 +5,10 @@ from metrics.spectrum import channel_covariance, correlation, effective_rank, ra
 
 
 def test_white_noise_is_flat_at_its_variance():
-    noise = (
-        np.random.default_rng(0).normal(size=(400, 2, 16, 24)) * np.array([1.0, 3.0])[:, None, None]
-    )
-    spectrum = radial_spectrum(noise)
-    spread = np.sqrt(
-        2 / (400 * spectrum.count)
-    )  # relative deviation of a mean of so many squares of normal numbers
+    deviations = np.array([1.0, 3.0])[:, None, None]
+    spectrum = radial_spectrum(np.random.default_rng(0).normal(size=(400, 2, 16, 24)) * deviations)
+    # Relative deviation of a mean of so many squares of normal numbers.
+    spread = np.sqrt(2 / (400 * spectrum.count))
     for power, variance in zip(spectrum.power, (1, 9), strict=True):
         assert (np.abs(power / variance - 1) < 5 * spread).all()
 
@@ -32,9 +29,8 @@ def test_a_cosine_has_one_frequency():
     spectrum = radial_spectrum(np.broadcast_to(np.cos(2 * np.pi * 5 / 32 * x), (1, 1, 32, 32)))
     peak = spectrum.power[0].argmax()
     assert spectrum.frequency[peak] == 5 / 32
-    assert spectrum.power[0, peak] * spectrum.count[peak] == pytest.approx(
-        32 * 32 / 2
-    )  # half the amplitude's square, everywhere
+    power = spectrum.power[0, peak] * spectrum.count[peak]
+    assert power == pytest.approx(32 * 32 / 2)  # half the amplitude's square, everywhere
     assert np.delete(spectrum.power[0], peak).max() < 1e-20
 
 
@@ -42,13 +38,11 @@ def test_a_cosine_has_one_frequency():
 @pytest.mark.parametrize("cycles", [(6, 0), (0, 9), (6, 8)])
 def test_a_sinusoid_of_any_phase_and_direction_peaks_at_its_frequency(cycles, phase):
     rows, columns = np.indices((32, 32)) / 32
-    spectrum = radial_spectrum(
-        np.sin(2 * np.pi * (cycles[0] * rows + cycles[1] * columns) + phase)[None, None]
-    )
+    wave = np.sin(2 * np.pi * (cycles[0] * rows + cycles[1] * columns) + phase)
+    spectrum = radial_spectrum(wave[None, None])
     peak = spectrum.frequency[(spectrum.power[0] * spectrum.count).argmax()]
-    assert peak == pytest.approx(
-        np.hypot(*cycles) / 32, abs=1.01 / 64
-    )  # the right ring or the next
+    right_ring_or_next = 1.01 / 64
+    assert peak == pytest.approx(np.hypot(*cycles) / 32, abs=right_ring_or_next)
 
 
 def test_a_ramp_does_not_leak_as_it_would_when_repeated():
@@ -72,9 +66,8 @@ def test_covariance_correlation_and_rank_of_mixed_channels():
     np.testing.assert_allclose(covariance, mixing @ mixing.T, atol=0.15)
     assert correlation(covariance)[0, 1] == pytest.approx(0.8, abs=0.03)
     np.testing.assert_allclose(np.diag(correlation(covariance)), 1)
-    assert effective_rank([4.0, 4, 4, 4]) == pytest.approx(4) and effective_rank(
-        [5.0, 0, -1e-18]
-    ) == pytest.approx(1)
+    assert effective_rank([4.0, 4, 4, 4]) == pytest.approx(4)
+    assert effective_rank([5.0, 0, -1e-18]) == pytest.approx(1)
     assert effective_rank([0.5, 0.25, 0.25]) == pytest.approx(2**1.5)  # 1.5 bits
 
 

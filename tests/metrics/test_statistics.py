@@ -27,9 +27,8 @@ def test_any_split_equals_numpy_cov(cuts):
 
 @pytest.mark.parametrize("block", [1, 13, 400])
 def test_large_offsets_do_not_cancel(block):
-    small = (
-        np.random.default_rng(1).integers(-8, 9, size=(400, 5)).astype(float)
-    )  # exact also after the shift
+    # Whole numbers are exact also after the shift.
+    small = np.random.default_rng(1).integers(-8, 9, size=(400, 5)).astype(float)
     result = accumulate(small[i : i + block] + 1e6 for i in range(0, 400, block))
     np.testing.assert_allclose(result.covariance, np.cov(small, rowvar=False), rtol=0, atol=1e-9)
     np.testing.assert_allclose(result.mean, small.mean(axis=0) + 1e6, rtol=1e-15)
@@ -98,7 +97,8 @@ def test_another_mixture_is_numpys_weighted_covariance():
 
 def test_one_class_alone_is_itself():
     rows = classes(7)
-    alone, part = mixture([statistics(part) for part in rows], [0, 0, 5, 0]), statistics(rows[2])
+    alone = mixture([statistics(part) for part in rows], [0, 0, 5, 0])
+    part = statistics(rows[2])
     assert alone.n == 7
     np.testing.assert_allclose(alone.mean, part.mean, rtol=1e-15)
     np.testing.assert_allclose(alone.covariance, part.covariance, rtol=1e-13, atol=1e-11)

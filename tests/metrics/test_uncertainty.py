@@ -138,16 +138,17 @@ def test_strata_narrow_the_interval_of_a_set_with_fixed_class_counts():
 @pytest.mark.parametrize("make", [np.random.default_rng, np.random.RandomState])
 def test_both_kinds_of_generators(make):
     x = np.arange(10.0)
-    assert interval(lambda i: x[i].mean(), 10, make(0)) == interval(
-        lambda i: x[i].mean(), 10, make(0)
-    )
+    first, again = (interval(lambda index: x[index].mean(), 10, make(0)) for _ in range(2))
+    assert first == again
 
 
 def test_level_widens():
     x = np.arange(10.0)
-    narrow, wide = (
-        interval(lambda i: x[i].mean(), 10, np.random.default_rng(0), level=v) for v in (0.5, 0.99)
-    )
+
+    def of_level(level):
+        return interval(lambda i: x[i].mean(), 10, np.random.default_rng(0), level=level)
+
+    narrow, wide = of_level(0.5), of_level(0.99)
     assert wide.low < narrow.low < 4.5 == narrow.value < narrow.high < wide.high
 
 
@@ -157,10 +158,9 @@ def test_exact_binomial_interval():
     low, high = binomial_interval(8, 20, level=0.9)
     assert binom.sf(7, 20, low) == pytest.approx(0.05)
     assert binom.cdf(8, 20, high) == pytest.approx(0.05)
+    every = [binomial_interval(successes, 30) for successes in range(31)]
     for share in (0.02, 0.5, 0.9):  # never under its level
-        covered = [
-            low <= share <= high for low, high in (binomial_interval(i, 30) for i in range(31))
-        ]
+        covered = [low <= share <= high for low, high in every]
         assert binom.pmf(np.arange(31), 30, share)[covered].sum() >= 0.95
 
 
@@ -168,9 +168,10 @@ def test_several_scores_share_their_halves_and_one_that_a_half_lacks_is_left_out
     x = np.random.default_rng(9).normal(size=30)
 
     def scores(index):
-        return {"mean": x[index].mean(), "twice": 2 * x[index].mean()} | (
-            {"whole": 1.0} if len(index) == 30 else {}
-        )
+        found = {"mean": x[index].mean(), "twice": 2 * x[index].mean()}
+        if len(index) == 30:
+            found["whole"] = 1.0
+        return found
 
     found = intervals(scores, 30, np.random.default_rng(10))
     assert list(found) == ["mean", "twice"]
