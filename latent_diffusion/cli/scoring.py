@@ -332,7 +332,7 @@ def sweep(
 ) -> None:
     """Find the best guidance, for all or by class, steps, sampler, … of a run on some seeds, and confirm them on others."""
     from latent_diffusion.run import Run
-    from latent_diffusion.studies.sweep import sweep as try_all
+    from latent_diffusion.studies.sweep.search import sweep as try_all
 
     given = {
         "guidance": (guidance, float),

@@ -1,11 +1,12 @@
-"""Pictures during training, passed to the training loop by the command line."""
+"""Pictures during training, passed to the training loop by the command line and the demo."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from einops import rearrange
 
 from autoencoder import Autoencoder
 from latent_diffusion.data.store import Dataset
@@ -17,24 +18,25 @@ from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.sampling.generate import generate
 from latent_diffusion.subsets import spread
 
-Preview = Callable[[nn.Module, int], Path]
+Preview = Callable[[Any, int], Path]  # the network at this step; the picture that was written
 SHOWN = 20
 SEEDS = 4  # a class
 
 
-def picture(part: Part, step: int) -> Path:
+def picture_path(part: Part, step: int) -> Path:
+    """Return where the picture of a step goes; its folder is made."""
     folder = part.folder / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{step:06d}.png"
 
 
 def reconstruction_preview(run: Run, data: Dataset) -> Preview:
-    """Held-out images, their reconstructions and errors, in RUN/autoencoder/pictures/."""
+    """Return what writes held-out images and reconstructions to RUN/autoencoder/pictures/."""
     pool = data.test if len(data.test) else data.train
     originals = data.images[pool[spread(len(pool), SHOWN)]]
 
     def preview(model: Autoencoder, step: int) -> Path:
-        path = picture(run.autoencoder, step)
+        path = picture_path(run.autoencoder, step)
         reconstructions = Codec(model, "float32").reconstruct(originals)
         reconstruction_grid(originals, reconstructions).save(path)
         return path
@@ -45,18 +47,20 @@ def reconstruction_preview(run: Run, data: Dataset) -> Preview:
 def sample_preview(
     run: Run, data: Dataset, sampling: SamplingConfig, device: torch.device, most_classes: int = 12
 ) -> Preview:
-    """The same seeds in every class, in RUN/diffusion/pictures/."""
+    """Return what samples the same seeds in every class, and writes RUN/diffusion/pictures/."""
     names = data.info.class_names[:most_classes]
     labels = np.repeat(np.arange(len(names)), SEEDS).tolist()
     seeds = list(range(1, SEEDS + 1)) * len(names)
-    codec = None
+    codec: Codec | None = None
 
     def preview(model: Denoiser, step: int) -> Path:
         nonlocal codec
-        codec = codec or Codec(load_autoencoder(run, device), "float32")
+        if codec is None:
+            codec = Codec(load_autoencoder(run, device), "float32")
         images = generate(model, codec, seeds, labels, sampling)
-        path = picture(run.diffusion, step)
-        grid(list(images.reshape(len(names), SEEDS, *images.shape[1:])), names).save(path)
+        path = picture_path(run.diffusion, step)
+        rows = rearrange(images, "(c s) h w rgb -> c s h w rgb", s=SEEDS)
+        grid(list(rows), names).save(path)
         return path
 
     return preview

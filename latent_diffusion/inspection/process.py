@@ -1,9 +1,13 @@
-"""The denoising process as pictures: from pure noise to the finished image, in equal parts of the steps."""
+"""The denoising process as pictures: from pure noise to the image, in equal parts of the steps.
+
+Called by `ldm process`, by reports and by submissions.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from einops import rearrange
 from PIL import Image
 
 from latent_diffusion.denoiser import Denoiser
@@ -13,7 +17,8 @@ from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.sampling.generate import generate_latents
 from latent_diffusion.sampling.noise import PerSeedNoise
 
-FRAME_MS, LAST_FRAME_MS = 120, 1_500
+FRAME_MS = 120
+LAST_FRAME_MS = 1_500
 
 
 def process_frames(
@@ -24,17 +29,19 @@ def process_frames(
     config: SamplingConfig,
     parts: int,
 ) -> np.ndarray:
-    """uint8 (N, parts + 1, H, W, 3): the states after 0, 1/parts, … and all of the steps, decoded.
+    """Return the states after 0, 1/parts, … and all of the steps, decoded: (N, parts + 1, H, W, 3).
 
-    A state is divided by sqrt(1 + sigma^2), so that noisy latents are as large as clean ones. ValueError for fewer steps
-    than parts.
+    A state is divided by sqrt(1 + sigma^2), so that noisy latents are as large as clean ones.
+    Raise ValueError for fewer steps than parts.
     """
     if not 1 <= parts <= config.steps:
         raise ValueError(
-            f"{config.steps} steps cannot be divided into {parts} parts: give --parts from 1 to {config.steps}, or more --steps"
+            f"{config.steps} steps cannot be divided into {parts} parts: "
+            f"give --parts from 1 to {config.steps}, or more --steps"
         )
     wanted = [round(part * config.steps / parts) for part in range(parts + 1)]
-    codec, shape = codec.batched(config.compute_batch), codec.autoencoder.latent_shape
+    codec = codec.batched(config.compute_batch)
+    shape = codec.autoencoder.latent_shape
     noise = PerSeedNoise(seeds, codec.device, config.temperature).draw(shape)
     frames = [codec.decode(noise)]
     states = generate_latents(denoiser, shape, seeds, labels, config, codec.precision)
@@ -45,7 +52,10 @@ def process_frames(
 
 
 def write_process(frames: np.ndarray, path: Path, names: Sequence[str] | None = None) -> None:
-    """A sheet, one image a row, noise at the left; a .gif or .webp shows the columns one after the other."""
+    """Write a sheet, one image a row, noise at the left.
+
+    A .gif or .webp shows the columns one after the other.
+    """
     if path.suffix.lower() not in MOVING:
         grid(list(frames), list(names) if names else None).save(path)
         return
@@ -54,8 +64,5 @@ def write_process(frames: np.ndarray, path: Path, names: Sequence[str] | None = 
 
 
 def tiles(frames: np.ndarray) -> Image.Image:
-    """Rows of frames without gaps or names: (N, parts + 1) tiles exactly, as the homework wants them."""
-    rows, columns, height, width, _ = frames.shape
-    return Image.fromarray(
-        frames.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
-    )
+    """Return frames (N, F, H, W, 3) as one picture of N x F tiles, without gaps or names."""
+    return Image.fromarray(rearrange(frames, "n f h w c -> (n h) (f w) c"))

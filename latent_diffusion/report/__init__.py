@@ -1,1 +1,1 @@
-"""One HTML page that gathers a run, and one that sets runs side by side: measured, drawn, put in words."""
+"""One HTML page that gathers a run, and one that sets runs side by side."""

@@ -1,9 +1,12 @@
-"""What a run directory holds, as one typed object; nothing is computed here. `measure` adds what is."""
+"""What a run directory holds, as one typed object; nothing is computed here.
+
+Called by the pages; `measure` adds what has to be computed.
+"""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -11,10 +14,10 @@ from latent_diffusion.data.reference import DataFacts, Reference
 from latent_diffusion.data.store import Dataset, DatasetInfo
 from latent_diffusion.evaluation.scores import Scores
 from latent_diffusion.run import Part, Run
-from latent_diffusion.studies.sweep import CONFIRMED, LIST, Trial, read_trials
+from latent_diffusion.studies.sweep.store import CONFIRMED, SWEEP_FILE, Trial, read_trials
 
 STAGES = ("autoencoder", "classifier", "diffusion")
-WITHIN_STAGE_ONE = {
+WITHIN_STAGE_ONE: dict[str, Callable[[dict], bool]] = {  # whether its config asks for them
     "perceptual": lambda stage: stage["perceptual"] == "classifier",
     "adversary": lambda stage: stage.get("adversarial", False),
 }
@@ -23,36 +26,58 @@ Loaded = TypeVar("Loaded")
 
 @dataclass(frozen=True)
 class Training:
-    """One training of a run: what it was told, and what its log says. `seconds` and `rate` (images/s) are None without a log."""
+    """One training of a run: what it was told, and what its log says."""
 
     name: str
     caption: str
     command: str
     trained: bool
-    config: dict  # the part's config.toml
-    log: list[dict]
+    config: dict[str, Any]  # the part's config.toml
+    log: list[dict[str, Any]]
+
+    @classmethod
+    def read(cls, part: Part) -> "Training":
+        """Read a part's config and log."""
+        path = part.metrics_path
+        lines = path.read_text().splitlines() if path.is_file() else []
+        whole = (line for line in lines if line.endswith("}"))  # a power cut may leave half a line
+        return cls(
+            part.name,
+            part.caption,
+            part.command,
+            part.trained,
+            part.read_config(),
+            [json.loads(line) for line in whole],
+        )
 
     @property
-    def settings(self) -> dict:
+    def settings(self) -> dict[str, Any]:
+        """Return the training settings: steps, batch_size, …"""
         return self.config[self.name]["training"]
 
     @property
-    def rate(self) -> float | None:
+    def images_per_second(self) -> float | None:
+        """Return the speed at the end; None without a log."""
         return self.log[-1].get("images_per_second") if self.log else None
 
     @property
     def seconds(self) -> float | None:
-        return self.log[-1]["step"] * self.settings["batch_size"] / self.rate if self.rate else None
+        """Return how long it took at the speed of its end; None without a log."""
+        speed = self.images_per_second
+        return self.log[-1]["step"] * self.settings["batch_size"] / speed if speed else None
 
     @property
     def finished(self) -> bool:
-        """Also where no weights are kept of its own, as of the sharpening."""
+        """Return whether it is; the sharpening keeps no weights of its own, so its log says."""
         return self.trained or (bool(self.log) and self.log[-1]["step"] == self.settings["steps"])
 
 
 @dataclass
 class Gathered:
-    """`missing` says, by section, in one line what is not there and which command makes it."""
+    """A run as its files have it.
+
+    `missing` says, by section, in one line what is not there and which command makes it.
+    """
 
     run: Run
     facts: DataFacts
@@ -67,54 +92,47 @@ class Gathered:
 
     @property
     def networks(self) -> dict[str, Training]:
-        """All that was trained, in that order."""
+        """Return all that was trained, in that order."""
         first = {name: one for name, one in self.trainings.items() if name == "autoencoder"}
         return first | self.within | self.trainings
 
     @property
     def name(self) -> str:
+        """Return the name of the run's folder."""
         return self.run.folder.resolve().name
 
 
 def gather(run: Run, data: Dataset | None = None) -> Gathered:
-    """Read a run; ValueError where `data` is not what it was trained on."""
+    """Read a run; raise ValueError where `data` is not what it was trained on."""
     trainings = {
-        name: read_training(getattr(run, name))
+        name: Training.read(getattr(run, name))
         for name in STAGES
         if getattr(run, name).config_path.is_file()
     }
-    stage = trainings["autoencoder"].config["autoencoder"] if "autoencoder" in trainings else None
-    within = {
-        name: read_training(part)
-        for name, wanted in WITHIN_STAGE_ONE.items()
-        if stage and wanted(stage) and (part := getattr(run, name)).config_path.is_file()
-    }
     missing: dict[str, str] = {}
-    reference = attempt(missing, "reference", lambda: Reference.open(run))
-    facts = (
-        reference.facts
-        if reference
-        else DataFacts.model_validate(next(iter(trainings.values())).config["data"])
-    )
+    reference = load_or_note(missing, "reference", lambda: Reference.open(run))
+    if reference:
+        facts = reference.facts
+    else:
+        facts = DataFacts.model_validate(next(iter(trainings.values())).config["data"])
     if data and data.info.checksum != facts.checksum:
         raise ValueError(f"{data.folder} is not the data set that {run.folder} was trained on")
     if reference and not len(reference.images):
         missing["reference"] = (
-            "the run keeps no held-out images, because none were held out: ldm prepare --holdout 0.1"
+            "the run keeps no held-out images, because none were held out: "
+            "ldm prepare --holdout 0.1"
         )
+    trials = None
+    if (run.folder / "sweep" / SWEEP_FILE).is_file():
+        trials = load_or_note(missing, "sweep", lambda: finished_sweep(run))
     recorded = run.read_scores()
-    trials = (
-        attempt(missing, "sweep", lambda: finished_sweep(run))
-        if (run.folder / "sweep" / LIST).is_file()
-        else None
-    )
     return Gathered(
         run,
         facts,
         reference,
         data.info if data else None,
         trainings,
-        within,
+        read_within(run, trainings),
         recorded.get("judge", {}).get("test_accuracy"),
         earlier_scores(recorded),
         trials or [],
@@ -122,8 +140,11 @@ def gather(run: Run, data: Dataset | None = None) -> Gathered:
     )
 
 
-def attempt(missing: dict[str, str], what: str, load: Callable[[], Loaded]) -> Loaded | None:
-    """What `load` gives; None, and the line that says why in `missing`, where a user has to do something first."""
+def load_or_note(missing: dict[str, str], what: str, load: Callable[[], Loaded]) -> Loaded | None:
+    """Return what `load` gives; None where a user has to do something first.
+
+    What that is goes to `missing`, under the name `what`.
+    """
     try:
         return load()
     except ValueError as error:
@@ -131,16 +152,17 @@ def attempt(missing: dict[str, str], what: str, load: Callable[[], Loaded]) -> L
         return None
 
 
-def read_training(part: Part) -> Training:
-    lines = part.metrics_path.read_text().splitlines() if part.metrics_path.is_file() else []
-    log = [
-        json.loads(line) for line in lines if line.endswith("}")
-    ]  # a power cut may leave half a line
-    return Training(part.name, part.caption, part.command, part.trained, part.read_config(), log)
+def read_within(run: Run, trainings: dict[str, Training]) -> dict[str, Training]:
+    """Return what stage one trained besides the autoencoder, where its config still asks for it."""
+    if "autoencoder" not in trainings:
+        return {}
+    stage = trainings["autoencoder"].config["autoencoder"]
+    parts = {name: getattr(run, name) for name, wanted in WITHIN_STAGE_ONE.items() if wanted(stage)}
+    return {name: Training.read(part) for name, part in parts.items() if part.config_path.is_file()}
 
 
 def earlier_scores(recorded: dict) -> dict[str, Scores]:
-    """The entries of scores.json that are scores of samples, in today's form."""
+    """Return the entries of scores.json that are scores of samples, in today's form."""
     found = {}
     for name, entry in recorded.items():
         try:
@@ -151,15 +173,21 @@ def earlier_scores(recorded: dict) -> dict[str, Scores]:
 
 
 def finished_sweep(run: Run) -> list[Trial]:
-    """What `ldm sweep` wrote, the last one being the confirmation; ValueError unless it is whole, and of these networks."""
-    trials, folder = read_trials(run.folder / "sweep"), run.folder / "sweep"
+    """Return what `ldm sweep` wrote, the last one being the confirmation.
+
+    Raise ValueError unless it is whole, and of these networks.
+    """
+    folder = run.folder / "sweep"
+    trials = read_trials(folder)
     if not trials:
         raise ValueError(
-            f"{folder / LIST} is damaged or of another version: ldm sweep {run.folder} writes it again"
+            f"{folder / SWEEP_FILE} is damaged or of another version: "
+            f"ldm sweep {run.folder} writes it again"
         )
     if not run.diffusion.trained or any(trial.run != run.checksum() for trial in trials):
         raise ValueError(
-            f"{folder / LIST} is of networks that were trained again since: ldm sweep {run.folder} makes a new one"
+            f"{folder / SWEEP_FILE} is of networks that were trained again since: "
+            f"ldm sweep {run.folder} makes a new one"
         )
     if trials[-1].first_seed != CONFIRMED:
         raise ValueError(f"the sweep in {folder} was interrupted: the same ldm sweep goes on")

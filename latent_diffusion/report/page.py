@@ -1,4 +1,7 @@
-"""A run as one HTML page that needs nothing beside it: no network, no script, both colour schemes, wide or narrow."""
+"""A run as one HTML page that needs nothing beside it: no network, no script.
+
+It has both colour schemes, and fits wide and narrow windows. Called by `ldm report` and the demo.
+"""
 
 import importlib.metadata
 from pathlib import Path
@@ -10,20 +13,28 @@ from markupsafe import Markup
 
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device
-from latent_diffusion.evaluation import text
-from latent_diffusion.inspection.grids import ERROR_GAIN, error_maps
+from latent_diffusion.evaluation.text import accuracies, class_rows, number, score_rows
+from latent_diffusion.inspection.grids import ERROR_GAIN, comparison_rows
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import clock, say
 from latent_diffusion.report import charts, confusion, curves, pictures, reproduce
 from latent_diffusion.report.budget import stage_budget
-from latent_diffusion.report.gather import Gathered, attempt, gather
-from latent_diffusion.report.measure import MOST_CLASSES, Measured, images_to_score, measure
+from latent_diffusion.report.gather import Gathered, gather, load_or_note
+from latent_diffusion.report.measure import (
+    MOST_CLASSES,
+    Measured,
+    images_to_score,
+    measure,
+    report_name,
+)
 from latent_diffusion.report.verdicts import verdicts
 from latent_diffusion.run import Run, write_atomic
 from latent_diffusion.sampling.config import by_class_spoken
-from latent_diffusion.studies.sweep import spoken, sweep
+from latent_diffusion.studies.sweep.search import sweep
+from latent_diffusion.studies.sweep.show import ON_A_PAGE, score_panels, spoken
 
 REALS_SHOWN = 6  # images a class
+FEWEST_SWEPT = 50  # samples of each setting of a sweep
 HEADLINES = (
     "fid",
     "fid_over_floor",
@@ -44,55 +55,55 @@ def report(
     device: str,
     sweeping: bool,
 ) -> Path:
-    """Gather, measure and write; `sweeping` also sweeps guidance into RUN/sweep where there is no sweep yet."""
-    run, data, place = (
-        Run.open(folder),
-        Dataset.open(data_folder) if data_folder else None,
-        choose_device(device),
-    )
+    """Gather, measure and write the page; return its path.
+
+    `sweeping` also sweeps guidance into RUN/sweep where there is no sweep yet.
+    """
+    run = Run.open(folder)
+    data = Dataset.open(data_folder) if data_folder else None
+    chosen_device = choose_device(device)
     found = gather(run, data)
     images = images_to_score(images, found.reference)
     if sweeping and not found.trials:
-        attempt(
-            refused := {},
-            "sweep",
-            lambda: sweep(run, run.folder / "sweep", {}, [], max(50, images), device),
+        swept = max(FEWEST_SWEPT, images)
+        refused: dict[str, str] = {}
+        load_or_note(
+            refused, "sweep", lambda: sweep(run, run.folder / "sweep", {}, [], swept, device)
         )
         found = gather(run, data)
         found.missing |= refused
-    write_atomic(out, render(found, measure(found, images, data, place)).encode())
+    write_atomic(out, render(found, measure(found, images, data, chosen_device)).encode())
     for line in dict.fromkeys(found.missing.values()):
         say(f"left out: {line}")
     return out
 
 
 def how_sampled(pipe: Pipeline) -> str:
-    """The run's sampling settings that change pictures, in words."""
+    """Return the run's sampling settings that change pictures, in words."""
     config = pipe.sampling
     words = [config.sampler, f"{config.steps} steps", f"guidance {config.guidance:g}"]
-    words += [f"for {by_class_spoken(config.class_guidance)}"] if config.class_guidance else []
-    words += (
-        []
-        if config.guidance_interval == "all"
-        else ["between noise levels {:g} and {:g}".format(*config.guidance_interval)]
-    )
-    words += [] if config.temperature == 1 else [f"temperature {config.temperature:g}"]
-    words += (
-        []
-        if config.epsilon_scale == 1
-        else [f"predicted noise divided by {config.epsilon_scale:g}"]
-    )
-    return ", ".join([*words, f"weights averaged over {pipe.ema_length:g} of the training"])
+    if config.class_guidance:
+        words.append(f"for {by_class_spoken(config.class_guidance)}")
+    if config.guidance_interval != "all":
+        low, high = config.guidance_interval
+        words.append(f"between noise levels {low:g} and {high:g}")
+    if config.temperature != 1:
+        words.append(f"temperature {config.temperature:g}")
+    if config.epsilon_scale != 1:
+        words.append(f"predicted noise divided by {config.epsilon_scale:g}")
+    words.append(f"an EMA of the weights over {pipe.ema_length:g} of the training")
+    return ", ".join(words)
 
 
 def render(found: Gathered, measured: Measured) -> str:
-    scores, names = measured.scores, found.facts.class_names
+    """Return the page of a run as HTML."""
+    scores = measured.scores
     good, weak = verdicts(scores, measured.reconstruction, measured.audit)
-    rows = text.score_rows(scores) if scores else []
-    earlier = {
-        name: one
-        for name, one in found.earlier.items()
-        if name != f"seeds 1-{measured.images} (report)"
+    rows = score_rows(scores) if scores else []
+    this = report_name(measured.images)
+    training_panels = {
+        name: curves.training_panels(name, {found.name: one})
+        for name, one in found.networks.items()
     }
     return (
         environment()
@@ -101,28 +112,25 @@ def render(found: Gathered, measured: Measured) -> str:
             found=found,
             measured=measured,
             scores=scores,
-            names=names,
+            names=found.facts.class_names,
             facts=found.facts,
             missing=found.missing,
             good=good,
             weak=weak,
             rows=rows,
             headlines=[row for name in HEADLINES for row in rows if row.name == name],
-            earlier=earlier,
+            earlier={name: one for name, one in found.earlier.items() if name != this},
             budget=stage_budget(scores, measured.reconstruction),
             reals=real_images(found),
             held_out=held_out(found),
-            classes=text.class_rows(scores) if scores else [],
-            right=text.accuracies(scores) if scores else {},
-            confusion=confusion.rows(scores) if scores else None,
+            classes=class_rows(scores) if scores else [],
+            right=accuracies(scores) if scores else {},
+            confusion=confusion.matrix_rows(scores) if scores else None,
             mistakes=confusion.mistakes(scores) if scores else [],
             reconstructed=reconstructed(measured),
-            panels={
-                name: curves.training_panels(name, {found.name: one})
-                for name, one in found.networks.items()
-            },
+            panels=training_panels,
             noise=curves.noise_panel(measured.noise) if measured.noise else None,
-            swept=curves.sweep_panels(found.trials) if found.trials else [],
+            swept=score_panels(found.trials, ON_A_PAGE) if found.trials else [],
             best=spoken(found.trials[-1]) if found.trials else "",
             how=how_sampled(measured.pipe) if measured.pipe else "",
             config=reproduce.resolved_config(found),
@@ -134,7 +142,7 @@ def render(found: Gathered, measured: Measured) -> str:
 
 
 def environment() -> Environment:
-    """Templates in which everything is escaped that is not made by `pictures` or `charts`."""
+    """Return the templates, in which all is escaped that is not made by `pictures` or `charts`."""
     found = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -146,7 +154,7 @@ def environment() -> Environment:
         "svg": lambda panel: Markup(charts.svg(panel)),
         "tile": pictures.tile,
         "strip": pictures.strip,
-        "number": text.number,
+        "number": number,
         "clock": clock,
         "thousands": "{:,}".format,
     }
@@ -154,34 +162,34 @@ def environment() -> Environment:
 
 
 def versions() -> str:
-    return f"latent-diffusion {importlib.metadata.version('latent-diffusion')}, PyTorch {torch.__version__}"
+    """Return what the page was made with."""
+    own = importlib.metadata.version("latent-diffusion")
+    return f"latent-diffusion {own}, PyTorch {torch.__version__}"
 
 
-def real_images(found: Gathered) -> dict[int, list]:
-    """Some held-out images of the classes that are shown, by label."""
+def real_images(found: Gathered) -> dict[int, list[np.ndarray]]:
+    """Return some held-out images of the classes that are shown, by label."""
     if not found.reference:
         return {}
     kept = found.reference
-    return {
-        label: [kept.images[row] for row in (kept.labels == label).nonzero()[0][:REALS_SHOWN]]
-        for label in pictures.spread_labels(found.facts.num_classes, MOST_CLASSES)
-    }
+    shown = {}
+    for label in pictures.spread_labels(found.facts.num_classes, MOST_CLASSES):
+        rows = np.flatnonzero(kept.labels == label)[:REALS_SHOWN]
+        shown[label] = [kept.images[row] for row in rows]
+    return shown
 
 
 def held_out(found: Gathered) -> list[int]:
-    """Images by label: of the data set, or else those that the run kept."""
+    """Return the numbers of held-out images by label: of the data set, or of what the run kept."""
     if found.info:
         return [found.info.counts[name].test for name in found.info.class_names]
-    return (
-        np.bincount(found.reference.labels, minlength=found.facts.num_classes).tolist()
-        if found.reference
-        else []
-    )
+    if not found.reference:
+        return []
+    return np.bincount(found.reference.labels, minlength=found.facts.num_classes).tolist()
 
 
-def reconstructed(measured: Measured) -> list[list]:
-    """Original, decoded and error of each image that is shown."""
+def reconstructed(measured: Measured) -> list[list[np.ndarray]]:
+    """Return original, decoded and error of each image that is shown."""
     if not measured.reconstructed:
         return []
-    originals, decoded = measured.reconstructed
-    return [list(three) for three in zip(originals, decoded, error_maps(originals, decoded))]
+    return [list(three) for three in zip(*comparison_rows(*measured.reconstructed), strict=True)]

@@ -1,10 +1,14 @@
-"""Images as parts of a page: embedded, small in bytes, and as sharp as their pixels."""
+"""Images as parts of a page: embedded, small in bytes, and as sharp as their pixels.
+
+Called by the templates of the pages.
+"""
 
 import base64
 import io
 from collections.abc import Sequence
 
 import numpy as np
+from einops import rearrange
 from markupsafe import Markup
 from PIL import Image
 
@@ -14,20 +18,19 @@ TILE = 64  # CSS pixels that small images are enlarged to, by whole factors
 
 
 def shrunk(images: np.ndarray) -> np.ndarray:
-    """uint8 (N, H, W, 3), with sides of at most MOST_SIDE."""
-    if max(images.shape[1:3]) <= MOST_SIDE:
+    """Return uint8 images (N, H, W, 3) with sides of at most MOST_SIDE."""
+    longest = max(images.shape[1:3])
+    if longest <= MOST_SIDE:
         return np.asarray(images)
-    size = tuple(MOST_SIDE * side // max(images.shape[1:3]) for side in images.shape[2:0:-1])
-    return np.stack(
-        [
-            np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
-            for image in images
-        ]
+    height, width = (MOST_SIDE * side // longest for side in images.shape[1:3])
+    smaller = (
+        Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS) for image in images
     )
+    return np.stack([np.asarray(image) for image in smaller])
 
 
 def embedded(image: np.ndarray, lossless: bool) -> str:
-    """A data: address of WebP."""
+    """Return an image as a data: address of WebP."""
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(
         buffer, "WEBP", lossless=lossless, quality=90, method=4
@@ -36,35 +39,32 @@ def embedded(image: np.ndarray, lossless: bool) -> str:
 
 
 def tile(parts: Sequence[np.ndarray], alt: str, times: int = 1) -> Markup:
-    """Images (H, W, 3) one above the other as one <img>; `times` as large as usual."""
-    parts = shrunk(np.stack(parts))
-    _, height, width, _ = parts.shape
-    factor = times * max(1, TILE // max(height, width))
-    address = embedded(parts.reshape(-1, width, 3), max(height, width) <= LOSSLESS_UP_TO)
-    return Markup('<img src="{}" alt="{}" title="{}" width="{}" height="{}">').format(
-        address, alt, alt, width * factor, len(parts) * height * factor
-    )
+    """Return images (H, W, 3) one above the other as one <img>; `times` as large as usual."""
+    images = shrunk(np.stack(parts))
+    return img("", rearrange(images, "n h w c -> (n h) w c"), images.shape[1:3], alt, times)
 
 
 def strip(frames: np.ndarray, alt: str) -> Markup:
-    """Images (N, H, W, 3) side by side as one <img>, as wide as fits."""
-    frames = shrunk(frames)
-    count, height, width, _ = frames.shape
-    factor = max(1, TILE // max(height, width))
-    sheet = frames.transpose(1, 0, 2, 3).reshape(height, count * width, 3)
-    return Markup('<img class="strip" src="{}" alt="{}" title="{}" width="{}" height="{}">').format(
-        embedded(sheet, max(height, width) <= LOSSLESS_UP_TO),
-        alt,
-        alt,
-        count * width * factor,
-        height * factor,
+    """Return images (N, H, W, 3) side by side as one <img>, as wide as fits."""
+    images = shrunk(frames)
+    sheet = rearrange(images, "n h w c -> h (n w) c")
+    return img('class="strip" ', sheet, images.shape[1:3], alt)
+
+
+def img(
+    attributes: str, sheet: np.ndarray, size: tuple[int, ...], alt: str, times: int = 1
+) -> Markup:
+    """Return an <img> of a sheet (H, W, 3) that is made of images of this size."""
+    factor = times * max(1, TILE // max(size))
+    height, width, _ = sheet.shape
+    element = f'<img {attributes}src="{{}}" alt="{{}}" title="{{}}" width="{{}}" height="{{}}">'
+    return Markup(element).format(
+        embedded(sheet, max(size) <= LOSSLESS_UP_TO), alt, alt, width * factor, height * factor
     )
 
 
 def spread_labels(count: int, most: int) -> Sequence[int]:
-    """The classes that are shown: all, or `most` of them, evenly spread."""
-    return (
-        range(count)
-        if count <= most
-        else [round(i * (count - 1) / (most - 1)) for i in range(most)]
-    )
+    """Return the classes that are shown: all, or `most` of them, evenly spread."""
+    if count <= most:
+        return range(count)
+    return [round(i * (count - 1) / (most - 1)) for i in range(most)]

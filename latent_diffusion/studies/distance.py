@@ -1,4 +1,7 @@
-"""Why not compare pixels? A shift by one pixel, which nobody sees, measured in pixels and in the judge's features."""
+"""Why not compare pixels? A shift that nobody sees, in pixels and in the judge's features.
+
+Called by `ldm study distance`.
+"""
 
 from pathlib import Path
 
@@ -12,59 +15,67 @@ from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.evaluation.sources import of_array
 from latent_diffusion.inspection.plots import Curve, Panel, plot
 from latent_diffusion.run import Run
+from latent_diffusion.studies.disturbances import held_out_images
 
-IMAGES, MOST = 500, 8  # pixels of shift
+IMAGES = 500
+MOST_SHIFT = 8  # pixels
 
 
-def distance(run: Run, picture: Path, device: str) -> tuple[dict, Table]:
-    """Mean distance of an image to its shifted self, in units of the distance of two different images."""
+def distance(run: Run, plot_path: Path, device: str) -> tuple[dict, Table]:
+    """Return the mean distance of an image to itself, shifted, and a table of it; write the plot.
+
+    The unit is the mean distance of two different images.
+    """
     judge = Judge.load(run, choose_device(device))
-    held_out, _ = Reference.open(run).held_out(IMAGES)
-    images = np.random.default_rng(0).permutation(held_out)[:IMAGES]
-    if len(images) < 10:
-        raise ValueError(
-            f"{run.folder} keeps {len(images)} held-out images: a study needs at least 10"
-        )
-
-    def views(batch: np.ndarray) -> dict[str, np.ndarray]:
-        source = of_array(batch)
-        return {
-            "pixels": batch.reshape(len(batch), -1) / 255,
-            "features": look(judge, source.batches(), source.count).features,
-        }
-
-    def mean_distance(a: np.ndarray, b: np.ndarray) -> float:
-        return float(np.linalg.norm(a - b, axis=1).mean())
-
-    still = views(images)
-    others = {name: mean_distance(view, np.roll(view, 1, axis=0)) for name, view in still.items()}
-    shifts = range(MOST + 1)
-    numbers: dict = {"n": len(images), "shift": list(shifts), "pixels": [], "features": []}
-    for shift in shifts:
-        padded = np.pad(images, ((0, 0), (0, 0), (shift, 0), (0, 0)), mode="edge")[
-            :, :, : images.shape[2]
-        ]
-        for name, view in views(padded).items():
-            numbers[name].append(mean_distance(still[name], view) / others[name])
-    curves = [Curve(name, numbers["shift"], numbers[name]) for name in ("pixels", "features")]
-    plot(
-        [
-            Panel(
-                "an image and itself, shifted",
-                "pixels of shift",
-                "distance, 1: two different images",
-                curves,
-            )
-        ],
-        picture,
+    images = held_out_images(Reference.open(run), IMAGES, run)
+    still = views(judge, images)
+    units = {name: mean_distance(view, np.roll(view, 1, axis=0)) for name, view in still.items()}
+    found: dict[str, list[float]] = {name: [] for name in still}
+    for shift in range(MOST_SHIFT + 1):
+        for name, view in views(judge, shifted(images, shift)).items():
+            found[name].append(mean_distance(still[name], view) / units[name])
+    shifts = list(range(MOST_SHIFT + 1))
+    panel = Panel(
+        "an image and itself, shifted",
+        "pixels of shift",
+        "distance, 1: two different images",
+        [Curve(name, shifts, values) for name, values in found.items()],
     )
+    plot([panel], plot_path)
+    numbers = {"n": len(images), "shift": shifts, **found}
+    return numbers, distances_table(len(images), shifts, found)
+
+
+def views(judge: Judge, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Return images uint8 (N, H, W, 3) as vectors (N, D): their pixels, and their features."""
+    source = of_array(images)
+    return {
+        "pixels": images.reshape(len(images), -1) / 255,
+        "features": look(judge, source.batches(), source.count).features,
+    }
+
+
+def shifted(images: np.ndarray, pixels: int) -> np.ndarray:
+    """Return images (N, H, W, 3) moved to the right, their left edge repeated."""
+    padded = np.pad(images, ((0, 0), (0, 0), (pixels, 0), (0, 0)), mode="edge")
+    return padded[:, :, : images.shape[2]]
+
+
+def mean_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the mean Euclidean distance of the rows of two arrays (N, D)."""
+    return float(np.linalg.norm(a - b, axis=1).mean())
+
+
+def distances_table(count: int, shifts: list[int], found: dict[str, list[float]]) -> Table:
+    """Return a row a shift."""
     table = Table(
-        title=f"distance of {len(images)} images to themselves, shifted; 1 is that of two different images"
+        title=f"distance of {count} images to themselves, shifted; "
+        "1 is that of two different images"
     )
     for column in ("pixels of shift", "in pixels", "in the judge's features"):
         table.add_column(column, justify="right")
     for shift in shifts:
         table.add_row(
-            str(shift), f"{numbers['pixels'][shift]:.3f}", f"{numbers['features'][shift]:.3f}"
+            str(shift), f"{found['pixels'][shift]:.3f}", f"{found['features'][shift]:.3f}"
         )
-    return numbers, table
+    return table

@@ -1,5 +1,9 @@
-"""Do the scores notice? Held-out images spoilt in four ways at eight levels, and what each score makes of them."""
+"""Do the scores notice? Held-out images spoilt in four ways at eight levels, and their scores.
 
+Called by `ldm study sensitivity`.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +25,7 @@ from latent_diffusion.studies.disturbances import (
     ForeignCrops,
     gaussian_blur,
     gaussian_noise,
+    held_out_images,
     salt_and_pepper,
 )
 
@@ -32,59 +37,60 @@ SCORES = {
     "precision": "precision",
     "recall": "recall",
 }
+Disturbance = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
 
-def sensitivity(run: Run, picture: Path, device: str) -> tuple[dict, Table]:
-    """Numbers {disturbance: {score: [one a level]}}, a table of FID, and a plot of all scores."""
-    reference, judge = Reference.open(run), Judge.load(run, choose_device(device))
+def sensitivity(run: Run, plot_path: Path, device: str) -> tuple[dict, Table]:
+    """Return numbers {disturbance: {score: [one a level]}} and a table of FID; write the plot."""
+    reference = Reference.open(run)
+    judge = Judge.load(run, choose_device(device))
     against = judge_statistics(run, judge)
-    images = np.random.default_rng(0).permutation(reference.held_out(IMAGES)[0])[:IMAGES]
-    if len(images) < 10:
-        raise ValueError(
-            f"{run.folder} keeps {len(images)} held-out images: a study needs at least 10"
-        )
+    images = held_out_images(reference, IMAGES, run)
     yardstick = Yardstick(
         against.statistics,
         neighbours(against, np.array(reference.facts.histogram), len(images)),
         np.zeros(0),
         True,
     )
-    crops = ForeignCrops(foreign_images(reference.facts))
-    disturbances = {
+    disturbances: dict[str, Disturbance] = {
         "Gaussian noise": gaussian_noise,
         "Gaussian blur": gaussian_blur,
         "salt and pepper": salt_and_pepper,
-        "foreign crops": crops,
+        "foreign crops": ForeignCrops(foreign_images(reference.facts)),
     }
-    numbers: dict = {"n": len(images), "levels": list(LEVELS)}
+    found: dict[str, dict[str, list]] = {}
     with Progress("spoiling", len(disturbances) * len(LEVELS) * len(images)) as progress:
         for name, disturb in disturbances.items():
-            numbers[name] = {score: [] for score in SCORES}
+            found[name] = {score: [] for score in SCORES}
             for level in LEVELS:
                 spoilt = of_array(disturb(images, level, np.random.default_rng(1)))
-                found = yardstick.scores(look(judge, spoilt.batches(), spoilt.count), None)
+                scores = yardstick.scores(look(judge, spoilt.batches(), spoilt.count), None)
                 for score in SCORES:
-                    numbers[name][score].append(found.get(score))
+                    found[name][score].append(scores.get(score))
                 progress.advance(len(images))
-    panels = [
-        Panel(
-            title,
-            "level of disturbance",
-            title,
-            [Curve(name, LEVELS, numbers[name][score]) for name in disturbances],
-        )
-        for score, title in SCORES.items()
-    ]
-    plot(panels, picture, columns=5)
-    table = Table(title=f"FID of {len(images)} held-out images, spoilt")
-    for column in ("level", *disturbances):
+    plot(score_panels(found), plot_path, columns=5)
+    rises = {name: bool((np.diff(scores["fid"]) > 0).all()) for name, scores in found.items()}
+    numbers = {"n": len(images), "levels": list(LEVELS), **found, "rises": rises}
+    return numbers, fid_table(len(images), found, rises)
+
+
+def score_panels(found: dict[str, dict[str, list]]) -> list[Panel]:
+    """Return a panel a score, a curve a disturbance."""
+    panels = []
+    for score, title in SCORES.items():
+        curves = [Curve(name, LEVELS, scores[score]) for name, scores in found.items()]
+        panels.append(Panel(title, "level of disturbance", title, curves))
+    return panels
+
+
+def fid_table(count: int, found: dict[str, dict[str, list]], rises: dict[str, bool]) -> Table:
+    """Return a row a level, and under it whether FID rises from each to the next."""
+    table = Table(title=f"FID of {count} held-out images, spoilt")
+    for column in ("level", *found):
         table.add_column(column, justify="right")
     for row, level in enumerate(LEVELS):
-        table.add_row(
-            f"{level:.2f}", *(f"{numbers[name]['fid'][row]:.2f}" for name in disturbances)
-        )
-    rising = {name: bool((np.diff(numbers[name]["fid"]) > 0).all()) for name in disturbances}
-    table.caption = "FID rises at every step: " + ", ".join(
-        f"{name} {'yes' if up else 'NO'}" for name, up in rising.items()
-    )
-    return numbers | {"rises": rising}, table
+        fids = (scores["fid"][row] for scores in found.values())
+        table.add_row(f"{level:.2f}", *(f"{fid:.2f}" for fid in fids))
+    verdicts = (f"{name} {'yes' if up else 'NO'}" for name, up in rises.items())
+    table.caption = f"FID rises at every step: {', '.join(verdicts)}"
+    return table

@@ -1,4 +1,4 @@
-"""The page in a real browser: it fits a phone, follows the colour scheme, runs nothing, and asks nobody for anything."""
+"""The page in a real browser: it fits a phone, follows the colour scheme, and asks for nothing."""
 
 import shutil
 
@@ -13,9 +13,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((path for path in map(shutil.which, NAMES) if path), None)
 
 
 @pytest.fixture(scope="module")
@@ -40,24 +39,30 @@ def look_at(browser, page, size, scheme) -> str:
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]}, color_scheme=scheme
     )
-    view, said, asked = context.new_page(), [], []
+    view = context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+
+    def dismiss(dialog) -> None:
+        said.append(dialog.message)
+        dialog.dismiss()
+
     view.on("console", lambda message: said.append(message.text))
     view.on("pageerror", lambda error: said.append(str(error)))
-    view.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    view.on("dialog", dismiss)
     view.on("request", lambda request: asked.append(request.url))
     view.goto(page.as_uri())
-    assert said == [] and [url for url in asked if not url.startswith("data:")] == [page.as_uri()]
-    assert (
-        view.evaluate("document.documentElement.scrollWidth") <= size[0]
-    )  # tables scroll in boxes of their own
+    assert said == []
+    assert [url for url in asked if not url.startswith("data:")] == [page.as_uri()]
+    # tables scroll in boxes of their own
+    assert view.evaluate("document.documentElement.scrollWidth") <= size[0]
     assert view.evaluate(
         "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
     )
     assert view.evaluate("document.querySelectorAll('script').length") == 0
     ink = view.evaluate("getComputedStyle(document.querySelector('svg text')).fill")
-    assert ink == view.evaluate(
-        "getComputedStyle(document.querySelector('main')).color"
-    )  # charts take the page's ink
+    text = view.evaluate("getComputedStyle(document.querySelector('main')).color")
+    assert ink == text  # charts take the page's
     paper = view.evaluate("getComputedStyle(document.body).backgroundColor")
     context.close()
     return paper

@@ -11,26 +11,21 @@ from latent_diffusion.report.verdicts import verdicts
 def samples(
     fid: float, half: float = 0.2, floor: float | None = 0.5, **others: tuple[float, float]
 ) -> Scores:
-    found = {
-        "fid": Score(
-            value=fid,
-            low=fid - half,
-            high=fid + half,
-            real=floor,
-            real_range=(floor, floor) if floor else None,
-        )
-    }
-    found |= {
-        name: Score(value=value, low=value - 0.01, high=value + 0.01, real=real)
-        for name, (value, real) in others.items()
-    }
+    found = {"fid": Score(value=fid, low=fid - half, high=fid + half, real=floor)}
+    for name, (value, real) in others.items():
+        found[name] = Score(value=value, low=value - 0.01, high=value + 0.01, real=real)
     return Scores(n=1000, network="judge", identity="", reference="training images", scores=found)
 
 
 def reconstructions(rfid: float | None, sharpness: float = 1.0) -> ReconstructionScores:
+    floor = 0.4 if rfid else None
     return ReconstructionScores(
-        n=500, psnr=30.0, ssim=0.9, sharpness=sharpness, rfid=rfid, rfid_floor=0.4 if rfid else None
+        n=500, psnr=30.0, ssim=0.9, sharpness=sharpness, rfid=rfid, rfid_floor=floor
     )
+
+
+def words(scores: Scores, reconstruction: ReconstructionScores) -> str:
+    return " ".join(stage_budget(scores, reconstruction).words)
 
 
 @pytest.mark.parametrize(
@@ -38,12 +33,7 @@ def reconstructions(rfid: float | None, sharpness: float = 1.0) -> Reconstructio
     [
         (3.5, 2.9, "autoencoder", 2.5),  # 2.5 of the 3.0 above the floor
         (3.5, 0.7, "denoiser", 0.3),
-        (
-            3.5,
-            0.35,
-            "denoiser",
-            0.0,
-        ),  # reconstructions a little better than the images themselves cost nothing
+        (3.5, 0.35, "denoiser", 0.0),  # reconstructions better than the images cost nothing
         (3.5, 1.9, "both", 1.5),
         (0.6, 0.41, "neither", 0.01),
         (2.0, 9.0, "autoencoder", 1.5),  # never more than the whole
@@ -51,85 +41,60 @@ def reconstructions(rfid: float | None, sharpness: float = 1.0) -> Reconstructio
 )
 def test_each_case(fid, rfid, stage, autoencoder):
     budget = stage_budget(samples(fid), reconstructions(rfid))
-    assert (
-        budget.stage == stage
-        and budget.autoencoder == pytest.approx(autoencoder)
-        and budget.excess == pytest.approx(fid - 0.5)
-    )
+    assert budget.stage == stage
+    assert budget.autoencoder == pytest.approx(autoencoder)
+    assert budget.excess == pytest.approx(fid - 0.5)
     text = " ".join(budget.words)
     assert f"{fid:.3f}" in text and f"{rfid:.3f}" in text and "N = 500" in text
-    assert (
-        "Improve stage one first" in text,
-        "Improve stage two" in text,
-        "neither stage" in text,
-    ) == (stage == "autoencoder", stage == "denoiser", stage == "neither")
+    assert ("Improve stage one first" in text) == (stage == "autoencoder")
+    assert ("Improve stage two" in text) == (stage == "denoiser")
+    assert ("neither stage" in text) == (stage == "neither")
 
 
 def test_the_matched_floor_counts_where_there_is_one():
     """With few samples the floor of random draws can be above what is still far from perfect."""
     few = samples(0.5, floor=0.6)
-    assert (
-        stage_budget(few, reconstructions(0.41)).stage == "neither" and verdicts(few, None, None)[0]
-    )
+    assert stage_budget(few, reconstructions(0.41)).stage == "neither"
+    assert verdicts(few, None, None)[0]
     few.matched_floor = 0.1
-    budget, (good, weak) = stage_budget(few, reconstructions(0.41)), verdicts(few, None, None)
-    assert (
-        budget.stage == "denoiser"
-        and budget.excess == pytest.approx(0.4)
-        and "same class counts" in budget.words[0]
-    )
-    assert (
-        not good and "5.0 times the 0.100 of held-out images with the same class counts" in weak[0]
-    )
+    budget = stage_budget(few, reconstructions(0.41))
+    assert budget.stage == "denoiser"
+    assert budget.excess == pytest.approx(0.4)
+    assert "same class counts" in budget.words[0]
+    good, weak = verdicts(few, None, None)
+    assert not good
+    assert "5.0 times the 0.100 of held-out images with the same class counts" in weak[0]
 
 
 def test_advice_follows_what_is_weak():
-    def words(**scores):
-        return " ".join(stage_budget(samples(3.5, **scores), reconstructions(0.4)).words)
+    def denoiser(**scores: tuple[float, float]) -> str:
+        return words(samples(3.5, **scores), reconstructions(0.4))
 
-    assert "variety" in words(precision=(0.9, 0.9), recall=(0.5, 0.9)) and "less guidance" in words(
-        precision=(0.9, 0.9), recall=(0.5, 0.9)
-    )
-    assert "more guidance" in words(precision=(0.5, 0.9), recall=(0.9, 0.9))
-    assert (
-        "suffer alike" in words(precision=(0.6, 0.9), recall=(0.6, 0.9))
-        and "--by-class" not in words()
-    )
-    lost = samples(3.5, precision=(0.5, 0.9), recall=(0.9, 0.9)).model_copy(
-        update={"low_classes": ["road"]}
-    )
-    assert (
-        "road. ldm sweep RUN --by-class --apply"
-        in (text := " ".join(stage_budget(lost, reconstructions(0.4)).words))
-        and "more guidance" in text
-    )
-    assert "soft (70%" in " ".join(
-        stage_budget(samples(3.5), reconstructions(3.4, sharpness=0.7)).words
-    )
-    assert "sharp (98%" in " ".join(
-        stage_budget(samples(3.5), reconstructions(3.4, sharpness=0.98)).words
-    )
+    varied = denoiser(precision=(0.9, 0.9), recall=(0.5, 0.9))
+    assert "variety" in varied and "less guidance" in varied
+    assert "more guidance" in denoiser(precision=(0.5, 0.9), recall=(0.9, 0.9))
+    assert "suffer alike" in denoiser(precision=(0.6, 0.9), recall=(0.6, 0.9))
+    assert "--by-class" not in denoiser()
+    lost = samples(3.5, precision=(0.5, 0.9), recall=(0.9, 0.9))
+    text = words(lost.model_copy(update={"low_classes": ["road"]}), reconstructions(0.4))
+    assert "road. ldm sweep RUN --by-class --apply" in text and "more guidance" in text
+    assert "soft (70%" in words(samples(3.5), reconstructions(3.4, sharpness=0.7))
+    assert "sharp (98%" in words(samples(3.5), reconstructions(3.4, sharpness=0.98))
 
 
 def test_what_is_missing_is_said():
     assert stage_budget(None, reconstructions(1.0)).stage == "unknown"
-    assert (
-        "rFID" in stage_budget(samples(3.0), None).words[0]
-        and "FID of samples" not in stage_budget(samples(3.0), None).words[0]
-    )
+    (line,) = stage_budget(samples(3.0), None).words
+    assert "rFID" in line and "FID of samples" not in line
     assert stage_budget(samples(3.0, floor=None), reconstructions(1.0)).stage == "unknown"
 
 
 def test_verdicts_put_each_score_on_its_side():
-    good, weak = verdicts(
-        samples(0.6, accuracy=(0.7, 0.9), recall=(0.9, 0.9), sharpness=(0.5, 1.0)),
-        reconstructions(2.0),
-        None,
-    )
+    mixed = samples(0.6, accuracy=(0.7, 0.9), recall=(0.9, 0.9), sharpness=(0.5, 1.0))
+    good, weak = verdicts(mixed, reconstructions(2.0), None)
     assert [line[:3] for line in good] == ["FID", "var"] and any("50%" in line for line in weak)
     assert any("accuracy" in line for line in weak) and any("rFID" in line for line in weak)
-    good, weak = verdicts(
-        samples(3.0, accuracy=(0.95, 0.9), sharpness=(1.0, 1.0)), reconstructions(0.4), None
-    )
+    far = samples(3.0, accuracy=(0.95, 0.9), sharpness=(1.0, 1.0))
+    good, weak = verdicts(far, reconstructions(0.4), None)
     assert len(weak) == 1 and weak[0].startswith("FID") and len(good) == 3
     assert verdicts(None, None, None) == ([], [])

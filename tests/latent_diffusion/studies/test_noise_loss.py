@@ -1,8 +1,9 @@
-"""Loss by noise level against what it must be: reproducible, the trained denoiser's own, better with the right class."""
+"""Loss by noise level: reproducible, the trained denoiser's own, better with the right class."""
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from latent_diffusion import Pipeline
 from latent_diffusion.data.reference import Reference
@@ -22,10 +23,8 @@ def test_the_right_class_helps_where_the_noise_hides_the_image(known):
     assert len(right.sigmas) == LEVELS and right.n == len(images)
     assert right == noise_loss(pipe, images, labels)
     hidden = [level for level, sigma in enumerate(right.sigmas) if 1 < sigma < 20]
-    assert all(
-        right.conditional[level] < right.unconditional[level] < wrong.conditional[level]
-        for level in hidden
-    )
+    for level in hidden:
+        assert right.conditional[level] < right.unconditional[level] < wrong.conditional[level]
     assert right.unconditional == wrong.unconditional
 
 
@@ -36,8 +35,6 @@ def test_a_network_that_predicts_nothing_loses_what_there_is_to_predict(known, m
         type(pipe.denoiser), "velocity", lambda self, x, sigma, labels: torch.zeros_like(x)
     )
     found = noise_loss(pipe, images, labels)
-    from PIL import Image
-
     latents = pipe.encode([Image.fromarray(image) for image in images])
     assert np.allclose(found.conditional, 1 + latents.square().mean().item(), rtol=0.05)
     assert np.ptp(found.conditional) < 1e-6 and found.conditional == found.unconditional
