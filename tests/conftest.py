@@ -1,4 +1,7 @@
-"""Shared by all tests: one small run trained on coloured shapes, through the command line, in about half a minute."""
+"""Shared by all tests: one small run trained on coloured shapes.
+
+It is made through the command line, in about half a minute.
+"""
 
 import os
 import sys
@@ -77,7 +80,10 @@ def write_shapes(folder: Path, count: int = 60, names=tuple(COLOURS), size: int 
 
 @pytest.fixture
 def ldm(monkeypatch, capsys):
-    """Run the command line in this process: `ldm("sample", run, out)` -> (exit status, standard output, standard error)."""
+    """Run the command line in this process.
+
+    `ldm("sample", run, out)` -> (exit status, standard output, standard error).
+    """
     from latent_diffusion import cli
 
     def call(*arguments) -> tuple[int, str, str]:

@@ -19,7 +19,7 @@ def test_settings_are_those_it_began_with(tmp_path):
     assert begun_config(run, []) == begun_config(run, settings) == config
     with pytest.raises(
         ValueError,
-        match="began with --set diffusion.training.steps=7 --set sampling.guidance=3.*--run",
+        match=r"began with --set diffusion.training.steps=7 --set sampling.guidance=3.*--run",
     ):
         begun_config(run, ["sampling.guidance=2"])
 

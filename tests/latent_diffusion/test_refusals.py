@@ -1,4 +1,4 @@
-"""A user's mistake gets exit status 2 and one line that says what is wrong and what to do; nothing is lost."""
+"""A user's mistake gets exit status 2 and one line: what is wrong, what to do. Nothing is lost."""
 
 import shutil
 

@@ -1,4 +1,7 @@
-"""The whole path on a small data set: two stages learn it, samples are what was asked for, and guidance steers."""
+"""The whole path on a small data set.
+
+Two stages learn it, samples are what was asked for, and guidance steers.
+"""
 
 import json
 

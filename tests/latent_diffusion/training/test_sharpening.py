@@ -1,4 +1,7 @@
-"""A decoder that goes on against an adversary: the latents stay, the run stays, and a killed training resumes."""
+"""A decoder that goes on against an adversary.
+
+The latents stay, the run stays, and a killed training resumes.
+"""
 
 import shutil
 
@@ -15,7 +18,7 @@ from latent_diffusion.loading import ENCODING, load_autoencoder, load_denoiser
 from latent_diffusion.run import Run, load_tensors
 from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.stage import Start
+from latent_diffusion.training.stage import FRESH, Start
 from latent_diffusion.training.stages import load_config
 
 WORLD = World(0, 1, torch.device("cpu"))
@@ -36,7 +39,7 @@ class Killed(Exception):
 def training(shapes, tiny_config):
     """training(run, start, more settings…) of stage one, with an adversary."""
 
-    def start(run, start=Start(), *more):
+    def start(run, start=FRESH, *more):
         train_autoencoder(
             run,
             Dataset.open(shapes),

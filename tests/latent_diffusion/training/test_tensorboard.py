@@ -1,4 +1,7 @@
-"""--tensorboard: the events hold what metrics.jsonl and pictures/ hold, each step once, however often a training was stopped."""
+"""--tensorboard: the events hold what metrics.jsonl and pictures/ hold.
+
+Each step is there once, however often a training was stopped.
+"""
 
 import importlib
 import json

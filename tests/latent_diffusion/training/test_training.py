@@ -27,7 +27,7 @@ from latent_diffusion.training.classifier import train_classifier
 from latent_diffusion.training.diffusion import train_diffusion
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.randomness import Shuffle
-from latent_diffusion.training.stage import Start
+from latent_diffusion.training.stage import FRESH, Start
 from latent_diffusion.training.stages import load_config, resumed_config
 
 WORLD = World(0, 1, torch.device("cpu"))
@@ -47,7 +47,7 @@ def trainings(shapes, tiny_config, tiny_run):
     """Short trainings by part: train(run, start, preview), in a run that has what comes before."""
     data, config = Dataset.open(shapes), load_config(tiny_config, SHORT, "float32")
 
-    def diffusion(run, start=Start(), preview=None):
+    def diffusion(run, start=FRESH, preview=None):
         shutil.copytree(tiny_run / "autoencoder", run.folder / "autoencoder", dirs_exist_ok=True)
         train_diffusion(run, data, config.diffusion, config.sampling, WORLD, start, preview)
 
@@ -234,7 +234,7 @@ def test_resume_refuses_another_perceptual_classifier(tiny_config, shapes, tmp_p
 
 
 def test_init_starts_from_another_run(tiny_run, tiny_config, shapes, tmp_path, ldm):
-    status, output, errors = ldm(
+    status, _, errors = ldm(
         "train-autoencoder",
         tiny_config,
         "--data",
@@ -262,7 +262,10 @@ def test_init_starts_from_another_run(tiny_run, tiny_config, shapes, tmp_path, l
 def test_a_compiled_training_learns_the_same(
     tiny_config, tiny_run, shapes, tmp_path, monkeypatch, name, parts
 ):
-    """Without the generation of code, which takes minutes: what is compiled, that steps alone use it, and that all else stays."""
+    """Without the generation of code, which takes minutes.
+
+    What is compiled, that steps alone use it, and that all else stays.
+    """
     compile, modes, calls, weights = torch.compile, [], [], {}
 
     def backend(graph, inputs):
@@ -336,7 +339,7 @@ def test_out_of_memory_is_one_line(shapes, tiny_config, tmp_path, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(autoencoder.AutoencoderObjective, "forward", exhausted)
-    with pytest.raises(ValueError, match="ran out of memory.*batch_size"):
+    with pytest.raises(ValueError, match=r"ran out of memory.*batch_size"):
         train_autoencoder(
             Run(tmp_path / "run"), Dataset.open(shapes), load_config(tiny_config).autoencoder, WORLD
         )
