@@ -18,12 +18,11 @@ from latent_diffusion.training.diffusion import train_diffusion
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.latents import cached_moments, forget_moments
 from latent_diffusion.training.loop import Preview
-from latent_diffusion.training.planning import seconds_per_step
+from latent_diffusion.training.planning import seconds_per_step, with_steps
 from latent_diffusion.training.stage import Start
 
 KEPT_BACK = 0.04  # of the time of our stage two: what a step takes beyond what is measured
 STOPS = 64  # times at which our training stops to see whether a score is due
-FEWEST_STEPS = 10
 Stage = TypeVar("Stage", bound=BaseModel)
 
 
@@ -64,16 +63,10 @@ def sharing(stage: AutoencoderStage, share: float) -> AutoencoderStage:
 
 
 def shortened(stage: Stage, wanted: float) -> Stage:
-    """Return a stage's config with so many steps, and its warm-up and previews to fit them."""
-    steps = max(FEWEST_STEPS, int(wanted))
-    training: TrainingConfig = stage.training  # type: ignore[attr-defined]  # every stage has one
-    return with_training(
-        stage,
-        steps=steps,
-        warmup_steps=min(training.warmup_steps, steps // 10),
-        preview_every=-(-steps // STOPS),
-        checkpoint_every=steps,
-    )
+    """Return a stage's config with so many steps, looked at now and then, and no checkpoint."""
+    fitting = with_steps(stage, wanted, previews=STOPS)
+    training: TrainingConfig = fitting.training  # type: ignore[attr-defined]  # all stages have one
+    return with_training(fitting, checkpoint_every=training.steps)
 
 
 def scoring(turn: Turn, codec: Codec, training: TrainingConfig) -> Preview:

@@ -18,6 +18,7 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import autocast, synchronize
 from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.evaluation.references import ReferenceStatistics
+from latent_diffusion.evaluation.sampled import labels_in_proportion
 from latent_diffusion.evaluation.scores import Scores
 from latent_diffusion.evaluation.scoring import score
 from latent_diffusion.evaluation.sources import of_array
@@ -26,7 +27,6 @@ from latent_diffusion.experiments.peers import Sizes
 from latent_diffusion.inspection.grids import grid
 from latent_diffusion.progress import SECONDS_BETWEEN_LINES, say
 from latent_diffusion.run import write_json
-from latent_diffusion.sampling.plan import follow
 from latent_diffusion.training.stages import Config
 
 # Share of the training's time: a system that samples for longer is scored once more, at its end.
@@ -99,7 +99,7 @@ class Turn:
         self.due = [due for due in self.due if due > seconds]
         facts = self.race.reference.facts
         seeds = list(range(1, self.n + 1))
-        labels = follow(seeds, range(facts.num_classes), facts.histogram)
+        labels = labels_in_proportion(facts, seeds)
         images = sample(seeds, labels)
         sampling = time.perf_counter() - begin
         if sampling > MOST_SAMPLING * self.race.seconds:
