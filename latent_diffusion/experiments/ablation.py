@@ -6,14 +6,13 @@
 
 A variant is a name and the settings in which it differs. All see the same data and sample the same
 seeds, scored by one judge; each seed of a training is gone through with all variants before the
-next one. Where variants share their settings of stage one they share its autoencoder as well, one for
-each seed. OUT gets every run, ablation.json and ablation.md (after each); the same command goes on
-where it was interrupted, and takes further variants and seeds.
+next one. Where variants share their settings of stage one they share its autoencoder as well, one
+for each seed. OUT gets every run, ablation.json and ablation.md (after each); the same command goes
+on where it was interrupted, and takes further variants and seeds.
 """
 
 import argparse
 import json
-import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from latent_diffusion.evaluation.intervals import FEWEST_FOR_INTERVALS
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.reals import random_sets
 from latent_diffusion.experiments.ablation_runs import RESULTS, Ablation, checksum
+from latent_diffusion.experiments.common import machine, refuse_another, refuse_other_data
 from latent_diffusion.progress import say
 from latent_diffusion.run import Interrupted, Run
 from latent_diffusion.sampling.plan import parse_seeds
@@ -106,7 +106,7 @@ def begin(options: argparse.Namespace) -> Ablation:
     reference, judge = Reference.open(run), Judge.load(run, device)
     check(options, data, reference)
     facts = facts_of(options, data, judge, precision, device)
-    refuse_another(options.out, facts, earlier)
+    refuse_another(options.out, "ablation", facts, earlier)
     more = {
         "first": earlier.get("first", next(iter(variants))),
         "steps": earlier.get("steps", {}),
@@ -180,10 +180,7 @@ def refuse_ours(name: str, settings: list[str], timed: bool) -> None:
 
 def check(options: argparse.Namespace, data: Dataset, reference: Reference) -> None:
     """Raise ValueError for a judge of other data, and for too few held-out images for a floor."""
-    if reference.facts.checksum != data.info.checksum:
-        raise ValueError(
-            f"the judge of {options.judge} was trained on other data than {options.data}"
-        )
+    refuse_other_data(options.judge, reference, data)
     labels, histogram = reference.held_out(options.n)[1], np.array(reference.facts.histogram)
     if options.n < FEWEST_FOR_INTERVALS or not random_sets(labels, histogram, options.n):
         raise ValueError(
@@ -200,26 +197,13 @@ def facts_of(
     device: torch.device,
 ) -> dict[str, Any]:
     """Return what makes an ablation the one that it is."""
-    machine = f"{platform.machine()}, {torch.get_num_threads()} threads"
-    if device.type == "cuda":
-        machine = torch.cuda.get_device_name(device)
     return {
         "data": data.info.checksum,
         "judge": judge.identity,
         "config": str(options.config),
         "settings": options.settings,
         "precision": precision,
-        "machine": machine,
+        "machine": machine(device),
         "n": options.n,
         "minutes": options.minutes,
     }
-
-
-def refuse_another(out: Path, facts: dict[str, Any], earlier: dict[str, Any]) -> None:
-    """Raise ValueError if the folder holds another ablation than this."""
-    for name, value in facts.items():
-        if earlier and earlier.get(name) != value:
-            raise ValueError(
-                f"{out} holds another ablation, whose {name} is {earlier.get(name)} and not "
-                f"{value}: give a new --out"
-            )

@@ -1,6 +1,7 @@
 """A peer of the race: DCGAN (Radford et al. 2016), with classes."""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -129,7 +130,7 @@ class Adversaries:
         self.optimizers[network].step()
 
     @torch.inference_mode()
-    def sample(self, seeds: list[int], labels: list[int]) -> np.ndarray:
+    def sample(self, seeds: Sequence[int], labels: Sequence[int]) -> np.ndarray:
         """Return images uint8 (N, H, W, 3)."""
         noise = PerSeedNoise(seeds, self.race.device).draw((LATENT,))
         with self.race.cast():

@@ -1,7 +1,7 @@
 """Two peers of the race by diffusers: a DDPM of pixels, and one of an AutoencoderKL's latents."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ class Ddpm:
 
     @torch.inference_mode()
     def sample(
-        self, decode: Callable[[Tensor], Tensor], seeds: list[int], labels: list[int]
+        self, decode: Callable[[Tensor], Tensor], seeds: Sequence[int], labels: Sequence[int]
     ) -> np.ndarray:
         """Return images uint8 (N, H, W, 3); `decode` makes images of the network's x."""
         parts, size = [], self.race.config.sampling.compute_batch

@@ -10,7 +10,6 @@ race.png and a grid of each system; the same command goes on where it was interr
 
 import argparse
 import json
-import platform
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +23,7 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device, choose_precision
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.experiments import peers
+from latent_diffusion.experiments.common import machine, refuse_another, refuse_other_data
 from latent_diffusion.experiments.peers_dcgan import dcgan
 from latent_diffusion.experiments.peers_ddpm import ddpm, diffusers_latent, small_ddpm
 from latent_diffusion.experiments.race_ours import ours
@@ -95,10 +95,7 @@ def make_race(options: argparse.Namespace) -> Race:
 
 def check(options: argparse.Namespace, data: Dataset, reference: Reference) -> None:
     """Raise ValueError for data and a judge that cannot be raced with."""
-    if reference.facts.checksum != data.info.checksum:
-        raise ValueError(
-            f"the judge of {options.judge} was trained on other data than {options.data}"
-        )
+    refuse_other_data(options.judge, reference, data)
     side = data.info.image_size
     if side < LEAST_SIDE or side & (side - 1):
         raise ValueError(
@@ -123,13 +120,6 @@ def peer_sizes(options: argparse.Namespace, device: torch.device) -> peers.Sizes
     return sizes
 
 
-def machine(device: torch.device) -> str:
-    """Return what the device is."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{platform.machine()}, {torch.get_num_threads()} threads"
-
-
 def earlier(out: Path, facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the systems that this race has finished already.
 
@@ -138,12 +128,7 @@ def earlier(out: Path, facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
     if not (out / "race.json").is_file():
         return {}
     found = json.loads((out / "race.json").read_text())
-    for name, value in facts.items():
-        if found.get(name) != value:
-            raise ValueError(
-                f"{out} holds another race, whose {name} is {found.get(name)} and not {value}: "
-                "give a new --out"
-            )
+    refuse_another(out, "race", facts, found)
     return {name: system for name, system in found["systems"].items() if system["finished"]}
 
 

@@ -12,13 +12,13 @@ from latent_diffusion.loading import Codec, latents_checksum, load_autoencoder
 from latent_diffusion.progress import say
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.generate import generate
-from latent_diffusion.training.autoencoder import AutoencoderStage, train_autoencoder
+from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.config import TrainingConfig, with_training
 from latent_diffusion.training.diffusion import train_diffusion
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.latents import cached_moments, forget_moments
 from latent_diffusion.training.loop import Preview
-from latent_diffusion.training.planning import seconds_per_step, with_steps
+from latent_diffusion.training.planning import seconds_per_step, shortened, with_steps
 from latent_diffusion.training.stage import Start
 
 KEPT_BACK = 0.04  # of the time of our stage two: what a step takes beyond what is measured
@@ -39,13 +39,14 @@ def ours(turn: Turn) -> None:
     step_two = seconds_per_step(second, first.model, data, world)
     planned = step_one * first.training.steps + step_two * second.training.steps
     share = (race.seconds - turn.elapsed()) / planned
-    train_autoencoder(run, data, sharing(first, share), world, start)
+    train_autoencoder(run, data, without_checkpoints(shortened(first, share)), world, start)
     codec = Codec(load_autoencoder(run, race.device), race.precision)
     checksum = latents_checksum(run.autoencoder)
     # train_diffusion finds them: the time that is left is without them.
     cached_moments(data, codec.autoencoder, checksum, race.precision, world)
     left = race.seconds - turn.elapsed()
-    second = shortened(second, (1 - KEPT_BACK) * left / step_two)
+    second = with_steps(second, (1 - KEPT_BACK) * left / step_two, previews=STOPS)
+    second = without_checkpoints(second)
     turn.how = described(turn, second.model, second.training)
     preview = scoring(turn, codec, second.training)
     try:
@@ -55,18 +56,10 @@ def ours(turn: Turn) -> None:
     forget_moments(data, checksum)
 
 
-def sharing(stage: AutoencoderStage, share: float) -> AutoencoderStage:
-    """Return stage one with this share of its steps, and of those that sharpen it."""
-    sharpening = shortened(stage.adversary, share * stage.adversary.training.steps)
-    fewer = shortened(stage, share * stage.training.steps)
-    return fewer.model_copy(update={"adversary": sharpening})
-
-
-def shortened(stage: Stage, wanted: float) -> Stage:
-    """Return a stage's config with so many steps, looked at now and then, and no checkpoint."""
-    fitting = with_steps(stage, wanted, previews=STOPS)
-    training: TrainingConfig = fitting.training  # type: ignore[attr-defined]  # all stages have one
-    return with_training(fitting, checkpoint_every=training.steps)
+def without_checkpoints(stage: Stage) -> Stage:
+    """Return a stage's config with a checkpoint at the end alone: nothing here is resumed."""
+    training: TrainingConfig = stage.training  # type: ignore[attr-defined]  # every stage has one
+    return with_training(stage, checkpoint_every=training.steps)
 
 
 def scoring(turn: Turn, codec: Codec, training: TrainingConfig) -> Preview:

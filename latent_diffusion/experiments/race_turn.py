@@ -4,7 +4,6 @@ race_ours.py, peers_ddpm.py and peers_dcgan.py train by it.
 """
 
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +17,10 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import autocast, synchronize
 from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.evaluation.references import ReferenceStatistics
-from latent_diffusion.evaluation.sampled import labels_in_proportion
+from latent_diffusion.evaluation.sampled import Sample, sample_in_proportion
 from latent_diffusion.evaluation.scores import Scores
 from latent_diffusion.evaluation.scoring import score
-from latent_diffusion.evaluation.sources import of_array
+from latent_diffusion.evaluation.sources import ImageSource
 from latent_diffusion.evaluation.text import number
 from latent_diffusion.experiments.peers import Sizes
 from latent_diffusion.inspection.grids import grid
@@ -32,7 +31,6 @@ from latent_diffusion.training.stages import Config
 # Share of the training's time: a system that samples for longer is scored once more, at its end.
 MOST_SAMPLING = 0.2
 SHOWN_A_CLASS = 10  # pictures
-Sample = Callable[[list[int], list[int]], np.ndarray]  # (seeds, labels) -> uint8 (N, H, W, 3)
 
 
 @dataclass
@@ -98,26 +96,23 @@ class Turn:
         seconds, begin = self.elapsed(), time.perf_counter()
         self.due = [due for due in self.due if due > seconds]
         facts = self.race.reference.facts
-        seeds = list(range(1, self.n + 1))
-        labels = labels_in_proportion(facts, seeds)
-        images = sample(seeds, labels)
+        source = sample_in_proportion(sample, facts, self.n, name=self.name)
         sampling = time.perf_counter() - begin
         if sampling > MOST_SAMPLING * self.race.seconds:
             self.due = []  # the last score is all that can be waited for
         counts = {self.n, min(self.n, self.also_n)} if last else {self.n}
         for n in sorted(counts, reverse=True):
-            found = self.scores(images[:n], labels[:n])
+            found = self.scores(replace(source, count=n, classes=source.classes[:n]))
             row = {"minutes": seconds / 60, "images": images_seen}
             self.rows.append(row | figures(found) | {"sampling_seconds": sampling * n / self.n})
             say(self.line(self.rows[-1]))
-        self.show(images, labels)
+        self.show(source)
         self.record(finished=last)
         self.paused += time.perf_counter() - begin
 
-    def scores(self, images: np.ndarray, labels: list[int]) -> Scores:
-        """Return the judge's scores of images (N, H, W, 3) with these labels."""
-        race, names = self.race, self.race.reference.facts.class_names
-        source = replace(of_array(images), classes=[names[label] for label in labels])
+    def scores(self, source: ImageSource) -> Scores:
+        """Return the judge's scores of samples."""
+        race = self.race
         return score(race.reference, source, race.judge, race.against, title=None)
 
     def line(self, row: dict[str, Any]) -> str:
@@ -129,12 +124,13 @@ class Turn:
             f"drawn in {row['sampling_seconds']:.1f} s"
         )
 
-    def show(self, images: np.ndarray, labels: list[int]) -> None:
-        """Write some images of each class as a grid."""
-        by_class = {}
-        for label, name in enumerate(self.race.reference.facts.class_names):
-            if label in labels:
-                by_class[name] = images[np.array(labels) == label][:SHOWN_A_CLASS]
+    def show(self, source: ImageSource) -> None:
+        """Write some samples of each class as a grid."""
+        by_class, classes = {}, np.array(source.classes)
+        for name in self.race.reference.facts.class_names:
+            rows = np.flatnonzero(classes == name)[:SHOWN_A_CLASS]
+            if len(rows):
+                by_class[name] = source.read(rows)
         picture = grid(list(by_class.values()), list(by_class))
         picture.save(self.race.out / f"{self.name}.png")
 
