@@ -89,11 +89,7 @@ def grade(
     )
     if not course:
         for (network, _), view in zip(judges, views, strict=True):
-            found.judges[network.identity] = {
-                part.name: graded(part, view, names).points
-                for part in rubric.parts
-                if part.score != BY_EYE and part.network == "any"
-            }
+            found.judges[network.identity] = judge_points(rubric, view, names)
     if images.count != rubric.images:
         found.notes.append(
             f"{rubric.title} scores {rubric.images} images, and these are {images.count}: "
@@ -142,6 +138,15 @@ def graded(part: RubricPart, view: View, names: list[str], estimate: bool = Fals
             f"({part.points:g})"
         )
     return GradedPart(name=part.name, possible=part.points, points=points, detail=by + detail)
+
+
+def judge_points(rubric: Rubric, view: View, names: list[str]) -> dict[str, float | None]:
+    """Return by name the points of the parts on which any judge has a say."""
+    return {
+        part.name: graded(part, view, names).points
+        for part in rubric.parts
+        if part.score != BY_EYE and part.network == "any"
+    }
 
 
 def without_points(part: RubricPart, detail: str) -> GradedPart:

@@ -59,7 +59,8 @@ class Yardstick:
         """
         found: dict[str, float] = {}
         if rows is None:
-            images, whole = np.arange(seen.n), seen.statistics
+            images = np.arange(seen.n)
+            whole = seen.statistics
         else:
             images = seen.rows[rows]
             whole = statistics(seen.features[rows]) if len(rows) >= FEWEST else None

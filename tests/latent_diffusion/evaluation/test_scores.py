@@ -12,7 +12,9 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation import reals
 from latent_diffusion.evaluation.features import Seen
 from latent_diffusion.evaluation.frechet import matched_floor
-from latent_diffusion.evaluation.scoring import evaluate
+from latent_diffusion.evaluation.references import reference_statistics
+from latent_diffusion.evaluation.scoring import evaluate, score
+from latent_diffusion.evaluation.sources import of_array, of_dataset
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.folder import SamplesWriter
 from metrics import frechet_distance, statistics
@@ -62,8 +64,8 @@ def test_every_score_has_an_interval_around_it(tiny_run, held_out, tmp_path):
     images, classes = held_out
     folder = folder_of(tmp_path / "s", images, classes)
     scores = evaluate(Run(tiny_run), folder, device="cpu")
-    for name, score in scores.scores.items():
-        assert score.low is not None and score.low <= score.value <= score.high, name
+    for name, one in scores.scores.items():
+        assert one.low is not None and one.low <= one.value <= one.high, name
     recorded = json.loads((tiny_run / "scores.json").read_text())[str(folder)]
     assert recorded["scores"]["fid"]["low"] == scores.scores["fid"].low
     assert recorded["scores"]["fid"]["real"] > 0
@@ -177,6 +179,30 @@ def test_the_matched_floor_lacks_what_chance_adds_to_the_floor():
     by_chance = np.mean([frechet_distance(statistics(features[rows]), target) for rows in sets])
     assert 0 < matched_floor(real, labels, np.array([20, 20]), target) < 0.5 * by_chance
     assert matched_floor(real, labels, np.array([0, 600]), target) is None
+
+
+class MeanColours:
+    """A network of three features: so few that some dozens of images show the trend of FID."""
+
+    name = "colours"
+    identity = "mean-colours"
+
+    def __call__(self, images):
+        return images.mean(axis=(1, 2), dtype=np.float64) / 255, None
+
+
+def test_fid_at_infinitely_many_samples_stands_where_there_are_enough(tiny_run, shapes, held_out):
+    """An FID is too high by c / N: real images have 0 in the limit, within the interval."""
+    data, network = Dataset.open(shapes), MeanColours()
+    reference = Reference.open(Run(tiny_run))
+    against = reference_statistics(network, of_dataset(data, data.train), data.info.class_names)
+    images, _ = held_out
+    scores = score(reference, of_array(images), network, against)
+    assert scores.trend[0].n == len(images) and len(scores.trend) > 2
+    limit = scores.scores["fid_infinity"]
+    assert limit.value < scores.value("fid") and limit.low <= 0 <= limit.high
+    few = score(reference, of_array(images[:11]), network, against)
+    assert few.value("fid_infinity") is None and few.trend == []
 
 
 def test_apportion_and_rows_with_shares():
