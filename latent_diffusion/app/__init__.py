@@ -1,0 +1,1 @@
+"""`ldm app`: a page in the browser that draws from a run."""

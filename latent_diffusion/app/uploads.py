@@ -1,4 +1,7 @@
-"""An uploaded picture, encoded and decoded again; whatever is wrong with the file is one polite line. No Gradio here."""
+"""An uploaded picture, encoded and decoded again; a bad file is one polite line.
+
+Called by the app's tab of that name. No Gradio here.
+"""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +17,7 @@ MOST_MEGABYTES = 20
 
 
 class Reconstruction(NamedTuple):
-    """uint8 (H, W, 3) each, PSNR in dB and SSIM of the pair."""
+    """Three images uint8 (H, W, 3), PSNR in dB and SSIM of the first two."""
 
     original: np.ndarray
     reconstruction: np.ndarray
@@ -24,7 +27,10 @@ class Reconstruction(NamedTuple):
 
 
 def reconstruct_upload(codec: Codec, path: Path) -> Reconstruction:
-    """The centre square of the picture at the run's size, through the autoencoder. ValueError if it cannot be used."""
+    """Return the picture's centre square at the run's size, through the autoencoder.
+
+    Raise ValueError if the file cannot be used.
+    """
     if path.stat().st_size > MOST_MEGABYTES * 2**20:
         raise ValueError(f"this file is larger than {MOST_MEGABYTES} MB: give a smaller picture")
     try:
@@ -35,9 +41,9 @@ def reconstruct_upload(codec: Codec, path: Path) -> Reconstruction:
         ) from None
     decoded = codec.reconstruct(original)
     return Reconstruction(
-        original[0],
-        decoded[0],
-        error_maps(original, decoded)[0],
-        float(psnr(original, decoded)[0]),
-        float(ssim(original, decoded)[0]),
+        original=original[0],
+        reconstruction=decoded[0],
+        error=error_maps(original, decoded)[0],
+        psnr=float(psnr(original, decoded)[0]),
+        ssim=float(ssim(original, decoded)[0]),
     )

@@ -1,12 +1,13 @@
-"""Commands that draw pictures from a run."""
+"""Commands that draw pictures from a run: reconstruct, sample, process."""
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from latent_diffusion.cli.common import (
+from latent_diffusion.cli.common import app
+from latent_diffusion.cli.options import (
     PICTURES,
     Classes,
     ClassGuidance,
@@ -16,102 +17,109 @@ from latent_diffusion.cli.common import (
     ExistingRun,
     Guidance,
     GuidanceInterval,
+    MovingPicture,
     Precision,
     PrecisionOption,
     Sampler,
     Steps,
     Temperature,
-    app,
     by_name,
     names_in,
-    one_interval,
+    single_interval,
 )
 from latent_diffusion.progress import Progress, console, say
 
 
 class Distribution(StrEnum):
+    """What --class-distribution may be."""
+
     cycle = "cycle"
     data = "data"
 
 
-@app.command(epilog="Example: ldm reconstruct runs/eurosat --cases 20")
+ReconstructedImages = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help=f"Images, each {PICTURES}; all held-out images by default.", show_default=False
+    ),
+]
+ReconstructionPicture = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help="PNG of reconstructions; NAME-latents.png and NAME-spectrum.png go beside it. By "
+        "default RUN/reconstructions.png, latents.png and latent_spectrum.png, and RUN/own.png "
+        "for your own images.",
+        show_default=False,
+    ),
+]
+Cases = Annotated[
+    int,
+    typer.Option(
+        "--cases", min=1, max=100, help="How many worst and best images to show, by PSNR."
+    ),
+]
+SamplesOut = Annotated[Path, typer.Argument(help="Folder for the PNGs.")]
+Seeds = Annotated[
+    str, typer.Option("--seeds", help="For example 1-100 or 3,7,20-29. One image a seed.")
+]
+EveryClass = Annotated[bool, typer.Option("--every-class", help="Draw each seed in each class.")]
+ClassDistribution = Annotated[
+    Distribution,
+    typer.Option("--class-distribution", help="cycle: evenly; data: as in the data set."),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        min=1,
+        help="Images at a time, by default about 100; never changes the images.",
+        show_default=False,
+    ),
+]
+Rows = Annotated[int, typer.Option("--rows", min=1, max=100, help="Images, with seeds 1, 2, …")]
+Parts = Annotated[
+    int,
+    typer.Option(
+        "--parts", min=1, help="Parts of the steps, as equal as whole steps allow; one frame more."
+    ),
+]
+Plain = Annotated[
+    bool, typer.Option("--plain", help="Tiles without gaps and names, as homework wants them.")
+]
+
+
+@app.command(
+    epilog="Example: ldm reconstruct runs/eurosat --cases 20",
+    help="Encode and decode images: originals, reconstructions and errors, worst and best, scores "
+    "by class; latents and their spectrum.",
+)
 def reconstruct(
     run: ExistingRun,
-    images: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help=f"Images, each {PICTURES}; all held-out images by default.", show_default=False
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="PNG of reconstructions; NAME-latents.png and NAME-spectrum.png go beside "
-            "it. By default RUN/reconstructions.png, latents.png and latent_spectrum.png, "
-            "and RUN/own.png for your own images.",
-            show_default=False,
-        ),
-    ] = None,
-    cases: Annotated[
-        int, typer.Option(min=1, max=100, help="How many worst and best images to show, by PSNR.")
-    ] = 10,
+    images: ReconstructedImages = None,
+    out: ReconstructionPicture = None,
+    cases: Cases = 10,
     device: Device = "auto",
 ) -> None:
-    """Encode and decode images: originals, reconstructions and errors, worst and best, scores by class; latents and their spectrum."""
-    from latent_diffusion.evaluation.reconstruction import reconstruct_images
+    """Reconstruct images, with scores and pictures."""
+    from latent_diffusion.evaluation.requests import write_reconstructions
     from latent_diffusion.evaluation.tables import class_reconstruction_table, reconstruction_table
-    from latent_diffusion.exploration.pictures import find_pictures
-    from latent_diffusion.inspection.grids import cases_grid
-    from latent_diffusion.inspection.latents import write_latents
-    from latent_diffusion.run import Run
-    from metrics import psnr
 
-    opened = Run.open(run)
-    picture, channels, spectrum = reconstruction_paths(run, bool(images), out)
-    given = find_pictures(images, opened).images if images else None
-    originals, decoded, scores = reconstruct_images(opened, given, device)
-    cases_grid(originals, decoded, psnr(originals, decoded), cases).save(picture)
-    view = write_latents(opened, originals, device, channels, spectrum)
+    scores, summary = write_reconstructions(run, images, out, cases, device)
     console.print(reconstruction_table(scores))
     if scores.classes and len(scores.classes) > 1:
         console.print(class_reconstruction_table(scores.classes))
-    say(
-        f"{view.summary()}\nreconstructions: {picture}\nlatent channels: {channels}\nspectrum of the latents: {spectrum}"
-    )
-
-
-def reconstruction_paths(run: Path, own: bool, out: Path | None) -> tuple[Path, Path, Path]:
-    """Where the pictures of reconstructions, of latent channels and of their spectrum go; one's own images never replace those
-    of the held-out ones."""
-    if out and out.suffix.lower() != ".png":
-        raise ValueError(
-            f"--out {out} must be the name of a .png: the pictures of the latents go beside it"
-        )
-    if not (own or out):
-        return run / "reconstructions.png", run / "latents.png", run / "latent_spectrum.png"
-    path = out or run / "own.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return (
-        path,
-        path.with_name(f"{path.stem}-latents.png"),
-        path.with_name(f"{path.stem}-spectrum.png"),
-    )
+    say(summary)
 
 
 @app.command(epilog="Example: ldm sample runs/eurosat samples/eurosat --seeds 1-100 --guidance 1.5")
 def sample(
     run: ExistingRun,
-    out: Annotated[Path, typer.Argument(help="Folder for the PNGs.")],
+    out: SamplesOut,
     classes: Classes = None,
-    seeds: Annotated[
-        str, typer.Option(help="For example 1-100 or 3,7,20-29. One image a seed.")
-    ] = "1-100",
-    every_class: Annotated[
-        bool, typer.Option("--every-class", help="Draw each seed in each class.")
-    ] = False,
-    class_distribution: Annotated[
-        Distribution, typer.Option(help="cycle: evenly; data: as in the data set.")
-    ] = Distribution.cycle,
+    seeds: Seeds = "1-100",
+    every_class: EveryClass = False,
+    class_distribution: ClassDistribution = Distribution.cycle,
     guidance: Guidance = None,
     class_guidance: ClassGuidance = None,
     steps: Steps = None,
@@ -120,14 +128,7 @@ def sample(
     temperature: Temperature = None,
     epsilon_scale: EpsilonScale = None,
     ema: EmaLength = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Images at a time, by default about 100; never changes the images.",
-            show_default=False,
-        ),
-    ] = None,
+    batch_size: BatchSize = None,
     device: Device = "auto",
     precision: PrecisionOption = Precision.auto,
 ) -> None:
@@ -135,8 +136,8 @@ def sample(
     from latent_diffusion.pipeline import Pipeline, sample_to_folder
     from latent_diffusion.sampling.plan import parse_seeds
 
-    pipe, chosen = Pipeline.from_run(run, device, precision.value, ema), parse_seeds(seeds)
-    names = names_in(classes)
+    pipe = Pipeline.from_run(run, device, precision.value, ema)
+    chosen, names = parse_seeds(seeds), names_in(classes)
     config = pipe.configured(
         guidance=guidance,
         class_guidance=by_name(class_guidance),
@@ -144,63 +145,45 @@ def sample(
         sampler=sampler,
         temperature=temperature,
         epsilon_scale=epsilon_scale,
-        guidance_interval=one_interval(guidance_interval),
+        guidance_interval=single_interval(guidance_interval),
     )
-    if every_class and class_distribution == Distribution.data:
-        raise ValueError(
-            "--every-class draws each seed in each class, so --class-distribution data cannot hold as well"
-        )
+    distribution = one_distribution(every_class, class_distribution)
     total = len(chosen) * (len(set(pipe.labels(names))) if every_class else 1)
     with Progress("sampling", total) as progress:
         grid = sample_to_folder(
-            pipe,
-            out,
-            chosen,
-            names,
-            "every" if every_class else class_distribution.value,
-            config,
-            batch_size,
-            progress.advance,
+            pipe, out, chosen, names, distribution, config, batch_size, progress.advance
         )
     say(f"{total} images in {out}, grid: {grid}")
+
+
+def one_distribution(every_class: bool, asked: Distribution) -> Literal["cycle", "every", "data"]:
+    """Return how classes go with seeds; ValueError for two answers that exclude each other."""
+    if not every_class:
+        return asked.value
+    if asked == Distribution.data:
+        raise ValueError(
+            "--every-class draws each seed in each class, so --class-distribution data cannot "
+            "hold as well"
+        )
+    return "every"
 
 
 @app.command(epilog="Example: ldm process runs/eurosat process.png --rows 8 --parts 7")
 def process(
     run: ExistingRun,
-    out: Annotated[Path, typer.Argument(help="Picture to write; a .gif or .webp moves.")],
-    rows: Annotated[int, typer.Option(min=1, max=100, help="Images, with seeds 1, 2, …")] = 8,
-    parts: Annotated[
-        int,
-        typer.Option(
-            min=1, help="Parts of the steps, as equal as whole steps allow; one frame more."
-        ),
-    ] = 7,
+    out: MovingPicture,
+    rows: Rows = 8,
+    parts: Parts = 7,
     classes: Classes = None,
     guidance: Guidance = None,
     steps: Steps = None,
     sampler: Sampler = None,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="Tiles without gaps and names, as homework wants them.")
-    ] = False,
+    plain: Plain = False,
     device: Device = "auto",
 ) -> None:
     """The denoising process: from pure noise at the left to the image at the right."""
-    from latent_diffusion.inspection.grids import writable
-    from latent_diffusion.inspection.process import process_frames, tiles, write_process
-    from latent_diffusion.pipeline import Pipeline
-    from latent_diffusion.sampling.plan import cycle
+    from latent_diffusion.exploration.denoising import write_denoising
 
-    writable(out, moving=not plain)
-    pipe = Pipeline.from_run(run, device)
-    config, seeds = (
-        pipe.configured(guidance=guidance, steps=steps, sampler=sampler),
-        range(1, rows + 1),
-    )
-    labels = cycle(seeds, pipe.labels(names_in(classes)))
-    frames = process_frames(pipe.denoiser, pipe.codec, seeds, labels, config, parts)
-    if plain:
-        tiles(frames).save(out)
-    else:
-        write_process(frames, out, [pipe.facts.class_names[label] for label in labels])
+    sampling = {"guidance": guidance, "steps": steps, "sampler": sampler}
+    write_denoising(run, out, rows, parts, names_in(classes), plain, device, **sampling)
     say(f"{rows} images in {parts + 1} frames: {out}")

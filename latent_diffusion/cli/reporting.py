@@ -5,10 +5,15 @@ from typing import Annotated
 
 import typer
 
-from latent_diffusion.cli.common import Device, ExistingRun, app
+from latent_diffusion.cli.common import app
+from latent_diffusion.cli.options import Device, ExistingRun
 from latent_diffusion.progress import console, say
 
-Images = Annotated[
+ReportPage = Annotated[
+    Path | None,
+    typer.Option("--out", help="The page to write; RUN/report.html.", show_default=False),
+]
+ScoredImages = Annotated[
     int | None,
     typer.Option(
         "--images",
@@ -17,49 +22,60 @@ Images = Annotated[
         show_default=False,
     ),
 ]
+RunData = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="The run's prepared data set, to look for copies of training images.",
+        show_default=False,
+    ),
+]
+Sweep = Annotated[
+    bool, typer.Option("--sweep", help="Sweep guidance as well, unless RUN/sweep has one.")
+]
+Runs = Annotated[
+    list[Path], typer.Argument(metavar="RUN RUN …", help="Run directories; two or more.")
+]
+CommonJudge = Annotated[
+    Path | None,
+    typer.Option("--judge", help="Run whose judge scores all; the first one.", show_default=False),
+]
+ComparisonPage = Annotated[Path, typer.Option("--out", help="The page to write.")]
 
 
-@app.command(epilog="Example: ldm report runs/eurosat --data data/eurosat")
+@app.command(
+    epilog="Example: ldm report runs/eurosat --data data/eurosat",
+    help="One page that gathers a run: data, curves, samples, scores, what to improve, how to "
+    "make it again.",
+)
 def report(
     run: ExistingRun,
-    out: Annotated[
-        Path | None, typer.Option(help="The page to write; RUN/report.html.", show_default=False)
-    ] = None,
-    images: Images = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            help="The run's prepared data set, to look for copies of training images.",
-            show_default=False,
-        ),
-    ] = None,
-    sweep: Annotated[
-        bool, typer.Option("--sweep", help="Sweep guidance as well, unless RUN/sweep has one.")
-    ] = False,
+    out: ReportPage = None,
+    images: ScoredImages = None,
+    data: RunData = None,
+    sweep: Sweep = False,
     device: Device = "auto",
 ) -> None:
-    """One page that gathers a run: data, curves, samples, scores, what to improve, how to make it again."""
+    """Write a run's report."""
     from latent_diffusion.report.page import report as write_report
 
     path = write_report(run, out or run / "report.html", images, data, device, sweep)
     say(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB), to open in a browser")
 
 
-@app.command(epilog="Example: ldm compare runs/eurosat runs/wider --images 500")
+@app.command(
+    epilog="Example: ldm compare runs/eurosat runs/wider --images 500",
+    help="Runs side by side under one judge: settings that differ, curves, scores, the same seeds "
+    "as pictures.",
+)
 def compare(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN RUN …", help="Run directories; two or more.")
-    ],
-    judge: Annotated[
-        Path | None,
-        typer.Option(help="Run whose judge scores all; the first one.", show_default=False),
-    ] = None,
-    images: Images = None,
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
+    runs: Runs,
+    judge: CommonJudge = None,
+    images: ScoredImages = None,
+    out: ComparisonPage = Path("compare.html"),
     device: Device = "auto",
 ) -> None:
-    """Runs side by side under one judge: settings that differ, curves, scores, the same seeds as pictures."""
+    """Write the page that compares runs."""
     from latent_diffusion.report.compare import compare_runs
     from latent_diffusion.report.comparison import tables, write_page
 

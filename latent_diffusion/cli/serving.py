@@ -5,22 +5,30 @@ from typing import Annotated
 
 import typer
 
-from latent_diffusion.cli.common import Device, ExistingRun, app
+from latent_diffusion.cli.common import app
+from latent_diffusion.cli.options import Device, ExistingRun
+
+Host = Annotated[
+    str,
+    typer.Option(
+        "--host",
+        help="Address to listen on; this machine alone by default, 0.0.0.0 for all that can "
+        "reach it.",
+    ),
+]
+Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")]
 
 
-@app.command("app", epilog="Example: ldm app runs/eurosat --port 7860")
+@app.command(
+    "app",
+    epilog="Example: ldm app runs/eurosat --port 7860",
+    help="A page in the browser: generate, reconstruct, interpolate, and a human test. Nothing "
+    "leaves this machine.",
+)
 def app_(
-    run: ExistingRun,
-    host: Annotated[
-        str,
-        typer.Option(
-            help="Address to listen on; this machine alone by default, 0.0.0.0 for all that can reach it."
-        ),
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
-    device: Device = "auto",
+    run: ExistingRun, host: Host = "127.0.0.1", port: Port = 7860, device: Device = "auto"
 ) -> None:
-    """A page in the browser: generate, reconstruct, interpolate, and a human test. Nothing leaves this machine."""
+    """Serve the app until interrupted."""
     if find_spec("gradio") is None:
         raise ValueError('ldm app needs Gradio: pip install "latent-diffusion[app]"')
     from latent_diffusion.app.interface import serve

@@ -8,20 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latent_diffusion.cli.common import (
-    DataFolder,
-    Device,
-    Precision,
-    PrecisionOption,
-    RunFolder,
-    app,
-)
+from latent_diffusion.cli.common import app
+from latent_diffusion.cli.options import DataFolder, Device, Precision, PrecisionOption
 from latent_diffusion.progress import LateProgress, say
 
 if TYPE_CHECKING:
     from latent_diffusion.training.stage import Job
     from latent_diffusion.training.stages import Config
 
+RunFolder = Annotated[Path, typer.Option("--run", help="Run directory; made if it is not there.")]
+DemoRun = Annotated[Path, typer.Option("--run", help="Run directory; a new one.")]
 ConfigFile = Annotated[
     Path | None,
     typer.Argument(
@@ -42,17 +38,58 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a setting, e.g. diffusion.training.steps=2000; repeatable."),
 ]
-
-
-@app.command(epilog="Example: ldm demo --run runs/demo")
-def demo(
-    run: Annotated[Path, typer.Option("--run", help="Run directory; a new one.")] = Path(
-        "runs/demo"
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="Folders of images, a .zip of them, a synth-cute clone, MNIST or CIFAR-10 files, "
+        "or cartoons[:COUNT]."
     ),
+]
+PreparedData = Annotated[Path, typer.Argument(help="Where the prepared data set goes.")]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        "--size",
+        help="Side of the images; 64, or the native size of MNIST and CIFAR-10.",
+        show_default=False,
+    ),
+]
+Holdout = Annotated[
+    float,
+    typer.Option(
+        "--holdout",
+        help="Share of each class held out for scoring, unless the source has a split.",
+    ),
+]
+Files = Annotated[
+    Path | None,
+    typer.Option(
+        "--files",
+        help="With cartoons:COUNT: also write them here, as synth-cute's own files.",
+        show_default=False,
+    ),
+]
+Flip = Annotated[
+    bool | None,
+    typer.Option(
+        "--flip/--no-flip",
+        help="May training mirror the images? Not digits or text.",
+        show_default=False,
+    ),
+]
+
+
+@app.command(
+    epilog="Example: ldm demo --run runs/demo",
+    help="All of it on drawn cartoons: draw, judge, both stages, samples, scores. "
+    "Ten to fifteen minutes on two cores.",
+)
+def demo(
+    run: DemoRun = Path("runs/demo"),
     device: Device = "auto",
     settings: Settings = None,
 ) -> None:
-    """All of it on drawn cartoons: draw, judge, both stages, samples, scores. Ten to fifteen minutes on two cores."""
+    """Run the demo."""
     from latent_diffusion.demo import run_demo
 
     run_demo(run, device, settings or [])
@@ -60,42 +97,12 @@ def demo(
 
 @app.command(epilog="Example: ldm prepare photos/ data/photos --size 64")
 def prepare(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="Folders of images, a .zip of them, a synth-cute clone, MNIST or CIFAR-10 files, "
-            "or cartoons[:COUNT]."
-        ),
-    ],
-    data: Annotated[Path, typer.Argument(help="Where the prepared data set goes.")],
-    size: Annotated[
-        int | None,
-        typer.Option(
-            help="Side of the images; 64, or the native size of MNIST and CIFAR-10.",
-            show_default=False,
-        ),
-    ] = None,
-    holdout: Annotated[
-        float,
-        typer.Option(
-            help="Share of each class held out for scoring, unless the source has a split."
-        ),
-    ] = 0.1,
-    files: Annotated[
-        Path | None,
-        typer.Option(
-            help="With cartoons:COUNT: also write them here, as synth-cute's own files.",
-            show_default=False,
-        ),
-    ] = None,
-    flip: Annotated[
-        bool | None,
-        typer.Option(
-            "--flip/--no-flip",
-            help="May training mirror the images? Not digits or text.",
-            show_default=False,
-        ),
-    ] = None,
+    source: Source,
+    data: PreparedData,
+    size: Size = None,
+    holdout: Holdout = 0.1,
+    files: Files = None,
+    flip: Flip = None,
 ) -> None:
     """Turn any source of images into a prepared data set."""
     from latent_diffusion.data.prepare import prepare as prepare_data
@@ -143,18 +150,17 @@ def training_command(stage: str, train: Callable[["Job", "Config"], None], purpo
         device: Device = "auto",
         precision: PrecisionOption = Precision.auto,
     ) -> None:
-        chosen = None if precision == Precision.auto else precision.value
         options = Options(
-            data,
-            run,
-            config,
-            resume,
-            overwrite,
-            init,
-            tensorboard,
-            settings or [],
-            device,
-            chosen,
+            data=data,
+            run=run,
+            config=config,
+            resume=resume,
+            overwrite=overwrite,
+            init=init,
+            tensorboard=tensorboard,
+            settings=settings or [],
+            device=device,
+            precision=None if precision == Precision.auto else precision.value,
         )
         with opened(stage, options) as (job, resolved):
             train(job, resolved)
@@ -165,7 +171,7 @@ def training_command(stage: str, train: Callable[["Job", "Config"], None], purpo
 
 @contextmanager
 def opened(stage: str, options: Options) -> Iterator[tuple["Job", "Config"]]:
-    """Open what every training command needs: run, data set, processes, how to begin; the config."""
+    """Open what every training needs: run, data set, processes, how to begin; and the config."""
     from latent_diffusion.config import default_config
     from latent_diffusion.data.store import Dataset
     from latent_diffusion.device import choose_device
@@ -193,6 +199,7 @@ def opened(stage: str, options: Options) -> Iterator[tuple["Job", "Config"]]:
 
 
 def autoencoder(job: "Job", config: "Config") -> None:
+    """Train stage one."""
     from latent_diffusion.inspection.previews import reconstruction_preview
     from latent_diffusion.training.autoencoder import train_autoencoder
 
@@ -201,12 +208,14 @@ def autoencoder(job: "Job", config: "Config") -> None:
 
 
 def classifier(job: "Job", config: "Config") -> None:
+    """Train the judge."""
     from latent_diffusion.evaluation.judge import make_judge
 
     make_judge(job.run, job.data, config.classifier, job.world, job.start)
 
 
 def diffusion(job: "Job", config: "Config") -> None:
+    """Train stage two."""
     from latent_diffusion.inspection.previews import sample_preview
     from latent_diffusion.training.diffusion import train_diffusion
 

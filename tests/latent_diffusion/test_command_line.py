@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import latent_diffusion
-from latent_diffusion.cli.common import names_in
+from latent_diffusion.cli.options import names_in
 
 
 def test_from_cartoons_to_scores(tmp_path, ldm):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from latent_diffusion.evaluation.rubric import Rubric
-from latent_diffusion.submission import check
+from latent_diffusion.submission.checking import find_faults
 
 MINE = """
 title = "mine"
@@ -44,7 +44,7 @@ def rubrics(tmp_path_factory):
 @pytest.fixture(scope="module")
 def built(rubrics, tiny_run, tmp_path_factory):
     from latent_diffusion.run import Run
-    from latent_diffusion.submission import submit
+    from latent_diffusion.submission.building import submit
 
     out = tmp_path_factory.mktemp("handin")
     return {
@@ -67,14 +67,14 @@ def test_a_folder_with_favourites(built, rubrics):
         names[:3] == sorted(f"favorite-{seed}.png" for seed in built["mine"].favourites)
         and min(built["mine"].favourites) > 20
     )
-    assert check(built["mine"].path, Rubric.load(rubrics / "mine.toml")) == []
+    assert find_faults(built["mine"].path, Rubric.load(rubrics / "mine.toml")) == []
     assert [path.name for path in built["mine"].beside] == ["mine-contact.png"]
 
 
 def test_a_flat_zip_with_the_process_beside_it(built, rubrics):
     with zipfile.ZipFile(built["zipped"].path) as archive:
         assert archive.namelist() == [f"{seed:05d}.png" for seed in range(1, 21)]
-    assert check(built["zipped"].path, Rubric.load(rubrics / "zipped.toml")) == []
+    assert find_faults(built["zipped"].path, Rubric.load(rubrics / "zipped.toml")) == []
     assert Image.open(built["zipped"].beside[1]).size == (8 * 16, 8 * 16)
 
 
@@ -138,7 +138,7 @@ FAULTS = {
 def test_planted_faults_are_found(fault, built, rubrics, tmp_path):
     handed = shutil.copytree(built["mine"].path, tmp_path / "handed")
     FAULTS[fault][0](handed)
-    found = check(handed, Rubric.load(rubrics / "mine.toml"))
+    found = find_faults(handed, Rubric.load(rubrics / "mine.toml"))
     assert any(FAULTS[fault][1] in line for line in found), found
 
 
@@ -153,13 +153,13 @@ def test_faults_of_a_zip(built, rubrics, tmp_path):
         for name in archive.namelist()[:-1]:
             bad.writestr(f"folder/{name}" if name == "00003.png" else name, archive.read(name))
         bad.writestr("__MACOSX/._00001.png", b"x")
-    found = check(tmp_path / "bad.zip", rules)
+    found = find_faults(tmp_path / "bad.zip", rules)
     assert (
         any("sub-folder" in line for line in found)
         and any("hidden" in line for line in found)
         and any("2 of 20" in line for line in found)
     )
-    assert "a folder, where one .zip is wanted" in check(built["mine"].path, rules)
+    assert "a folder, where one .zip is wanted" in find_faults(built["mine"].path, rules)
 
 
 def test_command_line(built, rubrics, tiny_run, ldm, tmp_path):

@@ -139,7 +139,7 @@ def test_classes_keep_the_guidance_that_the_run_gives_them_until_another_is_aske
                 [4, 5], [1, 1], pipe.configured(guidance=wanted, steps=6, sampler="ddim")
             )
         ).all()
-        tabs = pytest.importorskip("latent_diffusion.app.tabs", exc_type=ImportError)
+        tabs = pytest.importorskip("latent_diffusion.app.tabs.generate", exc_type=ImportError)
         assert ("--guidance" in tabs.command(jobs, order, 1)) == (wanted == 2.0)
 
 

@@ -28,13 +28,13 @@ def test_the_noise_of_samples_is_found_again(tiny_run):
     assert (state / config.levels[0] - drawn).square().mean().sqrt() < 0.1  # of 1
 
 
-def test_the_double_pass_loses_less_than_a_decibel(tiny_run):
+def test_the_round_trip_loses_less_than_a_decibel(tiny_run):
     pipe = Pipeline.from_run(tiny_run, device="cpu")
     trip = round_trip(
         pipe, held_out(Run.open(tiny_run), 6), pipe.configured(sampler="heun", steps=40, guidance=1)
     )
-    plain, double = psnr(trip.originals, trip.plain), psnr(trip.originals, trip.double)
-    assert abs(plain - double).max() < 1, (plain, double)
+    plain, returned = psnr(trip.originals, trip.plain), psnr(trip.originals, trip.returned)
+    assert abs(plain - returned).max() < 1, (plain, returned)
     assert trip.noise.std() == pytest.approx(1, abs=0.4)
     assert psnr(trip.originals, trip.decoded_noise).max() < 20  # it is no picture any more
 
@@ -50,6 +50,6 @@ def test_command(tiny_run, tmp_path, ldm, fresh_shapes):
             "invert", tiny_run, tmp_path / name, *more, "--steps", 5, "--device", "cpu"
         )
         assert (
-            status == 0 and "PSNR of the double pass" in output and "standard deviation" in output
+            status == 0 and "PSNR of the round trip" in output and "standard deviation" in output
         ), errors
     assert np.asarray(Image.open(tmp_path / "held-out.png")).shape[0] == 2 * (112 + 18 + 2) + 2

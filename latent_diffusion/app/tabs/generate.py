@@ -1,0 +1,129 @@
+"""Generate: images of a class from seeds, with the command that draws the same."""
+
+import shlex
+import time
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from latent_diffusion.app import page
+from latent_diffusion.app.jobs import MOST_IMAGES, Jobs, Order
+from latent_diffusion.app.tabs.controls import (
+    ALL,
+    WAITING,
+    Updates,
+    cancel_by,
+    class_list,
+    connect,
+    picture_area,
+    sampling_controls,
+    start_and_cancel,
+)
+from latent_diffusion.inspection.grids import grid, wrapped
+
+SHEET_COLUMNS = 8
+
+
+class GenerateTab:
+    """The tab's components, and what its button does."""
+
+    def __init__(self, jobs: Jobs):
+        self.jobs = jobs
+        with gr.Row():
+            with gr.Column(scale=1, min_width=280):
+                settings = self.settings()
+                start, cancel = start_and_cancel("Generate")
+            self.pictures, self.status, self.note = picture_area(
+                "Images appear here, out of noise.", "generated", "generate-status"
+            )
+        outputs = [self.pictures, self.status, self.note]
+        job = connect(start.click, self.generate, self.status, settings, outputs, "drawing")
+        cancel_by(cancel, job, self.note)
+
+    def settings(self) -> list[Any]:
+        """Return the components whose values `generate` takes, in its order."""
+        pipe = self.jobs.pipe
+        label = class_list(pipe, True, value=ALL, label="Class", elem_id="class")
+        count = gr.Slider(1, MOST_IMAGES, 4, step=1, label="Number of images", elem_id="count")
+        seed = gr.Number(
+            1,
+            precision=0,
+            label="Seed",
+            elem_id="seed",
+            info="Of the first image; the others follow. The same seed and settings give the same "
+            "image.",
+        )
+        controls = sampling_controls(pipe)
+        ema_length = gr.Dropdown(
+            self.jobs.ema_lengths,
+            value=pipe.ema_length,
+            label="EMA of the weights",
+            info="Share of the training that it covers.",
+            visible=len(self.jobs.ema_lengths) > 1,
+        )
+        return [label, count, seed, *controls, ema_length]
+
+    def generate(
+        self,
+        label: int,
+        count: float,
+        seed: float,
+        guidance: float,
+        steps: float,
+        sampler: str,
+        ema_length: float,
+    ) -> Updates:
+        """Draw the images, with previews on the way."""
+        asked = None if label == ALL else label
+        order = self.jobs.order(asked, count, seed, guidance, steps, sampler, ema_length)
+        begun, captions = time.perf_counter(), self.captions(order)
+        yield {self.status: WAITING, self.note: ""}
+        for state in self.jobs.draw(order):
+            update: dict[Any, str] = {self.status: f"Step {state.step} of {order.config.steps}"}
+            if state.images is not None:
+                update[self.pictures] = page.pictures(state.images, captions)
+            yield update
+        assert state.images is not None  # the last state has them
+        seconds = time.perf_counter() - begun
+        yield {
+            self.pictures: finished_pictures(state.images, captions, order.seeds),
+            self.status: f"{len(order.seeds)} image{'s' if len(order.seeds) > 1 else ''} in "
+            f"{seconds:.1f} s; click one to save it. The same from the command line:\n\n"
+            f"`{command(self.jobs, order, label)}`",
+        }
+
+    def captions(self, order: Order) -> list[str]:
+        """Return the class and the seed of each image."""
+        names = self.jobs.pipe.facts.class_names
+        pairs = zip(order.labels, order.seeds, strict=True)
+        return [f"{names[label]}, seed {seed}" for label, seed in pairs]
+
+
+def finished_pictures(images: np.ndarray, captions: list[str], seeds: list[int]) -> str:
+    """Return images (N, H, W, 3) as files to save, called as `ldm sample` calls them."""
+    files = [f"{seed:05d}.png" for seed in seeds]
+    sheet = grid(wrapped(images, SHEET_COLUMNS))
+    return page.pictures(images, captions, files, sheet=("grid.png", sheet))
+
+
+def command(jobs: Jobs, order: Order, label: int) -> str:
+    """Return the command line that draws an order; label: as it was chosen, perhaps ALL."""
+    config = order.config
+    words = ["ldm", "sample", str(jobs.run.folder), "OUT"]
+    if label != ALL:
+        words += ["--classes", quoted(jobs.pipe.facts.class_names[label])]
+    words += ["--seeds", f"{order.seeds[0]}-{order.seeds[-1]}"]
+    if not config.class_guidance:
+        words += ["--guidance", f"{config.guidance:g}"]
+    words += ["--steps", str(config.steps), "--sampler", config.sampler]
+    if order.pipe is not jobs.pipe:
+        words += ["--ema", f"{order.pipe.ema_length:g}"]
+    return shlex.join(words)
+
+
+def quoted(name: str) -> str:
+    """Return a class name as --classes reads it."""
+    if "," not in name and '"' not in name:
+        return name
+    return '"' + name.replace('"', '""') + '"'
