@@ -143,7 +143,11 @@ def test_the_version_is_the_packages(ldm):
 
 
 def test_help_has_an_example_and_needs_no_torch():
-    code = "import sys; from latent_diffusion import cli; sys.argv = ['ldm', '{}', '--help']\ntry: cli.main()\nfinally: assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from latent_diffusion import cli; sys.argv = ['ldm', '{}', '--help']\n"
+        "try: cli.main()\n"
+        "finally: assert 'torch' not in sys.modules"
+    )
     for command in (
         "prepare",
         "train-autoencoder",
