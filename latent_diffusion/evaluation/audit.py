@@ -109,12 +109,19 @@ def audit_samples(
     network = Judge.load(run, choose_device(device)) if reference.facts.num_classes > 1 else None
     found = audit(reference, data, images, network)
     run.add_scores(f"{Path(samples).resolve()} (memorisation)", found.model_dump())
-    pictures = {}
+    return found, closest_pairs(found, images, data)
+
+
+def closest_pairs(
+    found: Audit, samples: ImageSource, data: Dataset
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return by distance the samples nearest to training images, and these, as pictures."""
+    pairs = {}
     for name, finding in found.findings.items():
         sample_rows = np.array([sample for sample, _, _ in finding.pairs])
         train_rows = [row for _, row, _ in finding.pairs]
-        pictures[name] = (images.read(sample_rows), data.images[train_rows])
-    return found, pictures
+        pairs[name] = (samples.read(sample_rows), data.images[train_rows])
+    return pairs
 
 
 def compare(

@@ -90,7 +90,7 @@ class CommonJudge:
         )
         if pipe:
             entry.by_class = draw_by_class(pipe, SEEDS_SHOWN)
-            _, samples = draw_samples(pipe, self.images)
+            samples = draw_samples(pipe, self.images)
             entry.scores = score(self.reference, samples, self.judge, self.against)
 
     def reconstruct(self, run: Run) -> ReconstructionScores:

@@ -11,11 +11,12 @@ import torch
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.evaluation.audit import Audit, audit
+from latent_diffusion.evaluation.audit import Audit, audit, closest_pairs
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.lpips import find_lpips
 from latent_diffusion.evaluation.reconstruction import ReconstructionScores, reconstruct_images
 from latent_diffusion.evaluation.references import ReferenceStatistics
+from latent_diffusion.evaluation.sampled import sample_in_proportion
 from latent_diffusion.evaluation.scores import Scores
 from latent_diffusion.evaluation.scoring import score
 from latent_diffusion.evaluation.sources import ImageSource
@@ -25,7 +26,6 @@ from latent_diffusion.progress import Progress, say
 from latent_diffusion.report.gather import Gathered, load_or_note
 from latent_diffusion.report.pictures import spread_labels
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.plan import cycle, follow
 from latent_diffusion.studies.noise_loss import NoiseLoss, noise_loss
 from latent_diffusion.subsets import some, spread
 
@@ -89,17 +89,17 @@ def measure(found: Gathered, images: int, data: Dataset | None, device: torch.de
     measured.pipe = pipe
     measured.by_class = draw_by_class(pipe)
     measured.process = draw_process(pipe)
-    drawn, source = draw_samples(pipe, images)
+    samples = draw_samples(pipe, images)
     if found.reference and (judge or found.facts.num_classes == 1):
         lpips = find_lpips(None, device) if judge else None
-        measured.scores = score(found.reference, source, judge, against, lpips)
-        run.add_scores(source.name, measured.scores.model_dump())
+        measured.scores = score(found.reference, samples, judge, against, lpips)
+        run.add_scores(samples.name, measured.scores.model_dump())
     if held_out:
         rows = spread(len(held_out.images), NOISED)
         measured.noise = noise_loss(pipe, held_out.images[rows], held_out.labels[rows])
         if data:
-            measured.audit = audited(run, held_out, data, source, judge)
-            measured.pairs = closest_pairs(measured.audit, drawn, data)
+            measured.audit = audited(run, held_out, data, samples, judge)
+            measured.pairs = closest_pairs(measured.audit, samples, data)
     return measured
 
 
@@ -157,20 +157,13 @@ def draw_process(pipe: Pipeline) -> dict[int, np.ndarray]:
     return dict(zip(labels, frames, strict=True))
 
 
-def draw_samples(pipe: Pipeline, images: int) -> tuple[np.ndarray, ImageSource]:
-    """Draw seeds 1 .. images in the proportions of the data.
+def draw_samples(pipe: Pipeline, images: int) -> ImageSource:
+    """Draw seeds 1 .. images in the proportions of the data."""
 
-    They are what `ldm sample --class-distribution data` writes.
-    """
-    seeds, names = range(1, images + 1), pipe.facts.class_names
-    if sum(pipe.facts.histogram):
-        labels = follow(seeds, range(len(names)), pipe.facts.histogram)
-    else:
-        labels = cycle(seeds, range(len(names)))
-    drawn = draw(pipe, seeds, labels, "sampling")
-    classes = [names[label] for label in labels]
-    name = report_name(images)
-    return drawn, ImageSource(name, images, drawn.shape[1], lambda rows: drawn[rows], [*classes])
+    def sample(seeds: Sequence[int], labels: Sequence[int]) -> np.ndarray:
+        return draw(pipe, seeds, labels, "sampling")
+
+    return sample_in_proportion(sample, pipe.facts, images, name=report_name(images))
 
 
 def report_name(images: int) -> str:
@@ -185,21 +178,11 @@ def draw(pipe: Pipeline, seeds: Sequence[int], labels: Sequence[int], title: str
 
 
 def audited(
-    run: Run, reference: Reference, data: Dataset, source: ImageSource, judge: Judge | None
+    run: Run, reference: Reference, data: Dataset, samples: ImageSource, judge: Judge | None
 ) -> Audit:
     """Look for copies of training images among the samples; recorded in scores.json."""
     rows = some(len(reference.images), MOST_HELD_OUT)
     fewer = Reference(reference.facts, reference.images[rows], reference.labels[rows])
-    found = audit(fewer, data, source, judge)
-    run.add_scores(f"{source.name} (memorisation)", found.model_dump())
+    found = audit(fewer, data, samples, judge)
+    run.add_scores(f"{samples.name} (memorisation)", found.model_dump())
     return found
-
-
-def closest_pairs(found: Audit, drawn: np.ndarray, data: Dataset) -> dict[str, Pair]:
-    """Return by distance the samples nearest to training images, and these images."""
-    pairs = {}
-    for name, finding in found.findings.items():
-        samples = [sample for sample, _, _ in finding.pairs]
-        rows = [row for _, row, _ in finding.pairs]
-        pairs[name] = drawn[samples], data.images[rows]
-    return pairs

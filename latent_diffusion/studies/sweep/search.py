@@ -18,14 +18,13 @@ from latent_diffusion.data.reference import Reference
 from latent_diffusion.evaluation.features import look
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.references import ReferenceStatistics
+from latent_diffusion.evaluation.sampled import labels_in_proportion, sample_in_proportion
 from latent_diffusion.evaluation.scoring import score
-from latent_diffusion.evaluation.sources import ImageSource
 from latent_diffusion.evaluation.targets import choose_target
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress, say
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.config import SamplingConfig, by_class_spoken
-from latent_diffusion.sampling.plan import follow
 from latent_diffusion.studies.by_class import best_by_class
 from latent_diffusion.studies.sweep.show import VARIED, plot_pareto, plot_scores, scores_table
 from latent_diffusion.studies.sweep.store import (
@@ -80,8 +79,12 @@ class Search:
             if all(getattr(trial, name) == value for name, value in setting.items()):
                 self.progress.advance(self.images)
                 return trial
+
+        def sample(seeds: Sequence[int], labels: Sequence[int]) -> np.ndarray:
+            return plan.pipe.generate(seeds, labels, plan.config, self.progress.advance)
+
         began = time.perf_counter()
-        samples = self.sample(plan, first_seed)
+        samples = sample_in_proportion(sample, plan.pipe.facts, self.images, first_seed, "a sweep")
         seconds = time.perf_counter() - began
         trial = Trial(
             **setting,
@@ -96,28 +99,14 @@ class Search:
         write_trials(self.folder, self.known)
         return trial
 
-    def sample(self, plan: Plan, first_seed: int) -> ImageSource:
-        """Sample as many images as this search scores, in the proportions of the data."""
-        labels = self.labels(plan.pipe, first_seed)
-        seeds = range(first_seed, first_seed + self.images)
-        images = plan.pipe.generate(seeds, labels, plan.config, self.progress.advance)
-        classes = [plan.pipe.facts.class_names[label] for label in labels]
-        return ImageSource(
-            "a sweep", self.images, images.shape[1], lambda rows: images[rows], [*classes]
-        )
-
-    def labels(self, pipe: Pipeline, first_seed: int) -> list[int]:
-        """Return the labels of the samples with the seeds from `first_seed`."""
-        seeds = range(first_seed, first_seed + self.images)
-        return follow(seeds, range(pipe.facts.num_classes), pipe.facts.histogram)
-
     def by_class(self, best: Plan, rivals: list[Trial]) -> Plan:
         """Return the best plan, with a guidance for each class that does better with another.
 
         `rivals` are the trials that differ from the best in guidance alone, and the best itself.
         """
         pipe, config = best
-        labels = np.array(self.labels(pipe, TRIED))
+        seeds = range(TRIED, TRIED + self.images)
+        labels = np.array(labels_in_proportion(pipe.facts, seeds))
         against = choose_target(labels, self.reference, self.against).statistics
         features = {trial.guidance: read_features(trial, self.folder) for trial in rivals}
         chosen, fid = best_by_class(features, labels, against, config.guidance)
