@@ -7,9 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # networks of this size are faster so, and busy machines stay usable
+# Networks of this size are faster so, and busy machines stay usable.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -131,17 +130,8 @@ def tiny_run(shapes, tiny_config, tmp_path_factory) -> Path:
     run, arguments = tmp_path_factory.mktemp("runs") / "tiny", sys.argv
     try:
         for command in ("train-autoencoder", "train-classifier", "train-diffusion"):
-            sys.argv = [
-                "ldm",
-                command,
-                str(tiny_config),
-                "--data",
-                str(shapes),
-                "--run",
-                str(run),
-                "--device",
-                "cpu",
-            ]
+            files = [str(tiny_config), "--data", str(shapes), "--run", str(run)]
+            sys.argv = ["ldm", command, *files, "--device", "cpu"]
             cli.main()
     finally:
         sys.argv = arguments

@@ -118,7 +118,7 @@ def free_target(out: Path, plan: SubmissionPlan) -> Path:
     """Return the folder or zip to write; ValueError where something is there already."""
     target = out.with_name(f"{out.name.removesuffix('.zip')}.zip") if plan.zip else out
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
-        raise ValueError(f"{target} is there already: give a new place")
+        raise ValueError(f"{target} is there already: give a new name")
     return target
 
 

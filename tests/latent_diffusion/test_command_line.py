@@ -51,62 +51,41 @@ def test_from_cartoons_to_scores(tmp_path, ldm):
 
 
 def test_a_class_name_with_a_comma_stands_in_quotes():
-    assert names_in('"cat, black",dog') == ["cat, black", "dog"] and names_in("cat, dog") == [
-        "cat",
-        "dog",
-    ]
+    assert names_in('"cat, black",dog') == ["cat, black", "dog"]
+    assert names_in("cat, dog") == ["cat", "dog"]
 
 
 def test_cartoons_as_synth_cute_files(tmp_path, ldm):
-    status, output, errors = ldm(
-        "prepare", "cartoons:132", tmp_path / "data", "--files", tmp_path / "clone", "--size", "32"
-    )
+    clone = tmp_path / "clone"
+    options = ["--files", clone, "--size", "32"]
+    status, output, errors = ldm("prepare", "cartoons:132", tmp_path / "data", *options)
     assert status == 0 and "132 images of 32x32 in 11 classes" in output, errors
-    assert (
-        len(list((tmp_path / "clone").glob("??/*.png")))
-        == len(list((tmp_path / "clone").glob("??/*.json")))
-        == 132
-    )
+    assert len(list(clone.glob("??/*.png"))) == len(list(clone.glob("??/*.json"))) == 132
     status, _, errors = ldm("prepare", tmp_path, tmp_path / "other", "--files", tmp_path / "clone2")
     assert status == 2 and "cartoons" in errors
 
 
-@pytest.mark.parametrize("perceptual", ["classifier"])
-def test_a_perceptual_term_from_scratch(shapes, tiny_config, tmp_path, ldm, perceptual):
+def test_a_perceptual_term_from_scratch(shapes, tiny_config, tmp_path, ldm):
+    run = tmp_path / "run"
+    changed = (
+        "--set autoencoder.perceptual=classifier --set autoencoder.training.steps=10 "
+        "--set autoencoder.perceptual_classifier.training.steps=10"
+    )
     status, _, errors = ldm(
-        "train-autoencoder",
-        tiny_config,
-        "--data",
-        shapes,
-        "--run",
-        tmp_path / "run",
-        "--set",
-        f"autoencoder.perceptual={perceptual}",
-        "--set",
-        "autoencoder.training.steps=10",
-        "--set",
-        "autoencoder.perceptual_classifier.training.steps=10",
+        "train-autoencoder", tiny_config, "--data", shapes, "--run", run, *changed.split()
     )
     assert status == 0, errors
-    record = json.loads(
-        (tmp_path / "run" / "autoencoder" / "metrics.jsonl").read_text().splitlines()[-1]
-    )
-    assert record["perceptual"] > 0
-    assert (tmp_path / "run" / "perceptual" / "model.safetensors").is_file()
-    assert not (tmp_path / "run" / "classifier").exists()  # never the judge
+    lines = (run / "autoencoder" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["perceptual"] > 0
+    assert (run / "perceptual" / "model.safetensors").is_file()
+    assert not (run / "classifier").exists()  # never the judge
 
 
 def test_lpips_offline_is_one_line(shapes, tiny_config, tmp_path, ldm, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+    arguments = [tiny_config, "--data", shapes, "--run", tmp_path / "run"]
     status, _, errors = ldm(
-        "train-autoencoder",
-        tiny_config,
-        "--data",
-        shapes,
-        "--run",
-        tmp_path / "run",
-        "--set",
-        "autoencoder.perceptual=lpips",
+        "train-autoencoder", *arguments, "--set", "autoencoder.perceptual=lpips"
     )
     assert status == 2 and "lpips_backbone" in errors and errors.count("\n") == 1
 
@@ -115,19 +94,11 @@ def test_lpips_offline_is_one_line(shapes, tiny_config, tmp_path, ldm, monkeypat
 def test_sizes_from_end_to_end(size, tmp_path, ldm, tiny_config):
     data, run = tmp_path / "data", tmp_path / "run"
     assert ldm("prepare", "cartoons:110", data, "--size", size)[0] == 0
-    short = [
-        part
-        for stage in ("autoencoder", "classifier", "diffusion")
-        for part in ("--set", f"{stage}.training.steps=2")
-    ]
-    short += [
-        "--set",
-        "autoencoder.training.batch_size=4",
-        "--set",
-        "diffusion.training.batch_size=4",
-        "--set",
-        "sampling.steps=2",
-    ]
+    short = (
+        "--set autoencoder.training.steps=2 --set autoencoder.training.batch_size=4 "
+        "--set diffusion.training.steps=2 --set diffusion.training.batch_size=4 "
+        "--set sampling.steps=2"
+    ).split()
     for command in ("train-autoencoder", "train-diffusion"):
         status, _, errors = ldm(command, tiny_config, "--data", data, "--run", run, *short)
         assert status == 0, errors
@@ -148,18 +119,9 @@ def test_help_has_an_example_and_needs_no_torch():
         "try: cli.main()\n"
         "finally: assert 'torch' not in sys.modules"
     )
-    for command in (
-        "prepare",
-        "train-autoencoder",
-        "train-classifier",
-        "train-diffusion",
-        "sample",
-        "evaluate",
-        "reconstruct",
-        "demo",
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", code.format(command)], capture_output=True, text=True
-        )
+    trainings = ["train-autoencoder", "train-classifier", "train-diffusion"]
+    for command in ("prepare", *trainings, "sample", "evaluate", "reconstruct", "demo"):
+        words = [sys.executable, "-c", code.format(command)]
+        done = subprocess.run(words, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert "Example: ldm " + command in done.stdout

@@ -44,16 +44,8 @@ def refused(ldm):
     ],
 )
 def test_settings(refused, shapes, tiny_config, tmp_path, setting, hints):
-    message = refused(
-        "train-autoencoder",
-        tiny_config,
-        "--data",
-        shapes,
-        "--run",
-        tmp_path / "run",
-        "--set",
-        setting,
-    )
+    arguments = [tiny_config, "--data", shapes, "--run", tmp_path / "run"]
+    message = refused("train-autoencoder", *arguments, "--set", setting)
     assert all(hint in message for hint in hints), message
     assert not (tmp_path / "run").exists()
 
@@ -102,49 +94,21 @@ def test_other_data_than_the_run_was_made_from(refused, tiny_config, tiny_run, s
             )
     prepare(str(tmp_path / "source"), tmp_path / "classes", size=16)
     prepare(str(tmp_path / "source"), tmp_path / "size", size=24)
-    message = refused(
-        "train-classifier",
-        tiny_config,
-        "--data",
-        tmp_path / "classes",
-        "--run",
-        tiny_run,
-        "--overwrite",
-    )
+    over = [tiny_config, "--run", tiny_run, "--overwrite"]
+    message = refused("train-classifier", *over, "--data", tmp_path / "classes")
     assert "other data" in message and "ring" in message
-    message = refused(
-        "train-diffusion",
-        tiny_config,
-        "--data",
-        tmp_path / "size",
-        "--run",
-        tiny_run,
-        "--overwrite",
-    )
+    message = refused("train-diffusion", *over, "--data", tmp_path / "size")
     assert "16x16" in message and "24x24" in message
     assert Run(tiny_run).diffusion.trained and Run(tiny_run).classifier.trained
 
 
 def test_a_denoiser_of_another_autoencoder(refused, ldm, shapes, tiny_config, tiny_run, tmp_path):
     run = shutil.copytree(tiny_run, tmp_path / "copy")
-    fewer = ["--set", "autoencoder.training.steps=5", "--device", "cpu"]
-    assert (
-        ldm(
-            "train-autoencoder", tiny_config, "--data", shapes, "--run", run, "--overwrite", *fewer
-        )[0]
-        == 0
-    )
+    again = [tiny_config, "--data", shapes, "--run", run]
+    fewer = "--overwrite --set autoencoder.training.steps=5 --device cpu".split()
+    assert ldm("train-autoencoder", *again, *fewer)[0] == 0
     assert "retrained" in refused("sample", run, tmp_path / "out")
-    status, output, errors = ldm(
-        "train-diffusion",
-        tiny_config,
-        "--data",
-        shapes,
-        "--run",
-        run,
-        "--set",
-        "diffusion.training.steps=5",
-    )
+    status, output, errors = ldm("train-diffusion", *again, "--set", "diffusion.training.steps=5")
     assert status == 0 and "retrained" in output, errors
     assert ldm("sample", run, tmp_path / "out", "--seeds", "1")[0] == 0
 
@@ -203,9 +167,8 @@ def test_debug_shows_where(monkeypatch, tmp_path):
 
     from latent_diffusion import cli
 
-    monkeypatch.setattr(
-        sys, "argv", ["ldm", "sample", str(tmp_path / "none"), str(tmp_path / "o"), "--debug"]
-    )
+    words = ["ldm", "sample", str(tmp_path / "none"), str(tmp_path / "o"), "--debug"]
+    monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(ValueError, match="no run at"):
         cli.main()
 
@@ -216,14 +179,8 @@ def test_a_refused_start_loses_nothing(refused, shapes, tiny_config, tiny_run, t
     before = (Run(run).diffusion.checksum(), Run(run).autoencoder.checksum())
     again = [tiny_config, "--data", shapes, "--run", run, "--overwrite"]
     refused("train-diffusion", *again, "--init", tmp_path / "typo")
-    refused(
-        "train-autoencoder",
-        *again,
-        "--set",
-        "autoencoder.perceptual=lpips",
-        "--set",
-        "autoencoder.lpips_backbone=none.pth",
-    )
+    lpips = "--set autoencoder.perceptual=lpips --set autoencoder.lpips_backbone=none.pth"
+    refused("train-autoencoder", *again, *lpips.split())
     assert (Run(run).diffusion.checksum(), Run(run).autoencoder.checksum()) == before
     assert Run(run).diffusion.checkpoint_path.is_file()
 
@@ -239,21 +196,12 @@ def test_resume_on_changed_data(refused, shapes, tiny_run, tmp_path):
             )
     prepare(str(source), data, size=16)
     assert "has changed" in refused("train-diffusion", "--data", data, "--run", run, "--resume")
-    assert "other data" not in refused(
-        "sample", run, tmp_path / "o", "--seeds", "x"
-    )  # the run is as it was
+    message = refused("sample", run, tmp_path / "o", "--seeds", "x")
+    assert "other data" not in message  # the run is as it was
 
 
 def test_resume_to_fewer_steps_than_were_done(refused, shapes, tiny_run, tmp_path):
     run = shutil.copytree(tiny_run, tmp_path / "run")
-    message = refused(
-        "train-diffusion",
-        "--data",
-        shapes,
-        "--run",
-        run,
-        "--resume",
-        "--set",
-        "diffusion.training.steps=10",
-    )
+    fewer = ["--resume", "--set", "diffusion.training.steps=10"]
+    message = refused("train-diffusion", "--data", shapes, "--run", run, *fewer)
     assert "has done 500 steps" in message

@@ -1,4 +1,7 @@
-"""The app in a real browser: generate, change class, upload, ten rounds of the human test; and nothing leaves the machine."""
+"""The app in a real browser: generate, change class, upload, ten rounds of the human test.
+
+And nothing leaves the machine.
+"""
 
 import json
 import re
@@ -66,15 +69,13 @@ def turns() -> list:
     from latent_diffusion.app.jobs import Jobs
 
     taken, turn = [], Jobs.turn
+
+    def watched_turn(self, work, *arguments):
+        taken.append(time.monotonic())
+        return turn(self, work, *arguments)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            Jobs,
-            "turn",
-            lambda self, work, *arguments: (
-                taken.append(time.monotonic()),
-                turn(self, work, *arguments),
-            )[1],
-        )
+        patch.setattr(Jobs, "turn", watched_turn)
         yield taken
 
 
@@ -103,22 +104,24 @@ def browser():
 
 
 def visit(browser, address: str):
-    """A new visitor's page, with a list of what it must never do: raise an error, miss a file, ask anybody else."""
+    """A new visitor's page, with a list of what it must never do.
+
+    That is to raise an error, to miss a file, to ask anybody else.
+    """
     visitor, errors = browser.new_page(), []
     visitor.set_default_timeout(PATIENCE)
+
+    def check_answer(answer) -> None:
+        if answer.status >= 400 and "upload" not in answer.url:
+            errors.append(answer.url)
+
+    def check_request(request) -> None:
+        if not request.url.startswith((address, "data:", "blob:")):
+            errors.append(request.url)
+
     visitor.on("pageerror", lambda error: errors.append(str(error)))
-    visitor.on(
-        "response",
-        lambda answer: (
-            answer.status >= 400 and "upload" not in answer.url and errors.append(answer.url)
-        ),
-    )
-    visitor.on(
-        "request",
-        lambda request: (
-            request.url.startswith((address, "data:", "blob:")) or errors.append(request.url)
-        ),
-    )
+    visitor.on("response", check_answer)
+    visitor.on("request", check_request)
     visitor.goto(address)
     visitor.get_by_role("tab", name="Generate").wait_for()
     return visitor, errors
@@ -134,7 +137,10 @@ def page(browser, address):
 
 
 def fill(page, element: str, value) -> None:
-    """Types again until the slider's bar, where there is one, shows the value: a page still being built ignores what is typed."""
+    """Type again until the slider's bar, where there is one, shows the value.
+
+    A page still being built ignores what is typed.
+    """
     bar, end = page.locator(f"#{element} input[type=range]"), time.monotonic() + PATIENCE / 1000
     while True:
         page.locator(f"#{element} input[type=number]").fill(str(value))
@@ -149,30 +155,19 @@ def test_generate_change_class_and_save(page, tmp_path, ldm):
     fill(page, "count", 3)
     page.get_by_role("button", name="Generate").click()
     page.locator("#generated a[download='00003.png']").wait_for()
-    assert page.locator("#generated figcaption").all_inner_texts() == [
-        "cross, seed 1",
-        "disk, seed 2",
-        "square, seed 3",
-    ]
+    captions = page.locator("#generated figcaption")
+    assert captions.all_inner_texts() == ["cross, seed 1", "disk, seed 2", "square, seed 3"]
     page.locator("#class input").click()
     page.get_by_role("option", name="disk").click()
     fill(page, "seed", 7)
     page.get_by_role("button", name="Generate").click()
     page.locator("#generated a[download='00009.png']").wait_for()
-    assert page.locator("#generated figcaption").all_inner_texts() == [
-        "disk, seed 7",
-        "disk, seed 8",
-        "disk, seed 9",
-    ]
+    assert captions.all_inner_texts() == ["disk, seed 7", "disk, seed 8", "disk, seed 9"]
     with page.expect_download() as saved:
         page.locator("#generated a[download='00008.png']").click()
-    command = (
-        page.locator("#generate-status code")
-        .inner_text()
-        .replace("OUT", str(tmp_path / "s"))
-        .split()
-    )
-    status, _, errors = ldm(*command[1:], "--device", "cpu")
+    command = page.locator("#generate-status code").inner_text()
+    words = command.replace("OUT", str(tmp_path / "s")).split()
+    status, _, errors = ldm(*words[1:], "--device", "cpu")
     assert status == 0, errors
     assert saved.value.path().read_bytes() == (tmp_path / "s" / "00008.png").read_bytes()
 
@@ -228,20 +223,17 @@ def test_ten_rounds_of_the_human_test(page, served_run):
         page.locator("button[data-said=real]").click()
     page.get_by_text("95% interval").wait_for()
     seconds = time.monotonic() - start
-    rows = [
-        " ".join(row.split()[:5]) for row in page.locator("#test-status tbody tr").all_inner_texts()
-    ]
+    lines = page.locator("#test-status tbody tr").all_inner_texts()
+    rows = [" ".join(line.split()[:5]) for line in lines]
     assert rows == ["overall 5 of 10 50%", "real 0 of 5 0%", "generated 5 of 5 100%"]
-    assert (
-        page.locator("#test figcaption").all_inner_texts()[0].endswith("generated, taken for real")
-    )
+    mistakes = page.locator("#test figcaption").all_inner_texts()
+    assert mistakes[0].endswith("generated, taken for real")
     (record,) = (served_run / "human_test").glob("*.jsonl")
     lines = [json.loads(line) for line in record.read_text().splitlines()]
     assert lines[0]["milliseconds"] == 500 and lines[-1]["result"]["overall"]["wrong"] == 5
     times = [answer["milliseconds"] for answer in lines[1:-1]]
-    assert (
-        len(times) == 10 and min(times) >= 0 and times[0] >= 490 and sum(times) < 1000 * seconds
-    )  # each from its own picture on
+    assert len(times) == 10 and min(times) >= 0
+    assert times[0] >= 490 and sum(times) < 1000 * seconds  # each from its own picture on
 
 
 def start_long_job(page) -> None:

@@ -25,85 +25,71 @@ def reference() -> Reference:
         histogram=[9, 27],
         images=72,
     )
-    labels = np.repeat([0, 1], [9, 27])
-    return Reference(
-        facts, np.stack([np.full((8, 8, 3), row, np.uint8) for row in range(36)]), labels
-    )
+    images = np.stack([np.full((8, 8, 3), row, np.uint8) for row in range(36)])
+    return Reference(facts, images, labels=np.repeat([0, 1], [9, 27]))
 
 
 def new_test(reference, folder, rounds=10, seed=3) -> HumanTest:
     chosen = plan(reference, rounds, seed)
-    generated = (
-        np.full((rounds // 2, 8, 8, 3), 200, np.uint8)
-        + np.arange(rounds // 2, dtype=np.uint8)[:, None, None, None]
-    )
+    values = 200 + np.arange(rounds // 2)  # real ones have less
+    generated = np.stack([np.full((8, 8, 3), value, np.uint8) for value in values])
     return HumanTest(
-        folder,
-        chosen,
-        shown_images(chosen, reference, generated),
-        ["cat", "dog"],
-        reference.labels,
-        500,
-        {"steps": 8},
+        folder=folder,
+        plan=chosen,
+        images=shown_images(chosen, reference, generated),
+        class_names=["cat", "dog"],
+        reference_labels=reference.labels,
+        milliseconds=500,
+        facts={"steps": 8},
     )
 
 
 def test_half_are_real_and_each_answer_is_about_the_picture_shown(reference, tmp_path):
     test = new_test(reference, tmp_path, rounds=40)
     pixels = test.images[:, 0, 0, 0]
-    for number, value in enumerate(pixels, 1):
+    for number in range(1, 41):
         test.answer(number, said_real=True, milliseconds=300)
     assert [answer["real"] for answer in test.answers] == [value < 200 for value in pixels]
     assert sum(value < 200 for value in pixels) == 20
-    for answer, value in zip(test.answers, pixels):
+    for answer, value in zip(test.answers, pixels, strict=True):
         if answer["real"]:
-            assert answer["held_out"] == value and answer["class"] == (
-                "cat" if value < 9 else "dog"
-            )
+            assert answer["held_out"] == value
+            assert answer["class"] == ("cat" if value < 9 else "dog")
         else:
-            place = value - 200
-            assert (answer["seed"], answer["class"]) == (
-                test.plan.seeds[place],
-                ["cat", "dog"][test.plan.labels[place]],
-            )
-    assert (
-        len({answer["held_out"] for answer in test.answers if answer["real"]}) == 20
-    )  # none twice
+            generated = value - 200
+            assert answer["seed"] == test.plan.seeds[generated]
+            assert answer["class"] == ["cat", "dog"][test.plan.labels[generated]]
+    rows = {answer["held_out"] for answer in test.answers if answer["real"]}
+    assert len(rows) == 20  # none twice
 
 
 def test_order_and_classes_over_many_seeds(reference):
     plans = [plan(reference, 20, seed) for seed in range(300)]
     first = np.mean([chosen.order[0] < 10 for chosen in plans])
     dogs = np.mean([chosen.labels for chosen in plans])
-    assert (
-        abs(first - 0.5) < 0.12 and abs(dogs - 0.75) < 0.03
-    )  # generated ones come in the classes of the real ones
-    assert (
-        plan(reference, 20, 1) == plans[1] and plan(reference, 20).seed != plan(reference, 20).seed
-    )
+    assert abs(first - 0.5) < 0.12
+    assert abs(dogs - 0.75) < 0.03  # generated ones come in the classes of the real ones
+    assert plan(reference, 20, 1) == plans[1]
+    assert plan(reference, 20).seed != plan(reference, 20).seed
 
 
 def test_error_rates(reference, tmp_path):
     test = new_test(reference, tmp_path)
-    for number, place in enumerate(test.plan.order, 1):
-        real = place < 5
-        test.answer(
-            number, said_real=real if place not in (0, 5, 6, 7) else not real, milliseconds=1
-        )
+    mistaken = (0, 5, 6, 7)  # of the real ones followed by the generated ones
+    for number, index in enumerate(test.plan.order, 1):
+        real = index < 5
+        said_real = not real if index in mistaken else real
+        test.answer(number, said_real=said_real, milliseconds=1)
     found = test.result()
     assert {name: (rate.wrong, rate.n, rate.rate) for name, rate in found.items()} == {
         "overall": (4, 10, 0.4),
         "real": (1, 5, 0.2),
         "generated": (3, 5, 0.6),
     }
-    low, high = found["overall"].low, found["overall"].high
-    assert (low, high) == (
-        pytest.approx(0.1216, abs=1e-4),
-        pytest.approx(0.7376, abs=1e-4),
-    )  # Clopper and Pearson's tables
-    assert sorted(answer["round"] for answer in test.mistakes()) == sorted(
-        test.plan.order.index(place) + 1 for place in (0, 5, 6, 7)
-    )
+    interval = [found["overall"].low, found["overall"].high]
+    assert interval == pytest.approx([0.1216, 0.7376], abs=1e-4)  # Clopper and Pearson's tables
+    rounds = sorted(answer["round"] for answer in test.mistakes())
+    assert rounds == sorted(test.plan.order.index(index) + 1 for index in mistaken)
 
 
 def test_record_grows_with_every_answer_and_ends_with_the_result(reference, tmp_path):
@@ -111,28 +97,18 @@ def test_record_grows_with_every_answer_and_ends_with_the_result(reference, tmp_
     for number in range(1, 11):
         test.answer(number, said_real=False, milliseconds=812.4)
         test.answer(number, said_real=True, milliseconds=1)  # a second click is no second answer
-        lines = [
-            json.loads(line)
-            for line in (tmp_path / "human_test" / f"{test.session}.jsonl").read_text().splitlines()
-        ]
+        record = tmp_path / "human_test" / f"{test.session}.jsonl"
+        lines = [json.loads(line) for line in record.read_text().splitlines()]
         assert [line["round"] for line in lines[1 : number + 1]] == list(range(1, number + 1))
         assert len(lines) == 1 + number + (number == 10)
     test.answer(11, said_real=True, milliseconds=1)
     assert len(test.answers) == 10
-    assert {
-        "session": test.session,
-        "seed": 3,
-        "rounds": 10,
-        "milliseconds": 500,
-        "steps": 8,
-    }.items() <= lines[0].items()
-    assert all(
-        line["said_real"] is False and line["milliseconds"] == 812 and line["time"]
-        for line in lines[1:11]
-    )
-    assert (
-        lines[11]["result"]["real"]["rate"] == 1 and lines[11]["result"]["generated"]["rate"] == 0
-    )
+    head = {"session": test.session, "seed": 3, "rounds": 10, "milliseconds": 500, "steps": 8}
+    assert head.items() <= lines[0].items()
+    for line in lines[1:11]:
+        assert line["said_real"] is False and line["milliseconds"] == 812 and line["time"]
+    result = lines[11]["result"]
+    assert result["real"]["rate"] == 1 and result["generated"]["rate"] == 0
 
 
 def test_the_page_says_nothing_about_which_is_which():
@@ -145,11 +121,10 @@ def test_the_page_says_nothing_about_which_is_which():
     without = [re.sub(r"base64,[^\"]+", "", page) for page in pages]
     assert without[0] == without[1]
     assert len(held[0][0]) == len(held[1][0]) and held[0][1] == held[1][1]
-    for (content, _), image in zip(held, (real, generated)):
+    for (content, _), image in zip(held, (real, generated), strict=True):
         opened = Image.open(io.BytesIO(content))
-        assert (
-            opened.format == "PNG" and not opened.info and np.array_equal(np.asarray(opened), image)
-        )
+        assert opened.format == "PNG" and not opened.info
+        assert np.array_equal(np.asarray(opened), image)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Drawing for several people: the images of `ldm sample`, turns step by step, limits in one polite line."""
+"""Drawing for several people: `ldm sample`'s images, turns step by step, limits in one line."""
 
 import dataclasses
 import shutil
@@ -19,8 +19,8 @@ def jobs(tiny_run) -> Jobs:
     return Jobs(Run(tiny_run), Pipeline.from_run(tiny_run, device="cpu"))
 
 
-def last(drawings) -> np.ndarray:
-    return list(drawings)[-1].images
+def last(states) -> np.ndarray:
+    return list(states)[-1].images
 
 
 @pytest.mark.parametrize("sampler", ["dpmpp_2m", "ddpm"])
@@ -28,32 +28,16 @@ def last(drawings) -> np.ndarray:
 def test_images_are_those_of_ldm_sample(jobs, tiny_run, tmp_path, ldm, label, sampler):
     drawn = last(jobs.draw(jobs.order(label, 3, 4, 2.0, 6, sampler)))
     classes = [] if label is None else ["--classes", jobs.pipe.facts.class_names[label]]
-    status, _, errors = ldm(
-        "sample",
-        tiny_run,
-        tmp_path / "s",
-        "--seeds",
-        "4-6",
-        "--guidance",
-        2,
-        "--steps",
-        6,
-        "--sampler",
-        sampler,
-        "--device",
-        "cpu",
-        *classes,
-    )
+    options = f"--seeds 4-6 --guidance 2 --steps 6 --sampler {sampler} --device cpu".split()
+    status, _, errors = ldm("sample", tiny_run, tmp_path / "s", *options, *classes)
     assert status == 0, errors
-    for seed, image in zip((4, 5, 6), drawn):
+    for seed, image in zip((4, 5, 6), drawn, strict=True):
         assert png(image) == (tmp_path / "s" / f"{seed:05d}.png").read_bytes()
 
 
-def test_other_averages_of_the_weights(tiny_run, tmp_path, ldm):
-    run, pipe = (
-        Run(shutil.copytree(tiny_run, tmp_path / "run")),
-        Pipeline.from_run(tiny_run, device="cpu"),
-    )
+def test_other_emas_of_the_weights(tiny_run, tmp_path, ldm):
+    run = Run(shutil.copytree(tiny_run, tmp_path / "run"))
+    pipe = Pipeline.from_run(tiny_run, device="cpu")
     assert Jobs(run, pipe).ema_lengths == [pipe.ema_length]
     for length in SNAPSHOT_LENGTHS:
         for step in (250, 500):
@@ -61,37 +45,17 @@ def test_other_averages_of_the_weights(tiny_run, tmp_path, ldm):
     jobs = Jobs(run, pipe)
     order = jobs.order(0, 1, 4, 1.5, 6, "ddim", 0.15)
     assert order.pipe.ema_length == 0.15 and jobs.order(0, 1, 4, 1.5, 6, "ddim", 0.05).pipe is pipe
-    assert (
-        ldm(
-            "sample",
-            run.folder,
-            tmp_path / "s",
-            "--seeds",
-            "4",
-            "--classes",
-            pipe.facts.class_names[0],
-            "--steps",
-            6,
-            "--sampler",
-            "ddim",
-            "--average",
-            0.15,
-            "--device",
-            "cpu",
-        )[0]
-        == 0
-    )
+    options = "--seeds 4 --steps 6 --sampler ddim --ema 0.15 --device cpu".split()
+    name = pipe.facts.class_names[0]
+    assert ldm("sample", run.folder, tmp_path / "s", "--classes", name, *options)[0] == 0
     assert png(last(jobs.draw(order))[0]) == (tmp_path / "s" / "00004.png").read_bytes()
-    with pytest.raises(ValueError, match="0.05, 0.1, 0.15, 0.2"):
+    with pytest.raises(ValueError, match=r"0\.05, 0\.1, 0\.15, 0\.2"):
         jobs.order(0, 1, 4, 1.5, 6, "ddim", 0.12)
 
 
 def test_previews_go_from_noise_to_the_image(jobs):
-    images = [
-        drawing.images
-        for drawing in jobs.draw(jobs.order(0, 2, 1, 1.5, 8, "dpmpp_2m"))
-        if drawing.images is not None
-    ]
+    states = jobs.draw(jobs.order(0, 2, 1, 1.5, 8, "dpmpp_2m"))
+    images = [state.images for state in states if state.images is not None]
     errors = [np.abs(image.astype(int) - images[-1]).mean() for image in images]
     assert len(images) == 6 and errors[0] > 2 * errors[-2] > 0
 
@@ -107,38 +71,33 @@ def test_a_walk_is_that_of_ldm_interpolate(jobs, labels):
 def test_a_short_job_ends_before_a_long_one_that_came_first(jobs):
     long = jobs.draw(jobs.order(None, 16, 1, 1.5, 200, "ddim"))
     assert next(long).step == 1
-    short = [
-        next(long).step for _ in jobs.draw(jobs.order(0, 1, 1, 1.0, 5, "ddim"))
-    ]  # they take turns
-    assert short == [2, 3, 4, 5, 6]
+    short = jobs.draw(jobs.order(0, 1, 1, 1.0, 5, "ddim"))
+    assert [next(long).step for _ in short] == [2, 3, 4, 5, 6]  # they take turns
 
 
 def test_a_job_that_nobody_listens_to_stops(jobs, monkeypatch):
     done = []
-    monkeypatch.setattr(
-        jobs, "turn", lambda work, *arguments: (done.append(work), work(*arguments))[1]
-    )
-    drawing = jobs.draw(jobs.order(None, 1, 1, 1.5, 100, "ddim"))
-    next(drawing)
-    drawing.close()
+
+    def turn(work, *arguments):
+        done.append(work)
+        return work(*arguments)
+
+    monkeypatch.setattr(jobs, "turn", turn)
+    states = jobs.draw(jobs.order(None, 1, 1, 1.5, 100, "ddim"))
+    next(states)
+    states.close()
     assert len(done) == 1
 
 
 def test_classes_keep_the_guidance_that_the_run_gives_them_until_another_is_asked_for(tiny_run):
     pipe = Pipeline.from_run(tiny_run, device="cpu")
     name = pipe.facts.class_names[1]
-    jobs = Jobs(
-        Run(tiny_run),
-        dataclasses.replace(pipe, sampling=pipe.configured(class_guidance={name: 3.0})),
-    )
+    sampling = pipe.configured(class_guidance={name: 3.0})
+    jobs = Jobs(Run(tiny_run), dataclasses.replace(pipe, sampling=sampling))
     for guidance, wanted in ((pipe.sampling.guidance, 3.0), (2.0, 2.0)):
         order = jobs.order(1, 2, 4, guidance, 6, "ddim")
-        assert (
-            last(jobs.draw(order))
-            == pipe.generate(
-                [4, 5], [1, 1], pipe.configured(guidance=wanted, steps=6, sampler="ddim")
-            )
-        ).all()
+        config = pipe.configured(guidance=wanted, steps=6, sampler="ddim")
+        assert (last(jobs.draw(order)) == pipe.generate([4, 5], [1, 1], config)).all()
         tabs = pytest.importorskip("latent_diffusion.app.tabs.generate", exc_type=ImportError)
         assert ("--guidance" in tabs.command(jobs, order, 1)) == (wanted == 2.0)
 

@@ -1,4 +1,4 @@
-"""An uploaded picture is treated as any other picture file, and a bad one costs nothing but a line of text."""
+"""An upload is treated as any other picture file; a bad one costs nothing but a line of text."""
 
 import struct
 import time
@@ -22,12 +22,11 @@ def pipe(tiny_run) -> Pipeline:
 
 
 def bomb(side: int = 50_000) -> bytes:
-    """A sound PNG of side x side grey pixels in a few kB of header and the beginning of its data."""
+    """Return a sound PNG of side x side grey pixels: a header, and the beginning of its data."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        )
+        length, checksum = (struct.pack(">I", n) for n in (len(data), zlib.crc32(name + data)))
+        return length + name + data + checksum
 
     rows = zlib.compress(b"\0" * 2_000_000)
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
@@ -36,17 +35,13 @@ def bomb(side: int = 50_000) -> bytes:
 
 def test_a_picture_is_reconstructed_as_ldm_reconstruct_does(pipe, tiny_run, tmp_path, fresh_shapes):
     path = tmp_path / "wide.png"
-    Image.fromarray(
-        np.concatenate([fresh_shapes[0], fresh_shapes[1], fresh_shapes[2]], axis=1)
-    ).save(path)
+    Image.fromarray(np.concatenate(list(fresh_shapes[:3]), axis=1)).save(path)
     found = reconstruct_upload(pipe.codec, path)
-    originals, decoded, scores = reconstruct_images(
-        Run.open(tiny_run), read_images([path], 16), "cpu"
-    )
+    given = read_images([path], 16)
+    originals, decoded, scores = reconstruct_images(Run.open(tiny_run), given, "cpu")
     assert np.array_equal(found.original, fresh_shapes[1])  # the centre square
-    assert np.array_equal(found.reconstruction, decoded[0]) and np.array_equal(
-        found.original, originals[0]
-    )
+    assert np.array_equal(found.original, originals[0])
+    assert np.array_equal(found.reconstruction, decoded[0])
     assert (found.psnr, found.ssim) == (pytest.approx(scores.psnr), pytest.approx(scores.ssim))
     assert found.error.max() == min(255, 4 * np.abs(originals.astype(int) - decoded).max())
 

@@ -15,10 +15,8 @@ def test_identities(tiny_run):
     same = add(run, ["class:disk"], ["class:disk"], ["class:cross/0"], [-1, 0, 3], "cpu")
     assert all(np.array_equal(image, same.means["c: 1 image"]) for image in same.images)
     way = add(run, ["class:disk"], ["class:square"], None, [0, 1], "cpu")
-    assert list(way.means) == [
-        f"a: {count(run, 'disk')} images",
-        f"b: {count(run, 'square')} images",
-    ]
+    captions = [f"a: {count(run, 'disk')} images", f"b: {count(run, 'square')} images"]
+    assert list(way.means) == captions
     assert psnr(way.images, np.stack(list(way.means.values())[::-1])).min() > 50  # from b to a
 
 
@@ -34,45 +32,24 @@ def test_latents_are_averaged_and_added(tiny_run, fresh_shapes, tmp_path):
         Image.fromarray(image).save(files[-1])
     found = add(Run.open(tiny_run), files[:2], files[2:3], files[3:], [0.5], "cpu")
     latents = pipe.encode([Image.open(file) for file in files])
-    expected = np.asarray(
-        pipe.decode(latents[3:] + 0.5 * ((latents[:1] + latents[1:2]) / 2 - latents[2:3]))[0]
-    )
+    a, b, c = (latents[0] + latents[1]) / 2, latents[2], latents[3]
+    expected = np.asarray(pipe.decode((c + 0.5 * (a - b))[None])[0])
     assert np.abs(found.images[0].astype(int) - expected).max() <= 1
 
 
 def test_a_square_turns_red(tiny_run):
     """Disks are red and squares are green."""
-    images = add(
-        Run.open(tiny_run),
-        ["class:disk"],
-        ["class:square"],
-        ["class:square/0"],
-        [-1, 0, 1, 2],
-        "cpu",
-    ).images.astype(float)
+    a, b, c = ["class:disk"], ["class:square"], ["class:square/0"]
+    images = add(Run.open(tiny_run), a, b, c, [-1, 0, 1, 2], "cpu").images.astype(float)
     redness = (images[..., 0] - images[..., 1]).mean(axis=(1, 2))
     assert (np.diff(redness) > 5).all(), redness
 
 
 def test_command(tiny_run, tmp_path, ldm):
-    status, _, errors = ldm(
-        "arithmetic",
-        tiny_run,
-        tmp_path / "new" / "out.png",
-        "--a",
-        "class:disk",
-        "--a",
-        "class:cross",
-        "--b",
-        "class:square",
-        "--alpha",
-        "-1,0,0.5,1,2",
-        "--device",
-        "cpu",
-    )
+    options = "--a class:disk --a class:cross --b class:square --alpha -1,0,0.5,1,2 --device cpu"
+    out = tmp_path / "new" / "out.png"
+    status, _, errors = ldm("arithmetic", tiny_run, out, *options.split())
     assert status == 0, errors
-    assert Image.open(tmp_path / "new" / "out.png").size == (5 * 114 + 2, 2 * 132 + 2)
-    assert (
-        pytest.approx(255)
-        == np.asarray(Image.open(tmp_path / "new" / "out.png"))[2:114, 2 * 114 + 2 :].mean()
-    )  # two means, three gaps
+    sheet = np.asarray(Image.open(out))
+    assert sheet.shape == (2 * 132 + 2, 5 * 114 + 2, 3)
+    assert sheet[2:114, 2 * 114 + 2 :].mean() == pytest.approx(255)  # two means, three gaps

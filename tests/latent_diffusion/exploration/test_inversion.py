@@ -24,15 +24,14 @@ def test_the_noise_of_samples_is_found_again(tiny_run):
             pipe.denoiser, shape, [4, 5, 6], [0, 1, 2], config, pipe.precision
         )
         *_, state = invert(conditioned(pipe, [0, 1, 2], config), latents, config.levels)
-    drawn = PerSeedNoise([4, 5, 6], pipe.device).draw(shape)
-    assert (state / config.levels[0] - drawn).square().mean().sqrt() < 0.1  # of 1
+    noise = PerSeedNoise([4, 5, 6], pipe.device).draw(shape)
+    assert (state / config.levels[0] - noise).square().mean().sqrt() < 0.1  # of 1
 
 
 def test_the_round_trip_loses_less_than_a_decibel(tiny_run):
     pipe = Pipeline.from_run(tiny_run, device="cpu")
-    trip = round_trip(
-        pipe, held_out(Run.open(tiny_run), 6), pipe.configured(sampler="heun", steps=40, guidance=1)
-    )
+    config = pipe.configured(sampler="heun", steps=40, guidance=1)
+    trip = round_trip(pipe, held_out(Run.open(tiny_run), 6), config)
     plain, returned = psnr(trip.originals, trip.plain), psnr(trip.originals, trip.returned)
     assert abs(plain - returned).max() < 1, (plain, returned)
     assert trip.noise.std() == pytest.approx(1, abs=0.4)
@@ -46,10 +45,8 @@ def test_command(tiny_run, tmp_path, ldm, fresh_shapes):
         ("named.png", [tmp_path / "disk.png", "class:cross/0", "--classes", "disk,cross"]),
         ("null.png", [tmp_path / "disk.png"]),
     ):
-        status, output, errors = ldm(
-            "invert", tiny_run, tmp_path / name, *more, "--steps", 5, "--device", "cpu"
-        )
-        assert (
-            status == 0 and "PSNR of the round trip" in output and "standard deviation" in output
-        ), errors
+        options = [*more, "--steps", 5, "--device", "cpu"]
+        status, output, errors = ldm("invert", tiny_run, tmp_path / name, *options)
+        assert status == 0, errors
+        assert "PSNR of the round trip" in output and "standard deviation" in output
     assert np.asarray(Image.open(tmp_path / "held-out.png")).shape[0] == 2 * (112 + 18 + 2) + 2

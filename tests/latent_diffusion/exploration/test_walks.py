@@ -31,7 +31,7 @@ def test_ends_are_samples_and_steps_are_small(tiny_run, sampler, seeds, labels):
     config = pipe.configured(sampler=sampler, guidance=1.5)
     walks = seed_walk(pipe, seeds, labels, FRAMES, config)
     assert walks.shape == (len(labels), FRAMES, 16, 16, 3)
-    for frames, (first, second) in zip(walks, labels):
+    for frames, (first, second) in zip(walks, labels, strict=True):
         drawn = pipe.generate(seeds, [first, second], config)
         assert np.array_equal(frames[0], drawn[0]) and np.array_equal(frames[-1], drawn[1])
         assert_smooth(frames)
@@ -58,34 +58,15 @@ def test_commands(tiny_run, tmp_path, ldm):
         assert status == 0, errors
         return output
 
-    assert (
-        ldm(
-            "sample",
-            tiny_run,
-            tmp_path / "samples",
-            "--seeds",
-            7,
-            "--classes",
-            "square",
-            "--device",
-            "cpu",
-        )[0]
-        == 0
-    )
+    options = "--seeds 7 --classes square --device cpu".split()
+    assert ldm("sample", tiny_run, tmp_path / "samples", *options)[0] == 0
     call("seeds.png", "--seeds", "3,7", "--classes", "square")
-    last = np.asarray(Image.open(tmp_path / "seeds.png"))[2:-2, -114:-2][
-        ::7, ::7
-    ]  # tiles of 112 with gaps of 2
+    sheet = np.asarray(Image.open(tmp_path / "seeds.png"))  # tiles of 112 with gaps of 2
+    last = sheet[2:-2, -114:-2][::7, ::7]
     assert np.array_equal(last, np.asarray(Image.open(tmp_path / "samples" / "00007.png")))
     assert "3 walks of 6 frames" in call("every.png")
     call("classes.gif", "--classes", "disk,cross")
     assert Image.open(tmp_path / "classes.gif").n_frames == 10  # there and back, each end once
-    call(
-        "images.webp",
-        "--images",
-        "class:disk/0",
-        tmp_path / "samples" / "00007.png",
-        "--steps",
-        "4",
-    )
+    ends = ["class:disk/0", tmp_path / "samples" / "00007.png"]
+    call("images.webp", "--images", *ends, "--steps", "4")
     assert Image.open(tmp_path / "images.webp").n_frames > 4
