@@ -7,6 +7,7 @@ raises ValueError in one line. README.md has the conventions.
 
 from metrics.class_coverage import ClassCoverage, class_coverage
 from metrics.conditional_accuracy import conditional_accuracy, confusion_matrix
+from metrics.detectability import Detectability, area, detectability
 from metrics.extrapolation import Extrapolation, TrendPoint, frechet_extrapolation
 from metrics.frechet import frechet_distance
 from metrics.inception_score import (
@@ -39,6 +40,7 @@ from metrics.uncertainty import Interval, binomial_interval, interval, intervals
 __all__ = [
     "ClassCoverage",
     "DensityCoverage",
+    "Detectability",
     "DiversityPoints",
     "Extrapolation",
     "InceptionScore",
@@ -52,6 +54,7 @@ __all__ = [
     "Statistics",
     "StatisticsAccumulator",
     "TrendPoint",
+    "area",
     "binomial_interval",
     "channel_covariance",
     "class_coverage",
@@ -59,6 +62,7 @@ __all__ = [
     "confusion_matrix",
     "correlation",
     "density_coverage",
+    "detectability",
     "diversity_points",
     "edge_energies",
     "effective_rank",
