@@ -54,12 +54,7 @@ def detectability(
     Raise ValueError unless both sets have at least 2 rows a fold, D is the same and all is finite.
     """
     a, b = checks.feature_pair(first, second, ("first", "second"))
-    folds = checks.count(folds, "folds", 2)
-    for name, rows in (("first", a), ("second", b)):
-        if len(rows) < 2 * folds:
-            raise ValueError(
-                f"{name} has {len(rows)} rows: a detector in {folds} folds needs {2 * folds}"
-            )
+    _check_rows(len(a), len(b), checks.count(folds, "folds", 2))
     gram = _gram(np.concatenate([a, b]))
     target = np.repeat([0.0, 1.0], [len(a), len(b)])
     groups = strata if strata is not None else (np.zeros(len(a)), np.zeros(len(b)))
@@ -87,6 +82,15 @@ def detectability(
         evidence[: len(a)],
         evidence[len(a) :],
     )
+
+
+def _check_rows(first: int, second: int, folds: int) -> None:
+    """Raise ValueError unless there are two rows of either set in every fold."""
+    for name, rows in (("first", first), ("second", second)):
+        if rows < 2 * folds:
+            raise ValueError(
+                f"{name} has {rows} rows: a detector in {folds} folds needs {2 * folds}"
+            )
 
 
 def area(first: ArrayLike, second: ArrayLike) -> tuple[float, float]:
