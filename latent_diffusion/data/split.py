@@ -17,10 +17,16 @@ def hold_out(
     A source that has both train and test images keeps its split. Otherwise an image is held out
     when its hash, read as a fraction, is below `share`; a class without any such image gives its
     lowest hash, and one with nothing else keeps its highest for training. As only the hash decides,
-    equal images always land on the same side.
+    equal images always land on the same side. Raise ValueError for a source that says it of some
+    images only.
     """
     if has_both(splits):
-        assert not np.any(splits == UNDECIDED)
+        undecided = int(np.count_nonzero(splits == UNDECIDED))
+        if undecided:
+            raise ValueError(
+                f"the source says of {len(splits) - undecided} images whether they train or test, "
+                f"and of {undecided} nothing: it must say so of all or of none"
+            )
         return splits.astype(np.uint8)
     held_out = fingerprints < np.uint64(share * 2**64)
     lowest, highest = [], []

@@ -43,6 +43,7 @@ class Denoiser(nn.Module):
 
     def __init__(self, network: nn.Module, class_names: Sequence[str] = ()):
         super().__init__()
+        assert hasattr(network, "num_classes"), "a denoiser's network says how many classes it has"
         self.network, self.class_names = network, tuple(class_names)
 
     @property

@@ -22,7 +22,7 @@ class SamplingConfig(BaseModel):
         18,
         ge=1,
         le=10_000,
-        description="sampler steps from noise to latents; heun evaluates the network twice a step",
+        description="sampler steps from noise to latents",
     )
     guidance: GuidanceScale = Field(1.5, description="classifier-free guidance; 1 is none")
     class_guidance: dict[str, GuidanceScale] = Field(

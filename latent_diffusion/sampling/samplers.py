@@ -2,7 +2,7 @@
 
 All take `denoise(x, sigma) -> clean`, the state x = clean + sigma * noise (N, C, h, w) at the first
 noise level, the falling noise levels `sigmas` (the last one is 0) and `noise_like(x)` for fresh
-noise (used by the stochastic one only). In these coordinates the formulas of VP, VE and flow models
+noise (used by stochastic ones only). In these coordinates the formulas of VP, VE and flow models
 are the same. A further sampler is a function of this kind and a name in `SAMPLERS`.
 """
 

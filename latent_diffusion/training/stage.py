@@ -158,8 +158,8 @@ def check_nothing_is_there(part: Part) -> None:
     if part.trained or part.checkpoint_path.is_file():
         raise ValueError(
             f"{part.folder} already holds a{'' if part.trained else ' partly'} trained "
-            f"{part.caption}: --resume continues it, --overwrite trains anew, another --run keeps "
-            "both"
+            f"{part.caption}: --resume continues it, --overwrite trains anew, another --run (or a "
+            "copy of this one) keeps both"
         )
 
 

@@ -109,7 +109,7 @@ def sampling_controls(pipe: Pipeline) -> list[Any]:
             list(SAMPLERS),
             value=own.sampler,
             label="Sampler",
-            info="ddpm adds fresh noise at each step; heun calls the network twice a step.",
+            info="How noise becomes an image; heun evaluates the network twice a step.",
         )
     return [guidance, steps, sampler]
 

@@ -110,7 +110,7 @@ class Asked:
 class Source(ABC):
     """One kind of data set."""
 
-    accepts: str  # how the help on SOURCE names it
+    accepts: str  # how messages on SOURCE name it
 
     @abstractmethod
     def find(self, asked: Asked) -> Found | None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from latent_diffusion.sampling.plan import cycle, follow, parse_seeds
-from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels
+from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels, trace
 
 SPREAD = 0.7  # standard deviation of the data
 
@@ -20,6 +20,10 @@ def ideal(x, sigma):
 def final(name, steps, x, noise_like=torch.zeros_like):
     sigmas = noise_levels(steps, 20.0, 0.02)
     return list(SAMPLERS[name](ideal, x * sigmas[0], sigmas, noise_like))[-1]
+
+
+def draws_noise(name):
+    return trace(name, noise_levels(5, 20.0, 0.02)).draws > 0
 
 
 def exact(x):
@@ -43,12 +47,24 @@ def test_ancestral_samples_have_the_variance_of_the_data():
     assert drawn.std().item() == pytest.approx(SPREAD, rel=0.03)
 
 
-def test_ancestral_uses_its_noise_and_the_others_do_not():
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_ends_where_it_should(name):
+    """A deterministic one on its ODE, one that draws noise with the deviation of the data."""
+    if not draws_noise(name):
+        x = torch.ones(1, 1, 1, 1, dtype=torch.float64)
+        assert final(name, 100, x).item() == pytest.approx(exact(x).item(), rel=0.05)
+        return
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(20_000, 1, 1, 1, generator=generator)
+    drawn = final(name, 200, x, lambda x: torch.randn(x.shape, generator=generator))
+    assert drawn.std().item() == pytest.approx(SPREAD, rel=0.05)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_only_those_that_draw_noise_use_it(name):
     x = torch.ones(1, 1, 1, 1)
-    for name in SAMPLERS:
-        assert torch.equal(
-            final(name, 5, x, torch.zeros_like), final(name, 5, x, torch.ones_like)
-        ) == (name != "ddpm")
+    unused = torch.equal(final(name, 5, x, torch.zeros_like), final(name, 5, x, torch.ones_like))
+    assert unused != draws_noise(name)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
