@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from latent_diffusion.run import configs_folder, modern, read_toml
+from latent_diffusion.run import EARLIER_NAMES, configs_folder, modern, read_toml
 
 Model = TypeVar("Model", bound=BaseModel)
 KIND = "kind"  # the key of a table that says which of several models it is
@@ -34,12 +34,22 @@ def build(
     that begins with `source`, for what is not allowed.
     """
     whole = over(model().model_dump(), tree)
-    for setting in settings:
+    for setting in sorted(settings, key=lambda setting: not names_a_kind(setting)):
         assign(whole, setting)
+    return validated(model, modern(whole), source)
+
+
+def validated(model: type[Model], settings: Mapping[str, Any], source: str) -> Model:
+    """Return the model with these settings; ValueError in one line that begins with `source`."""
     try:
-        return model.model_validate(modern(whole))
+        return model.model_validate(settings)
     except ValidationError as error:
         raise ValueError(explain(error, source, model)) from None
+
+
+def names_a_kind(setting: str) -> bool:
+    """Return whether "a.b.kind=value" chooses a model, whose settings come after it."""
+    return setting.partition("=")[0].endswith(f".{KIND}")
 
 
 def over(below: Mapping[str, Any], tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +57,8 @@ def over(below: Mapping[str, Any], tree: Mapping[str, Any]) -> dict[str, Any]:
 
     A table of another kind than the one below shares no settings with it, and takes its place.
     """
-    if KIND in tree and KIND in below and tree[KIND] != below[KIND]:
+    kinds = tree.get(KIND), below.get(KIND)
+    if all(isinstance(kind, str) for kind in kinds) and kinds[0] != kinds[1]:
         return dict(tree)
     merged = dict(below)
     for name, value in tree.items():
@@ -77,9 +88,9 @@ def assign(tree: dict[str, Any], setting: str) -> None:
         tree = tree.setdefault(name, {})
         if not isinstance(tree, dict):
             raise ValueError(f"--set {setting}: {name} is a value, not a table")
-    if last == KIND and tree.get(KIND) != value:
+    if last == KIND and isinstance(tree.get(KIND), str) and tree[KIND] != value:
         tree.clear()
-    tree[last] = value
+    tree[EARLIER_NAMES.get(last, last)] = value
 
 
 def explain(error: ValidationError, source: str, model: type[BaseModel]) -> str:
@@ -153,6 +164,12 @@ def find(path: Path) -> Path:
     )
 
 
+def own_name(text: str) -> str | None:
+    """Return the name that "configs/own_cpu" or "own_cpu.toml" means, if it is one of our own."""
+    stem = text.removeprefix("configs/").removesuffix(".toml")
+    return stem if stem in own_names() else None
+
+
 def own_names() -> list[str]:
     """Return the names of the project's own configs."""
     return sorted(path.stem for path in configs_folder().glob("*.toml"))
@@ -182,6 +199,8 @@ def extended_path(path: Path, name: object) -> Path:
         return configs_folder() / f"{name}.toml"
     if isinstance(name, str) and (path.parent / name).is_file():
         return path.parent / name
+    if isinstance(name, str) and (stem := own_name(name)):
+        return configs_folder() / f"{stem}.toml"
     raise ValueError(
         f"{path}: extends = {name!r} is neither a file beside it nor one of the project's own "
         f"configs, which are {', '.join(own_names())}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device, choose_precision
-from latent_diffusion.evaluation.judge import make_judge
+from latent_diffusion.evaluation.judge_training import make_judge
 from latent_diffusion.evaluation.reconstruction import reconstruct_images
 from latent_diffusion.evaluation.scoring import evaluate
 from latent_diffusion.evaluation.tables import reconstruction_table, scores_table

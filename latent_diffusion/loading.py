@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from autoencoder import Autoencoder, AutoencoderConfig
 from latent_diffusion.classifier import Classifier, ClassifierConfig
+from latent_diffusion.config import validated
 from latent_diffusion.data.reference import DataFacts
-from latent_diffusion.denoiser import Denoiser, network_config
+from latent_diffusion.denoiser import Denoiser, RecordedNetwork
 from latent_diffusion.device import autocast, in_compute_batches, place
 from latent_diffusion.ema import ema_after
 from latent_diffusion.images import from_uint8, to_uint8
@@ -33,7 +34,8 @@ def load_autoencoder(run: Run, device: torch.device) -> Autoencoder:
     Raise ValueError if there is none or its files do not fit.
     """
     part = run.autoencoder.require()
-    config = AutoencoderConfig.model_validate(part.read_config()["autoencoder"]["model"])
+    table = part.read_config()["autoencoder"]["model"]
+    config = validated(AutoencoderConfig, table, f"{part.config_path}: autoencoder.model")
     model = Autoencoder(config, trained_on(part).image_size)
     return ready(model, load_tensors(part.model_path)[0], part, device)
 
@@ -43,7 +45,8 @@ def load_classifier(part: Part, device: torch.device) -> Classifier:
 
     Raise ValueError if there is none or its files do not fit.
     """
-    config = ClassifierConfig.model_validate(part.require().read_config()[part.name]["model"])
+    table = part.require().read_config()[part.name]["model"]
+    config = validated(ClassifierConfig, table, f"{part.config_path}: {part.name}.model")
     model = Classifier(config, trained_on(part).num_classes)
     return ready(model, load_tensors(part.model_path)[0], part, device)
 
@@ -65,7 +68,9 @@ def load_denoiser(
             "retrained since): run ldm train-diffusion again"
         )
     names = trained_on(part).class_names
-    network = network_config(config["diffusion"]["model"]).build(latent_channels, len(names))
+    table = {"model": config["diffusion"]["model"]}
+    recorded = validated(RecordedNetwork, table, f"{part.config_path}: diffusion")
+    network = recorded.model.build(latent_channels, len(names))
     training = config["diffusion"]["training"]
     if ema_length is None:
         ema_length = chosen_ema(config)

@@ -13,11 +13,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from PIL import Image
-from pydantic import ValidationError
 from torch import Tensor
 
 from autoencoder import Autoencoder
-from latent_diffusion.config import explain
+from latent_diffusion.config import validated
 from latent_diffusion.data.decode import to_rgb
 from latent_diffusion.data.reference import DataFacts
 from latent_diffusion.denoiser import Denoiser
@@ -68,7 +67,8 @@ class Pipeline:
             raise ValueError(f"precision {precision!r} is none of auto, bfloat16 and float32")
         if precision == "auto":
             precision = config["diffusion"]["training"]["precision"]
-        sampling = SamplingConfig.model_validate(config["sampling"])
+        recorded = f"{run.diffusion.config_path}: sampling"
+        sampling = validated(SamplingConfig, config["sampling"], recorded)
         return cls(
             codec=Codec(autoencoder, precision, sampling.compute_batch),
             denoiser=denoiser,
@@ -119,10 +119,7 @@ class Pipeline:
         own = {} if "guidance" in given else self.sampling.class_guidance
         given["class_guidance"] = own | named
         settings = {**self.sampling.model_dump(), **given}
-        try:
-            return SamplingConfig.model_validate(settings)
-        except ValidationError as error:
-            raise ValueError(explain(error, "sampling", SamplingConfig)) from None
+        return validated(SamplingConfig, settings, "sampling")
 
     def generate(
         self,
@@ -230,8 +227,12 @@ def sample_to_folder(
     batch_size = batch_size or whole_batch(config)
     for start in range(0, len(wanted), batch_size):
         batch = wanted[start : start + batch_size]
-        seeds, labels = [one.seed for one in batch], [one.label for one in batch]
-        images = pipe.generate(seeds, labels, config, batch_size=len(batch))
+        images = pipe.generate(
+            [one.seed for one in batch],
+            [one.label for one in batch],
+            config,
+            batch_size=len(batch),
+        )
         for one, image in zip(batch, images, strict=True):
             writer.add(one.file, image, {"seed": one.seed, "class": names[one.label], **settings})
             if len(shown[one.label]) < GRID_SEEDS:

@@ -90,7 +90,9 @@ class Part:
         """
         config = read_toml(self.config_path)
         version = config.pop("version", 1)
-        if version not in range(1, CONFIG_FORMAT + 1):
+        if not isinstance(version, int) or version < 1:
+            raise ValueError(f"{self.config_path}: version = {version!r} is no format number")
+        if version > CONFIG_FORMAT:
             raise ValueError(
                 f"{self.config_path} has format {version}, and this version of latent-diffusion "
                 f"reads up to {CONFIG_FORMAT}: update it, or train again"
@@ -157,6 +159,10 @@ def modern(settings: dict[str, Any]) -> dict[str, Any]:
     """Return nested settings with the names of today; those of classes are left as they are."""
     renamed: dict[str, Any] = {}
     for name, value in settings.items():
+        if EARLIER_NAMES.get(name) in settings:
+            raise ValueError(
+                f"{name} is the earlier name of {EARLIER_NAMES[name]}: set one of them"
+            )
         if isinstance(value, dict) and name not in ("class_guidance", "data"):
             value = modern(value)
         renamed[EARLIER_NAMES.get(name, name)] = value

@@ -45,8 +45,7 @@ def options(
 def main() -> None:
     """Run a command and exit with its status.
 
-    0 done, 1 where a check that was asked for fails, 2 a user's mistake in one line, 130
-    interrupted with everything saved.
+    0 done, 2 a user's mistake in one line, 130 interrupted with everything saved.
     """
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]

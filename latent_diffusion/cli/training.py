@@ -209,7 +209,7 @@ def autoencoder(job: "Job", config: "Config") -> None:
 
 def classifier(job: "Job", config: "Config") -> None:
     """Train the judge."""
-    from latent_diffusion.evaluation.judge import make_judge
+    from latent_diffusion.evaluation.judge_training import make_judge
 
     make_judge(job.run, job.data, config.classifier, job.world, job.start)
 

@@ -3,7 +3,7 @@ combines two predictions."""
 
 from latent_diffusion.denoiser.dit import DiT, DiTConfig
 from latent_diffusion.denoiser.guidance import Denoise, Interval, acts, guided
-from latent_diffusion.denoiser.networks import NetworkConfig, network_config
+from latent_diffusion.denoiser.networks import NetworkConfig, RecordedNetwork
 from latent_diffusion.denoiser.preconditioning import Denoiser, NoiseLevelConfig
 from latent_diffusion.denoiser.unet import UNet, UNetConfig
 
@@ -15,9 +15,9 @@ __all__ = [
     "Interval",
     "NetworkConfig",
     "NoiseLevelConfig",
+    "RecordedNetwork",
     "UNet",
     "UNetConfig",
     "acts",
     "guided",
-    "network_config",
 ]

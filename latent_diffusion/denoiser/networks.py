@@ -6,7 +6,7 @@ its name in `AnyNetwork` below. What the file must hold is said in latent_diffus
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, Field
 
 from latent_diffusion.denoiser.dit import DiTConfig
 from latent_diffusion.denoiser.unet import UNetConfig
@@ -22,6 +22,7 @@ def with_kind(settings: Any) -> Any:
 NetworkConfig = Annotated[AnyNetwork, Field(discriminator="kind"), BeforeValidator(with_kind)]
 
 
-def network_config(settings: dict[str, Any]) -> AnyNetwork:
-    """Return the config that a run recorded as `[diffusion.model]`; ValueError if it is none."""
-    return TypeAdapter[AnyNetwork](NetworkConfig).validate_python(settings)
+class RecordedNetwork(BaseModel):
+    """The `model` table of a stage two that was trained."""
+
+    model: NetworkConfig

@@ -1,6 +1,6 @@
 """The judge: the classifier trained on the data set, which scores samples.
 
-`ldm train-classifier` and the demo make it; everything that scores loads it.
+judge_training.py makes it; everything that scores loads it.
 """
 
 import numpy as np
@@ -8,18 +8,11 @@ import torch
 
 from latent_diffusion.classifier import Classifier
 from latent_diffusion.data.reference import Reference
-from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import autocast
-from latent_diffusion.evaluation.features import look
-from latent_diffusion.evaluation.references import ReferenceStatistics, reference_statistics
-from latent_diffusion.evaluation.sources import of_dataset
+from latent_diffusion.evaluation.references import ReferenceStatistics
 from latent_diffusion.images import from_uint8
 from latent_diffusion.loading import load_classifier
-from latent_diffusion.progress import say
 from latent_diffusion.run import Run
-from latent_diffusion.training.classifier import ClassifierStage, train_classifier
-from latent_diffusion.training.distributed import World
-from latent_diffusion.training.stage import FRESH, Start
 
 
 class Judge:
@@ -47,28 +40,6 @@ class Judge:
         part = run.classifier.require()
         precision = part.read_config()["classifier"]["training"]["precision"]
         return cls(load_classifier(part, device), part.checksum(), device, precision)
-
-
-def make_judge(
-    run: Run, data: Dataset, stage: ClassifierStage, world: World, start: Start = FRESH
-) -> None:
-    """Train the judge of a run, and store its statistics of the train split.
-
-    Its accuracy on the held-out images is said, and recorded in scores.json.
-    """
-    train_classifier(run, data, stage, world, start)
-    if not world.first:
-        return
-    judge = Judge.load(run, world.device)
-    found = reference_statistics(judge, of_dataset(data, data.train), data.info.class_names)
-    found.save(run.reference / "judge.npz")
-    if len(data.test):
-        held_out = of_dataset(data, data.test)
-        seen = look(judge, held_out.batches(), held_out.count, title="judge sees held-out images")
-        assert seen.probabilities is not None
-        accuracy = float((seen.probabilities.argmax(axis=1) == data.labels[data.test]).mean())
-        run.add_scores("judge", {"test_accuracy": accuracy})
-        say(f"judge: test accuracy {accuracy:.3f}")
 
 
 def judge_statistics(run: Run, judge: Judge) -> ReferenceStatistics:

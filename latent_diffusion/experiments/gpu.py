@@ -23,7 +23,7 @@ import torch
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device
-from latent_diffusion.evaluation.judge import make_judge
+from latent_diffusion.evaluation.judge_training import make_judge
 from latent_diffusion.evaluation.reconstruction import reconstruct_images
 from latent_diffusion.evaluation.scores import Scores
 from latent_diffusion.evaluation.scoring import evaluate

@@ -1,6 +1,6 @@
 """How long and how fast a training goes: the settings of every `[….training]` table."""
 
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -71,19 +71,10 @@ class TrainingConfig(BaseModel):
         return self.learning_rate * min(1.0, rise, fall)
 
 
-class StageConfig(Protocol):
-    """What the config of every stage has: what is trained, and how; a pydantic model."""
-
-    @property
-    def model(self) -> BaseModel: ...
-    @property
-    def training(self) -> TrainingConfig: ...
-
-
 Stage = TypeVar("Stage", bound=BaseModel)
 
 
 def with_training(stage: Stage, **changes: Any) -> Stage:
     """Return a stage's config with some settings of its `training` changed."""
-    training = stage.training  # type: ignore[attr-defined]  # every stage has one: StageConfig
+    training = stage.training  # type: ignore[attr-defined]  # every stage has one
     return stage.model_copy(update={"training": training.model_copy(update=changes)})

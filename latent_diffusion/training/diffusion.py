@@ -103,7 +103,7 @@ class DiffusionTraining(Stage[DiffusionStage]):
         init = self.job.start.init
         if not init or not self.job.world.first:
             return
-        learnt = Run(init).diffusion.require().read_config()["autoencoder_checksum"]
+        learnt = Run.open(init).diffusion.require().read_config()["autoencoder_checksum"]
         if not fits(self.job.run.autoencoder, learnt):
             self.job.world.say(
                 f"denoiser: {init} learnt the latents of another autoencoder; to share one, copy "

@@ -111,8 +111,11 @@ class Sharpening(Stage[AdversaryStage]):
 
 
 def fingerprint(autoencoder: Autoencoder, settings: str) -> str:
-    """Return a sha256 of the autoencoder's weights and of settings."""
-    digest = hashlib.sha256(settings.encode())
+    """Return a sha256 of the autoencoder's weights and of settings.
+
+    It is that of runs in whose first format an EMA was called an average, so that they go on.
+    """
+    digest = hashlib.sha256(settings.replace('"ema_length"', '"average_length"').encode())
     for parameter in autoencoder.parameters():
         digest.update(parameter.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -64,7 +64,7 @@ class Stage(ABC, Generic[Config]):
 
     @abstractmethod
     def task(self) -> Task:
-        """Return what is trained; nothing of an earlier training is deleted yet."""
+        """Return what is trained; nothing of an earlier training of this part is deleted yet."""
 
     def facts(self) -> Mapping[str, Any]:
         """Return what else the part's config.toml records."""
@@ -74,7 +74,7 @@ class Stage(ABC, Generic[Config]):
         """Do what belongs to the trained model before it is saved."""
 
     def train(self) -> None:
-        """Train and save; ValueError, before anything is changed, where that is refused."""
+        """Train and save; ValueError, before the part is changed, where that is refused."""
         start, world = self.job.start, self.job.world
         self.config = begin(self.job, self.part, self.config)
         task = self.task()

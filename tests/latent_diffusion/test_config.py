@@ -153,3 +153,28 @@ def test_snapshots_are_refused_where_nothing_reads_them(part, tiny_config):
         load_config(tiny_config, ["diffusion.training.snapshots=8"]).diffusion.training.snapshots
         == 8
     )
+
+
+def test_classes_may_be_called_anything(tiny_config):
+    """A class called "kind" chooses no other kind of model."""
+    settings = ["sampling.class_guidance.a=3", "sampling.class_guidance.kind=2"]
+    config = load_config(tiny_config, [*settings, "sampling.class_guidance.kind=4"])
+    assert config.sampling.class_guidance == {"a": 3.0, "kind": 4.0}
+
+
+def test_the_later_of_two_names_of_a_setting_wins(tiny_config, tmp_path):
+    settings = [f"diffusion.training.{name}" for name in ("average_length=0.06", "ema_length=0.1")]
+    for order in (settings, settings[::-1]):
+        found = load_config(tiny_config, order).diffusion.training.ema_length
+        assert f"{found:g}" == order[-1].partition("=")[2]
+    both = tmp_path / "both.toml"
+    both.write_text("[diffusion.training]\nema_length = 0.1\naverage_length = 0.06\n")
+    with pytest.raises(ValueError, match="average_length is the earlier name of ema_length"):
+        load_config(both)
+
+
+@pytest.mark.parametrize("name", ["own_cpu", "own_cpu.toml", "configs/own_cpu"])
+def test_a_config_of_ours_is_extended_as_the_command_line_spells_it(tmp_path, name):
+    mine = tmp_path / "mine.toml"
+    mine.write_text(f'extends = "{name}"\n')
+    assert load_config(mine) == load_config(Path("own_cpu"))

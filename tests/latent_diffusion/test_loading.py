@@ -16,9 +16,17 @@ from latent_diffusion.run import CONFIG_FORMAT, Run, load_tensors, read_toml, sa
 CPU = torch.device("cpu")
 
 
-def test_inference_imports_no_trainer():
+@pytest.mark.parametrize(
+    "imported",
+    [
+        "from latent_diffusion import Pipeline",
+        "from latent_diffusion.evaluation.scoring import evaluate",
+        "from latent_diffusion.evaluation.reconstruction import reconstruct_images",
+    ],
+)
+def test_inference_imports_no_trainer(imported):
     code = (
-        "import sys; from latent_diffusion import Pipeline; "
+        f"import sys; {imported}; "
         "print([name for name in sys.modules if name.startswith('latent_diffusion.training')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -108,3 +116,11 @@ def test_an_image_has_the_same_latents_and_pixels_in_any_company(tiny_run, fresh
     assert decoded.dtype == np.uint8 and decoded.shape == fresh_shapes.shape
     assert np.array_equal(decoded[7:8], codec.decode(latents[7:8]))
     assert np.abs(codec.reconstruct(fresh_shapes).astype(int) - decoded).max() <= 1
+
+
+def test_a_format_that_is_no_number_is_refused(tiny_run, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    path = tmp_path / "run" / "diffusion" / "config.toml"
+    path.write_text(path.read_text().replace(f"version = {CONFIG_FORMAT}", 'version = "2"', 1))
+    with pytest.raises(ValueError, match="version = '2' is no format number"):
+        Pipeline.from_run(tmp_path / "run", device="cpu")

@@ -80,6 +80,7 @@ def features_path(trial: Trial, folder: Path) -> Path:
     Those of several trials make a mixture with a guidance for each class.
     """
     setting = trial.model_dump_json(exclude={"evaluations", "seconds", "scores"})
+    setting = setting.replace('"ema_length"', '"average_length"')  # as earlier sweeps kept them
     known_by = f"{setting}{trial.scores.identity}{trial.scores.n}"
     return folder / "features" / f"{hashlib.sha256(known_by.encode()).hexdigest()[:16]}.npy"
 

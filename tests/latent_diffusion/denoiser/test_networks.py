@@ -8,7 +8,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from latent_diffusion.denoiser import Denoiser, DiT, DiTConfig, UNetConfig, network_config
+from latent_diffusion.denoiser import (
+    Denoiser,
+    DiT,
+    DiTConfig,
+    RecordedNetwork,
+    UNetConfig,
+)
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.run import Part
 from latent_diffusion.training.stages import load_config
@@ -84,12 +90,16 @@ def test_layers_give_maps_to_look_at(name):
     assert all(out.ndim == 4 and len(out) == 2 for out in seen.values())
 
 
+def recorded(settings):
+    return RecordedNetwork.model_validate({"model": settings}).model
+
+
 def test_a_network_goes_by_its_kind_and_old_runs_have_unets():
-    assert network_config({"kind": "dit", "width": 128}) == DiTConfig(width=128)
-    assert network_config({"kind": "unet", "blocks": 2}) == UNetConfig(blocks=2)
-    assert network_config({"blocks": 2}) == UNetConfig(blocks=2)
+    assert recorded({"kind": "dit", "width": 128}) == DiTConfig(width=128)
+    assert recorded({"kind": "unet", "blocks": 2}) == UNetConfig(blocks=2)
+    assert recorded({"blocks": 2}) == UNetConfig(blocks=2)
     with pytest.raises(ValidationError):
-        network_config({"kind": "dit", "blocks": 2})
+        recorded({"kind": "dit", "blocks": 2})
 
 
 @pytest.mark.parametrize(
@@ -111,6 +121,8 @@ def test_another_kind_leaves_the_settings_of_the_former_behind(tiny_config):
     """The file describes a UNet, whose widths are no setting of a transformer."""
     config = load_config(tiny_config, ["diffusion.model.kind=dit", "diffusion.model.depth=3"])
     assert config.diffusion.model == DiTConfig(depth=3)
+    earlier = ["diffusion.model.depth=4", "diffusion.model.kind=dit"]  # in whatever order
+    assert load_config(tiny_config, earlier).diffusion.model == DiTConfig(depth=4)
     unchanged = load_config(tiny_config, ["diffusion.model.kind=unet"])
     assert unchanged.diffusion.model.widths == (32, 64)
 
@@ -135,3 +147,12 @@ def test_a_transformer_is_trained_resumed_and_sampled(ldm, tiny_run, tiny_config
     assert isinstance(pipe.denoiser.network, DiT)
     together = pipe.generate([1, 2, 3], [0, 1, 2], pipe.sampling)
     assert np.array_equal(together[1:2], pipe.generate([2], [1], pipe.sampling))
+
+
+def test_a_network_that_was_written_by_hand_is_refused_with_its_file(tiny_run, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    path = tmp_path / "run" / "diffusion" / "config.toml"
+    path.write_text(path.read_text().replace('kind = "unet"', 'kind = "foo"'))
+    with pytest.raises(ValueError, match=r"diffusion/config\.toml.*'unet', 'dit'") as refusal:
+        Pipeline.from_run(tmp_path / "run", device="cpu")
+    assert "\n" not in str(refusal.value)

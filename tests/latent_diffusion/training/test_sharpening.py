@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from autoencoder import Autoencoder, AutoencoderConfig
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.ema import PowerEMA
@@ -18,6 +19,7 @@ from latent_diffusion.loading import ENCODING, load_autoencoder, load_denoiser
 from latent_diffusion.run import Run, load_tensors
 from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.distributed import World
+from latent_diffusion.training.sharpening import fingerprint
 from latent_diffusion.training.stage import FRESH, Start
 from latent_diffusion.training.stages import load_config
 
@@ -204,3 +206,11 @@ def test_grain_comes_back(tmp_path, tiny_config):
         energy = [(x[..., 1:] - x[..., :-1]).square().mean().item() for x in (decoded, images)]
         found[adversarial] = energy[0] / energy[1]
     assert found["true"] > 1.3 * found["false"]
+
+
+def test_a_sharpening_of_the_first_format_is_known_again():
+    """Its settings called the EMA an average, and what it began with is a hash of them."""
+    autoencoder = Autoencoder(AutoencoderConfig(latent_channels=2), 16)
+    now, then = '{"adversary":{"ema_length":0.05}}', '{"adversary":{"average_length":0.05}}'
+    assert fingerprint(autoencoder, now) == fingerprint(autoencoder, then)
+    assert fingerprint(autoencoder, now) != fingerprint(autoencoder, now.replace("0.05", "0.1"))

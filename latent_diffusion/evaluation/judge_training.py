@@ -1,0 +1,37 @@
+"""How a judge is made: trained, its statistics of the train split stored, its accuracy measured.
+
+`ldm train-classifier`, the demo and the GPU run call it; scoring needs none of it.
+"""
+
+from latent_diffusion.data.store import Dataset
+from latent_diffusion.evaluation.features import look
+from latent_diffusion.evaluation.judge import Judge
+from latent_diffusion.evaluation.references import reference_statistics
+from latent_diffusion.evaluation.sources import of_dataset
+from latent_diffusion.progress import say
+from latent_diffusion.run import Run
+from latent_diffusion.training.classifier import ClassifierStage, train_classifier
+from latent_diffusion.training.distributed import World
+from latent_diffusion.training.stage import FRESH, Start
+
+
+def make_judge(
+    run: Run, data: Dataset, stage: ClassifierStage, world: World, start: Start = FRESH
+) -> None:
+    """Train the judge of a run, and store its statistics of the train split.
+
+    Its accuracy on the held-out images is said, and recorded in scores.json.
+    """
+    train_classifier(run, data, stage, world, start)
+    if not world.first:
+        return
+    judge = Judge.load(run, world.device)
+    found = reference_statistics(judge, of_dataset(data, data.train), data.info.class_names)
+    found.save(run.reference / "judge.npz")
+    if len(data.test):
+        held_out = of_dataset(data, data.test)
+        seen = look(judge, held_out.batches(), held_out.count, title="judge sees held-out images")
+        assert seen.probabilities is not None
+        accuracy = float((seen.probabilities.argmax(axis=1) == data.labels[data.test]).mean())
+        run.add_scores("judge", {"test_accuracy": accuracy})
+        say(f"judge: test accuracy {accuracy:.3f}")
