@@ -188,12 +188,12 @@ def by_name(settings: list[str] | None) -> dict[str, float] | None:
     """
     found = {}
     for setting in settings or ():
-        name, _, number = setting.rpartition("=")  # without "=" the name is empty
+        name, equals, number = setting.rpartition("=")
         try:
             found[name.strip()] = float(number)
         except ValueError:
-            name = ""
-        if not name:
+            equals = ""
+        if not equals:
             raise ValueError(
                 f"--class-guidance {setting!r} must be a class and a number, such as cat=2"
             )

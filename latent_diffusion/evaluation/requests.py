@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
+from latent_diffusion.evaluation import lpips
 from latent_diffusion.evaluation.audit import Audit, audit_samples
-from latent_diffusion.evaluation.lpips import find_lpips
 from latent_diffusion.evaluation.networks import image_statistics, load_network, load_reference
 from latent_diffusion.evaluation.reconstruction import ReconstructionScores, reconstruct_images
 from latent_diffusion.evaluation.references import ReferenceStatistics
@@ -40,8 +40,8 @@ def evaluate_samples(
     if features != "judge" or weights or data or reference:
         network = load_network(features, other or run, weights, device)
         against = load_reference(network, other or run, data, reference)
-    lpips = find_lpips(None, choose_device(device))
-    return evaluate(run, samples, other, device, network, against, lpips)
+    distance = lpips.find_lpips(None, choose_device(device))
+    return evaluate(run, samples, other, device, network, against, distance)
 
 
 def write_statistics(

@@ -72,7 +72,8 @@ def scores_table(trials: list[Trial], best: int, confirmed: list[Trial]) -> Tabl
     scored = ["FID", "/ floor", "/ matched", "IS", "accuracy", "prec.", "recall", "sharp."]
     for column in ["", *settings, "NFE", "ms", *scored]:
         left = column in LEFT_ALIGNED
-        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+        least = 3 if column == "NFE" else None  # legible in a narrow terminal, too
+        table.add_column(column, justify="left" if left else "right", no_wrap=True, min_width=least)
     chosen = trials[best]
     for number, trial in enumerate(trials):
         mark = "best" if number == best else ""
