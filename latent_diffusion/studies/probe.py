@@ -111,7 +111,8 @@ class Watched:
     """Keeps what the layers of a network give, `outputs`, as long as it is entered."""
 
     def __init__(self, network: nn.Module):
-        self.layers: dict[str, nn.Module] = network.layers()  # type: ignore[operator]  # nn.Module hides its type
+        # nn.Module hides the type of what its subclasses have.
+        self.layers: dict[str, nn.Module] = network.layers()  # type: ignore[operator]
         self.outputs: dict[str, Tensor] = {}
 
     def __enter__(self) -> None:
