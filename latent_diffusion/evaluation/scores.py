@@ -3,7 +3,10 @@
 scoring.py computes them; reports, studies and tables read them.
 """
 
-from pydantic import BaseModel
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, model_validator
 
 
 class Score(BaseModel):
@@ -52,8 +55,17 @@ class Scores(BaseModel):
     counts: dict[str, int] = {}  # by class, as the network sees them
     low_classes: list[str] = []
     matched_floor: float | None = None  # FID of held-out images with the samples' own class counts
-    confusion: list[list[int]] | None = None  # row: class asked for, column: class seen
+    # How many samples of each class asked for are seen as which; without those that are 0.
+    confusion: dict[str, dict[str, int]] | None = None
     notes: list[str] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sparse(cls, found: dict[str, Any]) -> dict[str, Any]:
+        """Read the confusion of earlier files, a matrix in the order of `counts`."""
+        if not isinstance(found.get("confusion"), list):
+            return found
+        return found | {"confusion": sparse(found["confusion"], list(found["counts"]))}
 
     def value(self, name: str) -> float | None:
         """Return a score by its name, or None where there is none."""
@@ -79,3 +91,15 @@ class Scores(BaseModel):
     def fid_over_matched_floor(self) -> float | None:
         """FID divided by its matched floor; None where there is no matched floor."""
         return self.scores["fid"].value / self.matched_floor if self.matched_floor else None
+
+
+def sparse(confusion: Sequence[Sequence[int]], names: list[str]) -> dict[str, dict[str, int]]:
+    """Return the counts of a confusion matrix (K, K) that are not 0, by the names of both classes.
+
+    They are as many as there are samples at most, however many classes there are.
+    """
+    rows = {
+        name: {seen: int(count) for seen, count in zip(names, row, strict=True) if count}
+        for name, row in zip(names, confusion, strict=True)
+    }
+    return {name: row for name, row in rows.items() if row}

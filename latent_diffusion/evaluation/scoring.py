@@ -18,7 +18,7 @@ from latent_diffusion.evaluation.intervals import scores_with_intervals
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.lpips import Distance, diversity
 from latent_diffusion.evaluation.references import ReferenceStatistics
-from latent_diffusion.evaluation.scores import Score, Scores
+from latent_diffusion.evaluation.scores import Score, Scores, sparse
 from latent_diffusion.evaluation.sources import ImageSource, of_array, open_images
 from latent_diffusion.evaluation.targets import Target, choose_target, neighbours
 from latent_diffusion.evaluation.yardstick import Yardstick
@@ -214,7 +214,7 @@ def add_classes(
     scores.low_classes = [names[label] for label in class_coverage(seen.probabilities).low]
     if asked is None:
         return
-    scores.confusion = confusion_matrix(asked, predicted, len(names)).tolist()
+    scores.confusion = sparse(confusion_matrix(asked, predicted, len(names)).tolist(), names)
     if against.classes:
         scores.class_fid = fid_by_class(
             seen, asked, against.classes, names, held_out.seen, held_out.labels

@@ -14,7 +14,7 @@ from latent_diffusion.evaluation.reconstruction import ClassReconstruction, Reco
 from latent_diffusion.evaluation.scores import Scores
 from latent_diffusion.evaluation.text import class_rows, score_rows
 
-MOST_CLASSES = 40  # lines of the reconstruction by class; scores.json has all
+MOST_CLASSES = 40  # listed one by one; scores.json has all
 
 
 def add_columns(table: Table, names: Iterable[str], left: Iterable[str]) -> None:
@@ -38,10 +38,9 @@ def scores_table(scores: Scores) -> Table:
     if scores.network != "none":
         lines.append(f"compared with {scores.reference}")
     if scores.counts:
-        counts = ", ".join(f"{name} {count}" for name, count in scores.counts.items())
-        lines.append(f"seen as: {counts}")
+        lines.append(f"seen as: {named(f'{name} {n}' for name, n in scores.counts.items())}")
     if scores.low_classes:
-        lines.append(f"LOW: {', '.join(scores.low_classes)}")
+        lines.append(f"LOW: {named(scores.low_classes)}")
     table.caption = Text("\n".join(lines + scores.notes))
     return table
 
@@ -51,9 +50,19 @@ def class_scores_table(scores: Scores) -> Table:
     table = Table(title="class by class")
     names = ("class", "samples", "FID", "floor", "FID / floor", "accuracy")
     add_columns(table, names, left=("class",))
-    for row in class_rows(scores):
+    rows = class_rows(scores)
+    for row in rows[:MOST_CLASSES]:
         table.add_row(*(Text(cell) for cell in row))
+    if len(rows) > MOST_CLASSES:
+        table.caption = f"and {len(rows) - MOST_CLASSES} better ones (all in scores.json)"
     return table
+
+
+def named(classes: Iterable[str]) -> str:
+    """Return what is said of classes one after the other, of the first MOST_CLASSES only."""
+    said = list(classes)
+    more = f", … of {len(said)} (all in scores.json)" if len(said) > MOST_CLASSES else ""
+    return ", ".join(said[:MOST_CLASSES]) + more
 
 
 def grade_table(grade: Grade) -> Table:

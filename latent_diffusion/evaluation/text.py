@@ -112,13 +112,8 @@ def class_rows(scores: Scores) -> list[tuple[str, ...]]:
 
 def accuracies(scores: Scores) -> dict[str, float]:
     """Return the share of the samples of each class, by name, that the judge sees as such."""
-    if scores.confusion is None:
-        return {}
-    found = {}
-    for label, (name, row) in enumerate(zip(scores.counts, scores.confusion, strict=True)):
-        if sum(row):
-            found[name] = row[label] / sum(row)
-    return found
+    confusion = scores.confusion or {}
+    return {name: seen.get(name, 0) / sum(seen.values()) for name, seen in confusion.items()}
 
 
 def number(value: float | None, gain: float = 1) -> str:

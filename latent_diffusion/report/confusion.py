@@ -13,21 +13,20 @@ def matrix_rows(scores: Scores) -> list[MatrixRow] | None:
 
     None where there is no matrix, or one too large to read.
     """
-    if not scores.confusion or len(scores.confusion) > MOST_IN_MATRIX:
+    names = list(scores.counts)
+    if not scores.confusion or len(names) > MOST_IN_MATRIX:
         return None
     found = []
-    for name, counts in zip(scores.counts, scores.confusion, strict=True):
-        total = max(1, sum(counts))
-        found.append((name, [(count, count / total) for count in counts]))
+    for name in names:
+        seen = scores.confusion.get(name, {})
+        total = max(1, sum(seen.values()))
+        found.append((name, [(seen.get(one, 0), seen.get(one, 0) / total) for one in names]))
     return found
 
 
 def mistakes(scores: Scores) -> list[tuple[int, str, str]]:
     """Return (samples, class asked for, class seen), commonest first."""
-    names = list(scores.counts)
     found = []
-    for asked, row in enumerate(scores.confusion or []):
-        for seen, count in enumerate(row):
-            if count and asked != seen:
-                found.append((count, names[asked], names[seen]))
+    for asked, row in (scores.confusion or {}).items():
+        found += [(count, asked, seen) for seen, count in row.items() if seen != asked]
     return sorted(found, key=lambda mistake: -mistake[0])[:MISTAKES]
