@@ -175,7 +175,9 @@ def sample_and_score(run: Run, device: str) -> None:
     pipe, samples = Pipeline.from_run(run.folder, device), run.folder / "samples"
     seeds = range(1, SAMPLES + 1)
     with Progress("sampling", SAMPLES) as progress:
-        sample_to_folder(pipe, samples, seeds, None, "cycle", pipe.sampling, None, progress.advance)
+        sample_to_folder(
+            pipe, samples, seeds, None, "cycle", pipe.sampling, None, progress.advance, replace=True
+        )
     picture = run.folder / "samples.png"
     samples_by_class(pipe, picture)
     console.print(reconstruction_table(found))

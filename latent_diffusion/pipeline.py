@@ -27,7 +27,7 @@ from latent_diffusion.run import Run
 from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.sampling.folder import GRID, SamplesWriter
 from latent_diffusion.sampling.generate import generate
-from latent_diffusion.sampling.plan import cycle, follow
+from latent_diffusion.sampling.plan import checked_seeds, cycle, follow
 
 GRID_SEEDS = 10  # columns of grid.png
 ABOUT = 100  # images at a time
@@ -44,6 +44,7 @@ class Pipeline:
     device: torch.device
     ema_length: float  # of the denoiser's weights
     checksum: str  # of autoencoder and denoiser
+    knows_null: bool = True  # whether labels were hidden in training, without which is no guidance
 
     @classmethod
     def from_run(
@@ -69,14 +70,16 @@ class Pipeline:
             precision = config["diffusion"]["training"]["precision"]
         recorded = f"{run.diffusion.config_path}: sampling"
         sampling = validated(SamplingConfig, config["sampling"], recorded)
+        knows_null = bool(config["diffusion"].get("label_dropout", 0.1))
         return cls(
             codec=Codec(autoencoder, precision, sampling.compute_batch),
             denoiser=denoiser,
             facts=DataFacts.model_validate(config["data"]),
-            sampling=sampling,
+            sampling=sampling if knows_null else sampling.unguided(),
             device=chosen_device,
             ema_length=chosen_ema(config) if ema_length is None else ema_length,
             checksum=run.checksum(),
+            knows_null=knows_null,
         )
 
     @property
@@ -90,18 +93,25 @@ class Pipeline:
         return self.codec.precision
 
     def __call__(
-        self, classes: Sequence[str] | None = None, seeds: Sequence[int] = (1,), **settings: Any
+        self,
+        classes: str | Sequence[str] | None = None,
+        seeds: int | Sequence[int] = (1,),
+        **settings: Any,
     ) -> list[Image.Image]:
         """Return one image a seed: seed s draws classes[(s - 1) mod len], all classes by default.
 
-        `settings` are those of SamplingConfig: guidance, steps, sampler, …
+        One class or seed may stand for itself: classes="dog", seeds=7. `settings` are those of
+        SamplingConfig: guidance, steps, sampler, … Raise ValueError for what cannot be.
         """
-        labels = cycle(seeds, self.labels(classes))
-        images = self.generate(seeds, labels, self.configured(**settings))
+        numbers = checked_seeds(seeds)
+        labels = cycle(numbers, self.labels(classes))
+        images = self.generate(numbers, labels, self.configured(**settings))
         return [Image.fromarray(image) for image in images]
 
-    def labels(self, classes: Sequence[str] | None) -> list[int]:
+    def labels(self, classes: str | Sequence[str] | None) -> list[int]:
         """Return the labels of class names, or of all classes; ValueError for an unknown name."""
+        if isinstance(classes, str):
+            classes = [classes]
         if not classes:
             return list(range(self.facts.num_classes))
         return self.facts.labels_of(list(classes))
@@ -111,7 +121,8 @@ class Pipeline:
 
         A guidance holds for all classes but those of a class_guidance that is given as well; a
         class_guidance alone is added to the run's. Raise ValueError, in one line, for a class that
-        is not there and for a setting that cannot be.
+        is not there, for a setting that cannot be, and for a guidance of a denoiser that cannot be
+        guided.
         """
         given = {name: value for name, value in settings.items() if value is not None}
         named = given.get("class_guidance", {})
@@ -119,7 +130,13 @@ class Pipeline:
         own = {} if "guidance" in given else self.sampling.class_guidance
         given["class_guidance"] = own | named
         settings = {**self.sampling.model_dump(), **given}
-        return validated(SamplingConfig, settings, "sampling")
+        config = validated(SamplingConfig, settings, "sampling")
+        if config.is_guided and not self.knows_null:
+            raise ValueError(
+                "this run was trained with label_dropout = 0, so it never learnt what guidance "
+                "compares with: sample with guidance 1, or train with label_dropout = 0.1"
+            )
+        return config
 
     def generate(
         self,
@@ -208,25 +225,31 @@ def sample_to_folder(
     config: SamplingConfig,
     batch_size: int | None,
     on_progress: Callable[[int], None],
+    replace: bool = False,
 ) -> Path:
     """Write one PNG a pair of seed and class, samples.json and a grid; return the grid's path.
 
-    How classes go with seeds `to_draw` says. `on_progress(images)` is called after each batch,
-    which is by default one of `Pipeline.generate`.
+    How classes go with seeds `to_draw` says. They are added to the samples that the folder has,
+    those of which that are wanted again stay as they are; `replace` deletes them first.
+    `on_progress(images)` is called after each batch, which is by default one of
+    `Pipeline.generate`.
+    Raise ValueError for a folder whose files they do not go with.
     """
     allowed, names = list(dict.fromkeys(pipe.labels(classes))), pipe.facts.class_names
-    wanted = to_draw(pipe.facts, seeds, allowed, distribution)
-    writer = SamplesWriter(folder, [one.file for one in wanted])
-    shown: dict[int, list[np.ndarray]] = {label: [] for label in allowed}
     settings = {
-        **config.model_dump(),
+        **config.model_dump(mode="json"),
         "precision": pipe.precision,
         "ema": pipe.ema_length,
         "run": pipe.checksum,
     }
+    wanted = to_draw(pipe.facts, seeds, allowed, distribution)
+    facts = {one.file: {"seed": one.seed, "class": names[one.label], **settings} for one in wanted}
+    writer = SamplesWriter(folder, facts, replace)
+    left = [one for one in wanted if one.file not in writer.files]
+    on_progress(len(wanted) - len(left))
     batch_size = batch_size or whole_batch(config)
-    for start in range(0, len(wanted), batch_size):
-        batch = wanted[start : start + batch_size]
+    for start in range(0, len(left), batch_size):
+        batch = left[start : start + batch_size]
         images = pipe.generate(
             [one.seed for one in batch],
             [one.label for one in batch],
@@ -234,19 +257,25 @@ def sample_to_folder(
             batch_size=len(batch),
         )
         for one, image in zip(batch, images, strict=True):
-            writer.add(one.file, image, {"seed": one.seed, "class": names[one.label], **settings})
-            if len(shown[one.label]) < GRID_SEEDS:
-                shown[one.label].append(image)
+            writer.add(one.file, image)
         on_progress(len(batch))
     writer.close()
-    rows = {names[label]: np.stack(images) for label, images in shown.items() if images}
     path = Path(folder) / GRID
-    samples_grid(rows).save(path)
+    samples_grid(writer, [names[label] for label in allowed]).save(path)
     return path
 
 
-def samples_grid(rows: dict[str, np.ndarray]) -> Image.Image:
-    """Return a picture with a named line for each class, or the wrapped lines of a single one."""
+def samples_grid(writer: SamplesWriter, first: list[str]) -> Image.Image:
+    """Return a picture with a named line for each class of a folder, those of `first` first.
+
+    The samples of a single class stand in wrapped lines.
+    """
+    shown: dict[str, list[str]] = {name: [] for name in first}
+    for file, about in writer.files.items():
+        files = shown.setdefault(about["class"], [])
+        if len(files) < GRID_SEEDS:
+            files.append(file)
+    rows = {name: writer.read(files) for name, files in shown.items() if files}
     if len(rows) == 1:
         return grid(wrapped(next(iter(rows.values())), GRID_SEEDS), None)
     return grid(list(rows.values()), list(rows))

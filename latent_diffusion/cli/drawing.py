@@ -129,10 +129,13 @@ def sample(
     epsilon_scale: EpsilonScale = None,
     ema: EmaLength = None,
     batch_size: BatchSize = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Delete the samples that OUT holds first.")
+    ] = False,
     device: Device = "auto",
     precision: PrecisionOption = Precision.auto,
 ) -> None:
-    """Draw images. The run's own defaults hold for what is not given."""
+    """Draw images. The run's own defaults hold for what is not given; OUT keeps what it has."""
     from latent_diffusion.pipeline import Pipeline, sample_to_folder
     from latent_diffusion.sampling.plan import parse_seeds
 
@@ -151,7 +154,7 @@ def sample(
     total = len(chosen) * (len(set(pipe.labels(names))) if every_class else 1)
     with Progress("sampling", total) as progress:
         grid = sample_to_folder(
-            pipe, out, chosen, names, distribution, config, batch_size, progress.advance
+            pipe, out, chosen, names, distribution, config, batch_size, progress.advance, overwrite
         )
     say(f"{total} images in {out}, grid: {grid}")
 

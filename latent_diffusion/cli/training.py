@@ -217,9 +217,10 @@ def classifier(job: "Job", config: "Config") -> None:
 def diffusion(job: "Job", config: "Config") -> None:
     """Train stage two."""
     from latent_diffusion.inspection.previews import sample_preview
-    from latent_diffusion.training.diffusion import train_diffusion
+    from latent_diffusion.training.diffusion import guidable, train_diffusion
 
-    preview = sample_preview(job.run, job.data, config.sampling, job.world.device)
+    sampling = guidable(config.sampling, config.diffusion)
+    preview = sample_preview(job.run, job.data, sampling, job.world.device)
     train_diffusion(
         job.run, job.data, config.diffusion, config.sampling, job.world, job.start, preview
     )

@@ -248,7 +248,15 @@ def scored(
         summary.clocked(
             what,
             lambda: sample_to_folder(
-                pipe, folder, seeds, None, "data", pipe.sampling, None, progress.advance
+                pipe,
+                folder,
+                seeds,
+                None,
+                "data",
+                pipe.sampling,
+                None,
+                progress.advance,
+                replace=True,
             ),
         )
     scores = summary.clocked(f"scores of {what}", lambda: evaluate(run, folder, device=device))

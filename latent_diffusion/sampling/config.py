@@ -71,6 +71,15 @@ class SamplingConfig(BaseModel):
         return self
 
     @property
+    def is_guided(self) -> bool:
+        """Return whether the prediction without a class is ever needed."""
+        return any(scale != 1 for scale in (self.guidance, *self.class_guidance.values()))
+
+    def unguided(self) -> "SamplingConfig":
+        """Return the same settings without guidance."""
+        return self.model_copy(update={"guidance": 1.0, "class_guidance": {}})
+
+    @property
     def levels(self) -> list[float]:
         """Return the falling noise levels, the last one 0."""
         return noise_levels(self.steps, self.sigma_max, self.sigma_min)

@@ -1,6 +1,7 @@
 """Which seeds are drawn in which class."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,28 @@ def parse_seeds(text: str, option: str = "--seeds") -> list[int]:
             )
         seeds |= dict.fromkeys(range(first, last + 1))
     return list(seeds)
+
+
+def checked_seeds(seeds: int | Sequence[int]) -> list[int]:
+    """Return seeds as they were given to Python, one or several, as a list.
+
+    Raise ValueError for none, and for what is no whole number from 0 to 2 ** 63 - 1.
+    """
+    given = list(seeds) if isinstance(seeds, Iterable) and not isinstance(seeds, str) else [seeds]
+    wrong = [seed for seed in given if not is_seed(seed)]
+    if wrong or not given:
+        raise ValueError(
+            f"seeds are whole numbers from 0 to 2**63 - 1, got {wrong[0]!r}"
+            if wrong
+            else "seeds are empty: give one or more whole numbers"
+        )
+    return [int(seed) for seed in given]
+
+
+def is_seed(seed: Any) -> bool:
+    """Return whether something is a whole number that a random generator takes."""
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    return whole and 0 <= int(seed) < MOST_SEED
 
 
 def cycle(seeds: Sequence[int], classes: Sequence[int]) -> list[int]:

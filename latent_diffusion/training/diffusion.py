@@ -63,13 +63,19 @@ class DiffusionTraining(Stage[DiffusionStage]):
         self, job: Job, config: DiffusionStage, sampling: SamplingConfig, preview: Preview | None
     ):
         run, data, part = job.run, job.data, job.run.diffusion
-        self.sampling = for_classes(sampling, data.info.class_names, job.world)
+        known = for_classes(sampling, data.info.class_names, job.world)
+        self.sampling = guidable(known, config)
+        if self.sampling != known:
+            job.world.say(
+                "label_dropout = 0: the denoiser never learns what guidance compares with, so the "
+                "run will sample without (sampling.guidance = 1); label_dropout = 0.1 is usual"
+            )
         self.autoencoder = load_autoencoder(run, job.world.device)
         check_size(self.autoencoder.image_size, run, data)
         self.checksum = latents_checksum(run.autoencoder)
-        known = part.read_config() if part.config_path.is_file() else {}
-        if known and not fits(run.autoencoder, known["autoencoder_checksum"]):
-            job = self.anew(job, known["autoencoder_checksum"])
+        recorded = part.read_config() if part.config_path.is_file() else {}
+        if recorded and not fits(run.autoencoder, recorded["autoencoder_checksum"]):
+            job = self.anew(job, recorded["autoencoder_checksum"])
         super().__init__(job, part, config, preview)
 
     @staticmethod
@@ -182,6 +188,11 @@ def for_classes(
         f"sampling.class_guidance is left out: none of its classes is here ({', '.join(strangers)})"
     )
     return sampling.model_copy(update={"class_guidance": {}})
+
+
+def guidable(sampling: SamplingConfig, stage: DiffusionStage) -> SamplingConfig:
+    """Return the settings, without guidance where no label is hidden in training."""
+    return sampling.unguided() if sampling.is_guided and not stage.label_dropout else sampling
 
 
 def diffusion_task(

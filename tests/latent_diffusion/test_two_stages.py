@@ -4,9 +4,11 @@ Two stages learn it, samples are what was asked for, and guidance steers.
 """
 
 import json
+import shutil
 
 import numpy as np
 import pytest
+import tomli_w
 import torch
 from PIL import Image
 
@@ -14,7 +16,7 @@ from latent_diffusion import Pipeline
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation.judge import Judge
-from latent_diffusion.run import Run
+from latent_diffusion.run import Run, read_toml
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,73 @@ def test_three_lines_of_python(tiny_run):
     pipe = Pipeline.from_run(tiny_run)
     first, second = pipe(classes=["disk"], seeds=[1, 2], guidance=1.5)
     assert first.size == (16, 16) and first.tobytes() != second.tobytes()
+
+
+def test_one_class_and_one_seed_stand_for_themselves(pipe):
+    listed = pipe(classes=["disk"], seeds=[7])
+    assert [image.tobytes() for image in pipe(classes="disk", seeds=7)] == [listed[0].tobytes()]
+    assert len(pipe(seeds=np.arange(1, 4))) == 3
+
+
+@pytest.mark.parametrize(
+    "asked, hint",
+    [
+        ({"seeds": []}, "seeds are empty"),
+        ({"seeds": [1.5]}, "whole numbers.*1.5"),
+        ({"seeds": "1-4"}, "whole numbers.*1-4"),
+        ({"seeds": ["1"]}, "whole numbers"),
+        ({"seeds": -1}, "whole numbers"),
+        ({"seeds": [2**64]}, "whole numbers"),
+        ({"seeds": [True]}, "whole numbers"),
+        ({"seeds": None}, "whole numbers"),
+        ({"classes": ""}, "no class ''"),
+        ({"classes": [1]}, "no class 1"),
+        ({"classes": "disk,square"}, "no class 'disk,square'"),
+        ({"guidence": 2}, "guidence"),
+    ],
+)
+def test_what_cannot_be_drawn_is_named(pipe, asked, hint):
+    with pytest.raises(ValueError, match=hint):
+        pipe(**asked)
+
+
+def without_dropout(tiny_run, tmp_path, guidance: float):
+    """A run that was trained without hiding any label, as its config says."""
+    run = Run(shutil.copytree(tiny_run, tmp_path / "run"))
+    config = read_toml(run.diffusion.config_path)
+    config["diffusion"]["label_dropout"] = 0.0
+    config["sampling"]["guidance"] = guidance
+    run.diffusion.config_path.write_text(tomli_w.dumps(config))
+    return run.folder
+
+
+def test_guidance_is_refused_where_no_label_was_hidden(tiny_run, tmp_path, ldm):
+    """Not even the default of an earlier run guides it: the same bytes as guidance 1."""
+    run = without_dropout(tiny_run, tmp_path, guidance=1.5)
+    sample = ("sample", run, tmp_path / "s", "--seeds", "1-2", "--device", "cpu")
+    for asked in (["--guidance", 3], ["--guidance", 0], ["--class-guidance", "disk=2"]):
+        status, _, errors = ldm(*sample, *asked)
+        assert (status, errors.count("\n")) == (2, 1) and "label_dropout = 0" in errors
+        assert not (tmp_path / "s").exists()
+    ours = Pipeline.from_run(run, device="cpu")(seeds=[1, 2])
+    plain = Pipeline.from_run(tiny_run, device="cpu")(seeds=[1, 2], guidance=1)
+    assert [one.tobytes() for one in ours] == [one.tobytes() for one in plain]
+
+
+def test_training_without_hidden_labels_says_that_guidance_is_off(
+    tiny_run, tiny_config, shapes, tmp_path, ldm
+):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    settings = ["diffusion.label_dropout=0", "diffusion.training.steps=2", "sampling.guidance=3"]
+    status, output, errors = ldm(
+        "train-diffusion",
+        tiny_config,
+        *("--data", shapes, "--run", run, "--device", "cpu", "--overwrite"),
+        *(part for setting in settings for part in ("--set", setting)),
+    )
+    assert status == 0, errors
+    assert "label_dropout = 0" in output and "sampling.guidance = 1" in output
+    assert read_toml(run / "diffusion" / "config.toml")["sampling"]["guidance"] == 1
 
 
 def test_the_same_seed_and_class_give_the_same_bytes_in_any_company(tiny_run, tmp_path, ldm):

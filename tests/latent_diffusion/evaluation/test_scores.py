@@ -22,9 +22,10 @@ from metrics import frechet_distance, statistics
 
 def folder_of(path, images, classes):
     names = [f"{number}.png" for number in range(len(images))]
-    writer = SamplesWriter(path, names)
-    for file, image, name in zip(names, images, classes, strict=True):
-        writer.add(file, image, {"class": name})
+    about = [{"class": name} for name in classes]
+    writer = SamplesWriter(path, dict(zip(names, about, strict=True)))
+    for file, image in zip(names, images, strict=True):
+        writer.add(file, image)
     writer.close()
     return path
 
