@@ -160,6 +160,7 @@ def commit(
         leaks=count_leaks(split, fingerprints),
         enlarged=int(outcome.enlarged[kept.rows].sum()),
         left_out=kept.left_out,
+        notes=[shown(note) for note in found.notes],
         skipped_by_reason=by_reason(skips),
         skipped=[Skipped(path=shown(skip.path), reason=skip.reason) for skip in sorted(skips)],
         checksum="",  # the writer knows it

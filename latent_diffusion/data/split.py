@@ -4,6 +4,18 @@ import numpy as np
 
 TRAIN, TEST = 0, 1  # the values of split.npy
 UNDECIDED = -1  # of an image whose source has no split of its own
+VALIDATION = 2  # of an image that the source says to be for validation, until `settled`
+
+
+def settled(splits: np.ndarray) -> np.ndarray:
+    """Return splits int8 (N,) with TRAIN or TEST in place of VALIDATION.
+
+    Beside test images, validation images train: a data set that has both keeps the test images for
+    the one final score, which is what `ldm evaluate` measures, and few pictures are better used
+    than held out twice. Where nothing else is held out, validation images are.
+    """
+    part = TRAIN if np.any(splits == TEST) else TEST
+    return np.where(splits == VALIDATION, part, splits).astype(np.int8)
 
 
 def hold_out(

@@ -44,6 +44,7 @@ class DatasetInfo(BaseModel):
     leaks: int  # test images that are also, byte for byte, training images
     enlarged: int  # images that were smaller than image_size
     left_out: dict[str, str]  # class name: why the whole class is missing
+    notes: list[str] = []  # how the source was read, a line each; none in older data sets
     skipped_by_reason: dict[str, int]
     skipped: list[Skipped]
     checksum: str  # SHA-256 over class names, labels, split and pixels

@@ -13,6 +13,7 @@ def summary(info: DatasetInfo) -> list[str]:
     Lines without markup or line ends.
     """
     lines = [f"{printable(info.source)}: {info.kind}", *counted(info)]
+    lines += [printable(note) for note in info.notes]
     if info.enlarged:
         lines.append(
             f"{info.enlarged:,} images were smaller than {info.image_size} pixels "

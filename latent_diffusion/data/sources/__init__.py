@@ -6,6 +6,10 @@ Its `find` lists the images; pixels come from a `FileLoader` for picture files, 
 Nothing else knows what kinds there are.
 """
 
+from dataclasses import replace
+
+import numpy as np
+
 from latent_diffusion.data.archives import Tar
 from latent_diffusion.data.sources.cartoons import Cartoons
 from latent_diffusion.data.sources.cifar import Cifar
@@ -13,6 +17,7 @@ from latent_diffusion.data.sources.mnist import Mnist
 from latent_diffusion.data.sources.pictures import Pictures
 from latent_diffusion.data.sources.source import Asked, DrawMore, Found, Source
 from latent_diffusion.data.sources.synth_cute import SynthCute
+from latent_diffusion.data.split import TEST, VALIDATION, settled
 from latent_diffusion.data.tree import Listing, Nothing, Skip
 
 # In the order in which they are tried: the first that recognises what it is given has it.
@@ -38,8 +43,22 @@ def open_source(text: str) -> Found:
         if not found.items:
             there = what_is_there(asked.listing, found.skipped)
             raise ValueError(f"no pictures in {text}: {there}. SOURCE is {accepted()}")
-        return found
+        return with_two_splits(found)
     raise ValueError(refusal(asked))
+
+
+def with_two_splits(found: Found) -> Found:
+    """Return what was found with validation images as training or as test images, and say so."""
+    splits = np.array([item.split for item in found.items], np.int8)
+    if not np.any(splits == VALIDATION):
+        return found
+    if np.any(splits == TEST):
+        note = "validation pictures count as training, for test pictures are what is held out"
+    else:
+        note = "the validation pictures are what is held out"
+    pairs = zip(found.items, settled(splits).tolist(), strict=True)
+    items = [item._replace(split=split) for item, split in pairs]
+    return replace(found, items=items, notes=[*found.notes, note])
 
 
 def more_images(text: str) -> DrawMore | None:

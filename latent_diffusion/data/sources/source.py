@@ -31,7 +31,7 @@ class Item(NamedTuple):
     path: str  # what messages call it
     key: Any  # what the loader needs to find it
     class_name: str
-    split: int  # TRAIN, TEST, or UNDECIDED where the source has no split of its own
+    split: int  # TRAIN, VALIDATION, TEST, or UNDECIDED where the source has no split of its own
 
 
 class Loaded(NamedTuple):
@@ -67,6 +67,7 @@ class Found:
     skipped: list[Skip] = field(default_factory=list)  # sorted
     native_size: int | None = None  # side in pixels, unless the user names another
     flip: bool = True  # whether a mirrored image is still a good one
+    notes: list[str] = field(default_factory=list)  # how it was read, a line each, for people
 
 
 @dataclass(frozen=True)

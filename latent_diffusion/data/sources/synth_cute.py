@@ -4,7 +4,7 @@ import json
 import re
 
 from latent_diffusion.data.decode import Unreadable
-from latent_diffusion.data.sources.pictures import enclosing_folders, within
+from latent_diffusion.data.sources.layout import enclosing_folders, within
 from latent_diffusion.data.sources.source import Asked, FileLoader, Found, Item, Source, class_of
 from latent_diffusion.data.split import UNDECIDED
 from latent_diffusion.data.tree import File, Skip, Tree

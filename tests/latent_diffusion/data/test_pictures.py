@@ -66,7 +66,7 @@ def test_splits(tmp_path):
     assert found(source) == {
         "Train/cat/1.png": ("cat", TRAIN),
         "test/cat/2.png": ("cat", TEST),
-        "valid/cat/3.png": ("cat", TEST),
+        "valid/cat/3.png": ("cat", TRAIN),
     }
     assert {skip.path for skip in open_source(source).skipped} == {"extra/4.png", "test/lost.png"}
 
