@@ -61,7 +61,7 @@ def split_of(name: str) -> SplitName | None:
 
 def words_of(name: str) -> list[str]:
     """Return the words of a name in lower case: "Training_Set2" is training, set, 2."""
-    joined = re.sub(r"(?i)\bhe?o?ld[-_ ]?out", "holdout", name)
+    joined = re.sub(r"(?i)(?<![a-z])h[eo]ld[-_ ]?out", "holdout", name)
     joined = re.sub(r"(?i)train[-_ ]?val(?![a-z])", "train val", joined)
     words: list[str] = []
     for match in WORD.finditer(joined):

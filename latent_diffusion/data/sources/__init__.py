@@ -11,11 +11,15 @@ from dataclasses import replace
 import numpy as np
 
 from latent_diffusion.data.archives import Tar
+from latent_diffusion.data.sources.array_sets import one_set_only
 from latent_diffusion.data.sources.cartoons import Cartoons
 from latent_diffusion.data.sources.cifar import Cifar
+from latent_diffusion.data.sources.cifar100 import Cifar100
 from latent_diffusion.data.sources.mnist import Mnist
 from latent_diffusion.data.sources.pictures import Pictures
-from latent_diffusion.data.sources.source import Asked, DrawMore, Found, Source
+from latent_diffusion.data.sources.source import AUTO, Asked, DrawMore, Found, Source
+from latent_diffusion.data.sources.stl10 import Stl10
+from latent_diffusion.data.sources.svhn import Svhn
 from latent_diffusion.data.sources.synth_cute import SynthCute
 from latent_diffusion.data.split import TEST, VALIDATION, settled
 from latent_diffusion.data.tree import Listing, Nothing, Skip
@@ -25,26 +29,40 @@ SOURCES: tuple[Source, ...] = (
     Cartoons(),
     Mnist(),
     Cifar(),
+    Cifar100(),
+    Svhn(),
+    Stl10(),
     SynthCute(),
     Pictures(),  # last, for it takes any folder or archive of files
 )
 
 
-def open_source(text: str) -> Found:
-    """Return the images that SOURCE names.
+def open_source(text: str, labels: str = AUTO) -> Found:
+    """Return the images that SOURCE names, with labels from where `labels` says (see `--labels`).
 
-    Raises ValueError when there is no such source, or nothing in it that could be an image.
+    Raises ValueError when there is no such source, nothing in it that could be an image, more than
+    one data set, or no such labels.
     """
-    asked = Asked(text)
+    asked = Asked(text, labels)
+    one_set_only(asked, SOURCES)
     for source in SOURCES:
         found = source.find(asked)
         if found is None:
             continue
+        check_labels(source, found, labels)
         if not found.items:
             there = what_is_there(asked.listing, found.skipped)
             raise ValueError(f"no pictures in {text}: {there}. SOURCE is {accepted()}")
         return with_two_splits(found)
     raise ValueError(refusal(asked))
+
+
+def check_labels(source: Source, found: Found, labels: str) -> None:
+    """Raise ValueError where --labels asks for what this kind of source does not have."""
+    if labels == AUTO or labels.partition("=")[0] in source.labels:
+        return
+    instead = f": {' or '.join(source.labels)}" if source.labels else "; leave it out"
+    raise ValueError(f"--labels {labels} means nothing for {found.kind}{instead}")
 
 
 def with_two_splits(found: Found) -> Found:
@@ -84,9 +102,10 @@ def refusal(asked: Asked) -> str:
         return f"{asked.text} is a prepared data set already; give its original source"
     if isinstance(asked.tree, Tar):
         return (
-            f"{asked.text} holds no CIFAR-10 batches; unpack other .tar files into a folder first"
+            f"{asked.text} holds no CIFAR-10 batches or other arrays that are known; unpack other "
+            ".tar files into a folder first"
         )
-    assert isinstance(asked.tree, Nothing)  # `Pictures` takes the rest
+    assert asked.one_file or isinstance(asked.tree, Nothing)  # `Pictures` takes the rest
     return f"{asked.path} is a single file of a kind that is not known. SOURCE is {accepted()}"
 
 

@@ -1,6 +1,7 @@
 """MNIST idx files, gzipped or not (LeCun et al., 1998).
 
-Fashion-MNIST and KMNIST share names and format. 28x28 greys become 28x28 RGB; the split is kept.
+Fashion-MNIST and KMNIST share names and format; EMNIST's names begin with the name of a set.
+28x28 greys become 28x28 RGB; the split is kept.
 """
 
 import gzip
@@ -12,67 +13,109 @@ from io import BytesIO
 
 import numpy as np
 
-from latent_diffusion.data.sources.source import Asked, Found, Item, Source, read_file
+from latent_diffusion.data.sources.array_sets import ArraySet, ArraySource, beside, grouped
+from latent_diffusion.data.sources.source import Asked, Found, Item, read_file
 from latent_diffusion.data.split import TEST, TRAIN
 from latent_diffusion.data.tree import File, Tree
 
 NAME = re.compile(
-    r"(train|t10k|test)[-_.](images|labels)[-_.]idx[13][-_.]ubyte(\.gz)?$", re.IGNORECASE
+    r"(?P<prefix>.*?)[-_.]?(?P<split>train|t10k|test)[-_.](?P<part>images|labels)"
+    r"[-_.]idx[13][-_.]ubyte(\.gz)?",
+    re.IGNORECASE,
 )
+SPLITS = {"train": TRAIN, "t10k": TEST, "test": TEST}
 MAX_IDX_BYTES = 2**31
 BATCH = 4096
 
-Part = tuple[int, str]  # TRAIN or TEST, "images" or "labels"
 Stream = BytesIO | gzip.GzipFile
 
 
-class Mnist(Source):
-    """Digits, or whatever else comes as idx files; never mirrored."""
+class Mnist(ArraySource):
+    """Digits, letters or clothes as idx files; only clothes may be mirrored."""
 
-    accepts = "MNIST idx files"
+    accepts = "MNIST idx files (EMNIST, Fashion-MNIST and KMNIST, too)"
 
-    def find(self, asked: Asked) -> Found | None:
-        files = idx_files(asked.listing.files)
-        if not files:
-            return None
-        idx = IdxFiles(asked.tree, files)
-        return Found("MNIST idx files", idx.items(), idx, native_size=idx.side(), flip=False)
+    def sets(self, files: list[File]) -> list[ArraySet]:
+        return grouped(files, NAME)
+
+    def is_whole(self, found: ArraySet) -> bool:
+        return bool(found.pairs("images", "labels", list(SPLITS)))
+
+    def open(self, asked: Asked, found: ArraySet) -> Found:
+        whole = found.pairs("images", "labels", list(SPLITS))
+        notes = [
+            f"{file.path} is without its {'labels' if 'images' in role else 'images'} and not read"
+            for role, file in sorted(found.files.items())
+            if role.split()[0] not in whole
+        ]
+        idx = IdxFiles(asked.tree, found, whole)
+        mapping = beside(asked.listing.files, found.folder, f"{found.prefix}-mapping.txt")
+        names = None if mapping is None else letters(asked.tree, mapping)
+        return Found(
+            kind="MNIST idx files",
+            items=idx.items(names),
+            loader=idx,
+            native_size=idx.side(),
+            flip="fashion" in called(asked, found).lower(),
+            notes=notes,
+        )
 
 
-def idx_files(files: list[File]) -> dict[Part, File]:
-    """Return the images and labels of each split that has both; unpacked files go before .gz."""
-    found: dict[Part, File] = {}
-    for file in sorted(files, key=lambda file: (file.path.lower().endswith(".gz"), file.path)):
-        match = NAME.search(file.path)
-        if match:
-            split = TRAIN if match[1].lower() == "train" else TEST
-            found.setdefault((split, match[2].lower()), file)
-    whole = [
-        split for split in (TRAIN, TEST) if {(split, "images"), (split, "labels")} <= found.keys()
-    ]
-    return {part: file for part, file in found.items() if part[0] in whole}
+def called(asked: Asked, found: ArraySet) -> str:
+    """Return what a set is called: the innermost folder that is not for files of any set."""
+    folders = [asked.name, *found.folder.split("/")]
+    if asked.one_file:
+        folders.insert(0, asked.path.resolve().parent.name)
+    telling = [name for name in folders if name.lower() not in ("", "raw", "gzip", "data")]
+    return telling[-1] if telling else asked.path.resolve().parent.name
+
+
+def letters(tree: Tree, file: File) -> dict[int, str]:
+    """Return the characters of EMNIST's labels by its mapping, lines of label and character codes.
+
+    Where small and capital letters are one class it has both: "Aa".
+    """
+    names = {}
+    try:
+        for line in read_file(tree, file).decode("ascii").splitlines():
+            label, *codes = map(int, line.split())
+            names[label] = "".join(map(chr, codes))
+    except (ValueError, OverflowError):
+        raise ValueError(f"{file.path} does not list labels and character codes") from None
+    return names
 
 
 class IdxFiles:
-    """The idx files of a tree, whose images are read by `batches` in the order of `items`."""
+    """The idx files of one set, whose images are read by `batches` in the order of `items`.
 
-    def __init__(self, tree: Tree, files: dict[Part, File]):
+    `splits` are those to read, as the files are called. EMNIST's images lie on their side in the
+    files and are set upright.
+    """
+
+    def __init__(self, tree: Tree, found: ArraySet, splits: list[str]):
         self.tree = tree
-        self.files = files
-        self.splits = sorted({split for split, _ in files})
+        self.files = found.files
+        self.splits = splits
+        self.lies_on_its_side = "emnist" in found.prefix.lower()
 
-    def items(self) -> list[Item]:
+    def items(self, names: dict[int, str] | None = None) -> list[Item]:
         """Return one item an image, training ones first.
 
-        Class names are the digits, padded to sort as numbers do.
+        Class names are those of `names`, or the digits, padded to sort as numbers do. Raises
+        ValueError for a label without a name.
         """
         labels = {split: self._labels(split) for split in self.splits}
-        width = len(str(max(int(part.max(initial=0)) for part in labels.values())))
+        highest = max(int(part.max(initial=0)) for part in labels.values())
+        names = names or {label: f"{label:0{len(str(highest))}d}" for label in range(highest + 1)}
         items = []
         for split in self.splits:
-            path = self.files[split, "images"].path
+            path = self.files[f"{split} images"].path
             for i, label in enumerate(labels[split].tolist()):
-                items.append(Item(f"{path} image {i}", i, f"{label:0{width}d}", split))
+                if label not in names:
+                    raise ValueError(
+                        f"{path} has the label {label}, which the mapping does not name"
+                    )
+                items.append(Item(f"{path} image {i}", i, names[label], SPLITS[split]))
         return items
 
     def side(self) -> int:
@@ -84,21 +127,23 @@ class IdxFiles:
         for split in self.splits:
             stream, (count, height, width) = self._open(split, "images", axes=3)
             if count != len(self._labels(split)):
-                path = self.files[split, "images"].path
+                path = self.files[f"{split} images"].path
                 raise ValueError(f"{path} holds {count} images, but its labels are another number")
             for start in range(0, count, BATCH):
                 n = min(BATCH, count - start)
                 data = self._take(stream, n * height * width, split, "images")
-                grey = np.frombuffer(data, np.uint8).reshape(n, height, width, 1)
-                yield np.repeat(grey, 3, axis=3)
+                grey = np.frombuffer(data, np.uint8).reshape(n, height, width)
+                if self.lies_on_its_side:
+                    grey = grey.swapaxes(1, 2)
+                yield np.repeat(grey[..., None], 3, axis=3)
 
-    def _labels(self, split: int) -> np.ndarray:
+    def _labels(self, split: str) -> np.ndarray:
         stream, (count,) = self._open(split, "labels", axes=1)
         return np.frombuffer(self._take(stream, count, split, "labels"), np.uint8)
 
-    def _open(self, split: int, part: str, axes: int) -> tuple[Stream, tuple[int, ...]]:
+    def _open(self, split: str, part: str, axes: int) -> tuple[Stream, tuple[int, ...]]:
         """A stream behind the header, and the header's sizes."""
-        file = self.files[split, part]
+        file = self.files[f"{split} {part}"]
         stream: Stream = BytesIO(read_file(self.tree, file, limit=MAX_IDX_BYTES))
         if file.path.lower().endswith(".gz"):
             stream = gzip.GzipFile(fileobj=stream)
@@ -112,12 +157,12 @@ class IdxFiles:
             raise ValueError(f"{file.path} declares the size {tuple(sizes)}; it is damaged")
         return stream, tuple(sizes)
 
-    def _take(self, stream: Stream, count: int, split: int, part: str) -> bytes:
+    def _take(self, stream: Stream, count: int, split: str, part: str) -> bytes:
         try:
             data = stream.read(count)
         except (OSError, EOFError, zlib.error):
             data = b""
         if len(data) != count:
-            path = self.files[split, part].path
+            path = self.files[f"{split} {part}"].path
             raise ValueError(f"{path} is truncated or damaged; fetch it again")
         return data

@@ -17,8 +17,9 @@ import numpy as np
 
 from latent_diffusion.data.archives import Tar, open_tree
 from latent_diffusion.data.decode import Unreadable, decode, sniff
-from latent_diffusion.data.tree import MAX_FILE_BYTES, File, Listing, Nothing, Skip, Tree
+from latent_diffusion.data.tree import MAX_FILE_BYTES, File, Folder, Listing, Nothing, Skip, Tree
 
+AUTO = "auto"  # of --labels: wherever the source says them
 PREPARED = ("dataset.json", "images.npy")  # as `store` names them; workers do without its imports
 
 # (class names, size, how many) -> images uint8 (N, size, size, 3) and labels int64 (N,).
@@ -75,6 +76,7 @@ class Asked:
     """SOURCE as the user gave it, and the files there, listed once for all sources."""
 
     text: str
+    labels: str = AUTO  # where the labels come from: --labels
 
     @cached_property
     def path(self) -> Path:
@@ -83,13 +85,22 @@ class Asked:
 
     @cached_property
     def tree(self) -> Tree:
-        """The folder or archive of that path; one without files where there is none."""
-        return open_tree(self.path)
+        """The folder or archive of that path, a file's own folder; one without files for none."""
+        return Folder(str(self.path.parent)) if self.one_file else open_tree(self.path)
 
     @cached_property
     def listing(self) -> Listing:
-        """All files of `tree`."""
-        return self.tree.scan()
+        """All files of `tree`; where one file was named, those beside it."""
+        if self.one_file is None:
+            return self.tree.scan()
+        beside = [path.name for path in self.path.parent.iterdir() if path.is_file()]
+        return Listing([File(name, name) for name in sorted(beside)], [])
+
+    @cached_property
+    def one_file(self) -> str | None:
+        """The name of the file where the path is one that is no archive."""
+        is_file = isinstance(open_tree(self.path), Nothing) and self.path.is_file()
+        return self.path.name if is_file else None
 
     @property
     def is_prepared(self) -> bool:
@@ -99,7 +110,8 @@ class Asked:
     @property
     def holds_pictures(self) -> bool:
         """Whether it may be picture files: not a tar, which can only be read forwards."""
-        return not isinstance(self.tree, Nothing | Tar) and not self.is_prepared
+        is_tree = not isinstance(self.tree, Nothing | Tar) and self.one_file is None
+        return is_tree and not self.is_prepared
 
     @property
     def name(self) -> str:
@@ -112,6 +124,7 @@ class Source(ABC):
     """One kind of data set."""
 
     accepts: str  # how messages on SOURCE name it
+    labels: tuple[str, ...] = ()  # what --labels may be for it, beside AUTO
 
     @abstractmethod
     def find(self, asked: Asked) -> Found | None:

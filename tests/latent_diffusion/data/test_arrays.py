@@ -219,7 +219,7 @@ def test_a_malicious_pickle_is_refused_and_not_executed(tmp_path, name, function
     evil = pickle.dumps({b"labels": [0], b"data": Evil(function, *arguments)}, protocol=2)
     (tmp_path / "in" / name).write_bytes(evil)
     with pytest.raises(
-        ValueError, match=f"{name} is not a plain CIFAR-10 pickle and was not loaded: it asks for"
+        ValueError, match=f"{name} is not a plain CIFAR pickle and was not loaded: it asks for"
     ):
         prepare(str(tmp_path / "in"), tmp_path / "out")
     assert not mark.exists()
