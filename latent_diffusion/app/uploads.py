@@ -37,7 +37,7 @@ def reconstruct_upload(codec: Codec, path: Path) -> Reconstruction:
         original = decode(path.read_bytes(), codec.autoencoder.image_size)[0][None]
     except Unreadable as reason:
         raise ValueError(
-            f"this file cannot be used ({reason}): give a PNG, JPEG, WebP, GIF or BMP picture"
+            f"this file cannot be used ({reason}): give a picture such as a PNG or JPEG"
         ) from None
     decoded = codec.reconstruct(original)
     return Reconstruction(

@@ -1,17 +1,24 @@
-"""One picture file, as bytes, to uint8 (size, size, 3): orientation, colour modes, crop, resize.
+"""One picture file, as bytes, to uint8 (size, size, 3): orientation, colours, fit, resize.
 
-Called by the workers of `ldm prepare`. The content decides what a file is, never its name.
+The one reader of pictures, for every command. The content decides what a file is, never its name.
 Every failure is an `Unreadable` whose text is one short reason, so that a summary can count them.
 """
 
+import warnings
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-# What files that hold pictures are usually called; only hints at where pictures lie.
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif")
+from latent_diffusion.data.colours import WHITE, Remark, to_rgb
+from latent_diffusion.data.formats import IMAGE_SUFFIXES, Unreadable, sniff
+from latent_diffusion.data.salvage import bare
+
+__all__ = ["IMAGE_SUFFIXES", "Fit", "Picture", "Unreadable", "decode", "look", "sniff", "to_rgb"]
+
 # Pillow's own threshold: a quarter of a GiB as RGB; more is a scan of a poster or a bomb.
 MAX_PIXELS = 89_478_485
 MIN_SIDE = 8  # shorter pictures are tracking pixels and icons: enlarged, they teach only blur
@@ -26,80 +33,133 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)  # "BM" alone would take any text
-UNSUPPORTED = {
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"8BPS": "Photoshop",
-    b"%PDF": "PDF",
-    b"<svg": "SVG",
-    b"\xff\x0a": "JPEG XL",
-    b"\0\0\0\x0cJXL ": "JPEG XL",
-    b"\0\0\0\x0cjP  ": "JPEG 2000",
-}
-# ISO media files, by what follows "ftyp".
-BRANDS = {b"avif": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC"}
+DNG_VERSION, SUBFILE, REDUCED = 50706, 254, 1  # TIFF tags, and a value of the second
+
+Fit = Literal["crop", "pad", "stretch"]
 
 
-class Unreadable(Exception):
-    """One picture cannot be had; the text is the reason, short and without the file's name."""
+class Picture(NamedTuple):
+    """A picture made square, and what was done to it."""
 
-
-def sniff(head: bytes) -> str:
-    """Return Pillow's name of the format of a file that begins with `head`; 32 bytes are enough.
-
-    Raises Unreadable for anything but PNG, JPEG, WebP, GIF and BMP.
-    """
-    if not head:
-        raise Unreadable("empty file")
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if head.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return "WEBP"
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
-    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in BMP_HEADER_SIZES:
-        return "BMP"
-    if head[4:8] == b"ftyp":
-        foreign = BRANDS.get(head[8:12])
-    else:
-        foreign = next(
-            (name for magic, name in UNSUPPORTED.items() if head.startswith(magic)), None
-        )
-    raise Unreadable(f"unsupported format ({foreign})" if foreign else "not an image")
+    pixels: np.ndarray  # uint8 (size, size, 3)
+    enlarged: bool  # it was smaller than size
+    cropped: float  # share of its area that is not in the square
+    remarks: tuple[str, ...]  # what people should know, each a short phrase
 
 
 def decode(data: bytes, size: int) -> tuple[np.ndarray, bool]:
     """Return the centre square of a picture, uint8 (size, size, 3), and whether it was enlarged.
 
-    PNG, JPEG, WebP, BMP, GIF (first frame); transparency is laid on white.
     Raises Unreadable, and nothing else, for whatever is wrong with the file.
+    """
+    found = look(data, size)
+    return found.pixels, found.enlarged
+
+
+def look(data: bytes, size: int, fit_by: Fit = "crop") -> Picture:
+    """Return a picture as people see it, in a square of `size` pixels a side.
+
+    Of an animation it is the first frame; transparency is laid on white.
+    Raises Unreadable, and nothing else, for whatever is wrong with the file.
+    """
+    remarks: list[str] = []
+    image, (width, height) = open_picture(data, remarks.append, size)
+    side = min(width, height)
+    cropped = 1 - side**2 / (width * height) if fit_by == "crop" else 0.0
+    return Picture(
+        np.asarray(fit(image, size, fit_by)), side < size, cropped, tuple(dict.fromkeys(remarks))
+    )
+
+
+class Opened(NamedTuple):
+    """An upright RGB picture in sRGB, and the size that the file says (width, height)."""
+
+    image: Image.Image
+    original_size: tuple[int, int]
+
+
+def open_picture(data: bytes, remark: Remark = lambda _: None, size: int | None = None) -> Opened:
+    """Return the whole picture of a file as people see it.
+
+    size: where given, a large JPEG is reduced while it is decoded, to no less than twice that.
+    Metadata that cannot be read is passed over. Raises Unreadable, and nothing else.
     """
     form = sniff(data[:32])
     try:
-        with Image.open(BytesIO(data), formats=[form]) as image:
-            side = min(image.size)
-            if image.width * image.height > MAX_PIXELS:
-                raise Unreadable(f"over {MAX_PIXELS // 10**6} megapixels")
-            if side < MIN_SIDE:
-                raise Unreadable(f"smaller than {MIN_SIDE} pixels")
-            if form == "JPEG":
+        return decoded(data, form, None, remark, size)
+    except Unreadable:
+        for stripped, profile in bare(form, data):
+            with suppress(Unreadable):
+                image = decoded(stripped, form, profile, remark, size)
+                remark("metadata that is damaged or too large: passed over")
+                return image
+        raise
+
+
+def decoded(
+    data: bytes, form: str, profile: bytes | None, remark: Remark, size: int | None
+) -> Opened:
+    """Return the picture of a file of a known format; `profile` is one that was taken out of it."""
+    try:
+        # Pillow warns of odd EXIF blocks and the like; MAX_PIXELS is ours to refuse.
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(BytesIO(data), formats=[form]) as image,
+        ):
+            original_size = image.size
+            check_size(*image.size)
+            if form == "JPEG" and size is not None:
                 # At 1/2, 1/4 or 1/8, as long as two pixels remain for each wanted one.
                 image.draft(image.mode, (2 * size, 2 * size))
+            if form == "TIFF" and is_preview(image):
+                raise Unreadable("unsupported format (camera raw)")
+            if form not in ("JPEG", "MPO") and getattr(image, "is_animated", False):
+                several = "pages" if form == "TIFF" else "frames"
+                remark(f"several {several}: the first is taken")
             image.load()
-            pixels = np.asarray(fit(to_rgb(upright(image)), size))
+            if form == "PNG":
+                scale_transparency(image, depth=data[24])
+            if profile:
+                image.info["icc_profile"] = profile
+            return Opened(to_rgb(upright(image), remark), original_size)
     except Unreadable:
         raise
     except MemoryError:
         raise Unreadable("not enough memory to decode it") from None
     except Image.DecompressionBombError:
         raise Unreadable(f"over {MAX_PIXELS // 10**6} megapixels") from None
+    except UnidentifiedImageError:
+        known = form != "TIFF"  # there are as many kinds of TIFF as makers of it
+        raise Unreadable("damaged" if known else "damaged, or an unusual kind of TIFF") from None
     except Exception as error:  # decoders raise all kinds: OSError, SyntaxError, struct.error, ...
         is_cut = isinstance(error, EOFError) or "truncated" in str(error).lower()
         raise Unreadable("truncated" if is_cut else "damaged") from None
-    return pixels, side < size
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise Unreadable for a picture that is too large or too small to be used."""
+    if width * height > MAX_PIXELS:
+        raise Unreadable(f"over {MAX_PIXELS // 10**6} megapixels")
+    if min(width, height) < MIN_SIDE:
+        raise Unreadable(f"smaller than {MIN_SIDE} pixels")
+
+
+def is_preview(image: Image.Image) -> bool:
+    """Return whether a TIFF is a camera's raw file, whose first picture is only a preview."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    return DNG_VERSION in tags or bool(tags.get(SUBFILE, 0) & REDUCED)
+
+
+def scale_transparency(image: Image.Image, depth: int) -> None:
+    """Bring the transparent colour of a PNG of `depth` bits to the 8 bits of its pixels.
+
+    Pillow scales the pixels alone.
+    """
+    clear = image.info.get("transparency")
+    if depth == 16 and isinstance(clear, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
+    elif depth in (2, 4) and image.mode == "L" and isinstance(clear, int):
+        image.info["transparency"] = clear * 255 // (2**depth - 1)
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -111,33 +171,27 @@ def upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Return a picture of any mode as RGB, transparency laid on white.
+def fit(image: Image.Image, size: int, by: Fit = "crop") -> Image.Image:
+    """Return a picture at (size, size), antialiased; unchanged if it has that size already.
 
-    16-bit greys are scaled to 8 bits, which Pillow's convert would clip.
-    """
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        grey = np.asarray(image).astype(np.uint32)
-        image = Image.fromarray(((grey.clip(0, 65535) * 255 + 32767) // 65535).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGB", image.size, (255, 255, 255))
-        white.paste(image, mask=image.getchannel("A"))
-        return white
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def fit(image: Image.Image, size: int) -> Image.Image:
-    """Return the centre square at (size, size), antialiased; unchanged if it has that size already.
-
+    "crop" takes the centre square, "pad" the whole on white, "stretch" the whole distorted.
     `reducing_gap` averages whole blocks down to twice the size before the bicubic step: from 512 to
     64 pixels it takes a tenth to a sixth of the time of decoding instead of a half, and differs by
     less than 8-bit rounding.
     """
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    box = (left, top, left + side, top + side)
-    return image.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
+    (width, height), side = image.size, min(image.size)
+    left, top = (width - side) // 2, (height - side) // 2
+    box = (left, top, left + side, top + side) if by == "crop" else (0, 0, width, height)
+    target = (size, size)
+    if by == "pad":
+        share = size / max(width, height)
+        target = max(1, round(share * width)), max(1, round(share * height))
+    resized = image.resize(target, Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
+    if resized.size == (size, size):
+        return resized
+    padded = Image.new("RGB", (size, size), WHITE)
+    padded.paste(resized, ((size - target[0]) // 2, (size - target[1]) // 2))
+    return padded
 
 
 def read_images(paths: list[Path], size: int) -> np.ndarray:
