@@ -6,6 +6,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -24,9 +25,12 @@ from latent_diffusion.data.tree import (
     is_hidden,
     too_large,
 )
+from latent_diffusion.progress import say
 
 # Of a zip member: signature, then the lengths of its name and extra field.
 LOCAL_HEADER = struct.Struct("<4s22xHH")
+UTF8 = 0x800  # the flag of a member whose name is UTF-8
+UNICODE_PATH = 0x7075  # the extra field of Info-ZIP: version, CRC of the plain name, name in UTF-8
 
 
 def open_tree(path: Path) -> Tree:
@@ -68,9 +72,10 @@ class Zip:
                 members = archive.infolist()
         except damage as error:
             raise ValueError(f"{self.path} cannot be read as a zip file: {error}") from None
+        names, doubtful = member_names(members)
         files, skipped = [], []
-        for info in members:
-            path = safe_path(info.filename)
+        for info, name in zip(members, names, strict=True):
+            path = safe_path(name)
             if path is None or info.is_dir():
                 continue
             method = info.compress_type
@@ -81,6 +86,11 @@ class Zip:
             else:
                 sizes = info.compress_size, info.file_size
                 files.append(File(path, Member(info.header_offset, *sizes, method, info.CRC)))
+        if doubtful:
+            say(
+                f"{self.path}: {len(doubtful)} names are not UTF-8 and may be misread (as "
+                f"{min(doubtful)}): pack it again with a program that writes UTF-8 names"
+            )
         return Listing(sorted(files), sorted(skipped))
 
     def read(self, key: Member, limit: int = MAX_FILE_BYTES, check: Check | None = None) -> bytes:
@@ -158,6 +168,40 @@ class Tar:
         except self.DAMAGE:
             pass
         raise Unreadable("damaged")
+
+
+def member_names(members: list[zipfile.ZipInfo]) -> tuple[list[str], set[str]]:
+    """Return the names of a zip's members, and those of which the letters are doubtful.
+
+    A name that is not marked as UTF-8 is by the standard in the letters of MS-DOS, but macOS and
+    others write UTF-8 without the mark (APPNOTE.TXT, 4.4.4 and 4.6.9). One name that is no UTF-8
+    tells that none of its zip is.
+    """
+    unmarked = {info.filename: raw_name(info) for info in members if not info.flag_bits & UTF8}
+    try:
+        utf8 = {name: raw.decode() for name, raw in unmarked.items()}
+        return [utf8.get(info.filename, info.filename) for info in members], set()
+    except UnicodeDecodeError:
+        # In Japanese and Chinese letters a back slash can be half of one.
+        read = {name: name.replace("\\", "_") if "/" in name else name for name in unmarked}
+        doubtful = {read[name] for name in unmarked if not name.isascii()}
+        return [read.get(info.filename, info.filename) for info in members], doubtful
+
+
+def raw_name(info: zipfile.ZipInfo) -> bytes:
+    """Return the bytes of a name that is not marked as UTF-8, or its UTF-8 in an extra field."""
+    raw = info.orig_filename.encode("cp437")
+    unicode_path = dict(extra_fields(info.extra)).get(UNICODE_PATH, b"")
+    is_of_this_name = unicode_path[1:5] == struct.pack("<I", zlib.crc32(raw))
+    return unicode_path[5:] if is_of_this_name else raw
+
+
+def extra_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the kind and content of each extra field of a zip's member."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<HH", extra)
+        yield kind, extra[4 : 4 + length]
+        extra = extra[4 + length :]
 
 
 def safe_path(name: str) -> str | None:

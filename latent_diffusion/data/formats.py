@@ -47,6 +47,10 @@ UNSUPPORTED = {
     b"IIU\0": "camera raw",
     b"FUJIFILM": "camera raw",
     b"\x1aE\xdf\xa3": "video",
+    b"PK\3\4": "an archive: unpack it first",
+    b"7z\xbc\xaf": "an archive: unpack it first",
+    b"Rar!": "an archive: unpack it first",
+    b"\x1f\x8b": "an archive: unpack it first",
 }
 # ISO media files, by what follows "ftyp".
 AVIF_BRANDS = {b"avif", b"avis"}
