@@ -70,7 +70,7 @@ def begun_config(run: Run, settings: list[str]) -> Config:
     Raise ValueError for others later on, which it would go on without.
     """
     path = run.folder / "demo.json"
-    began = path.is_file() or any(getattr(run, name).checkpoint_path.is_file() for name in STAGES)
+    began = path.is_file() or any(getattr(run, name).resumable for name in STAGES)
     recorded = json.loads(path.read_text())["settings"] if path.is_file() else []
     if began and settings not in ([], recorded):
         given = " ".join(f"--set {setting}" for setting in recorded) or "no --set"
@@ -157,12 +157,12 @@ def is_left(part: Part, title: str, last: Path) -> bool:
 
 def restart(part: Part) -> Start:
     """Return how the training of a part begins: where it was interrupted, or anew."""
-    return Start(resume=part.checkpoint_path.is_file(), overwrite=True)
+    return Start(resume=part.resumable, overwrite=True)
 
 
 def resolved(part: Part, config: Config) -> Config:
     """Return what an interrupted training recorded, or else the plan."""
-    return resumed_config(part) if part.checkpoint_path.is_file() else config
+    return resumed_config(part) if part.resumable else config
 
 
 def sample_and_score(run: Run, device: str) -> None:

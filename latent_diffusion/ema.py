@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latent_diffusion.run import load_tensors, save_tensors
+from latent_diffusion.tensors import load_tensors, save_tensors
 
 SNAPSHOT_LENGTHS = (0.05, 0.10)  # of the two EMAs of which snapshots are kept; the paper's
 MOST_LENGTH = 0.28  # where the profile's exponent reaches 0 (appendix C.1)

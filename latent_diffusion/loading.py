@@ -21,7 +21,8 @@ from latent_diffusion.denoiser import Denoiser, RecordedNetwork
 from latent_diffusion.device import autocast, in_compute_batches, place
 from latent_diffusion.ema import ema_after
 from latent_diffusion.images import from_uint8, to_uint8
-from latent_diffusion.run import Part, Run, load_tensors, load_weights
+from latent_diffusion.run import Part, Run
+from latent_diffusion.tensors import load_tensors, load_weights
 
 COMPUTE_BATCH = 64  # rows of every network call, where nothing else is asked for
 ENCODING = ("encoder.", "to_latents.", "shift", "scale")  # beginnings of the names of its tensors

@@ -8,18 +8,12 @@ import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tomli_w
-
-if TYPE_CHECKING:  # imported where needed, for listing commands must not wait for torch
-    from collections.abc import Iterator
-
-    from safetensors import safe_open
-    from torch import Tensor, nn
 
 # Of each part: what it is called, what trains it, where its settings are.
 CAPTIONS = {
@@ -51,6 +45,7 @@ class Part:
         self.config_path = folder / "config.toml"
         self.model_path = folder / "model.safetensors"
         self.checkpoint_path = folder / "checkpoint" / "last.safetensors"
+        self.earlier_checkpoint_path = folder / "checkpoint" / "previous.safetensors"
         self.metrics_path = folder / "metrics.jsonl"
         self.ema_folder = folder / "ema"  # snapshots of moving averages of the weights
 
@@ -74,12 +69,17 @@ class Part:
         """Whether the weights are there."""
         return self.model_path.is_file()
 
+    @property
+    def resumable(self) -> bool:
+        """Whether there is a checkpoint."""
+        return self.checkpoint_path.is_file() or self.earlier_checkpoint_path.is_file()
+
     def require(self) -> "Part":
         """Return this part; raise ValueError with the command that makes it where it is missing."""
         if self.trained:
             return self
         remedy = f"run {self.command} first"
-        if self.checkpoint_path.is_file():
+        if self.resumable:
             remedy += " (its training was interrupted: add --resume)"
         raise ValueError(f"{self.folder.parent} has no trained {self.caption} yet: {remedy}")
 
@@ -175,18 +175,48 @@ def configs_folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[1] / "configs"
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file, and the folders above it, so that a reader finds the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_atomic(
+    path: Path,
+    content: bytes | Iterable[bytes | memoryview],
+    check: Callable[[Path], object] | None = None,
+    former: Path | None = None,
+) -> None:
+    """Write a file, and the folders above it, so that a reader finds the old one or the new one.
+
+    content: all of it, or pieces. `check(path)` may refuse what was written, as it is read from the
+    disk. former: where the old file goes, if there is one. An OSError names the file.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
+            if check and hasattr(os, "posix_fadvise"):  # else it would be read from memory
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        if check:
+            check(beside)
+        if former and path.is_file():
+            os.replace(path, former)
         os.replace(beside, path)
+        if former:
+            sync_folder(path.parent)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, too."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -202,56 +232,6 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ValueError(f"there is no config at {path}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid TOML: {error}") from None
-
-
-def save_tensors(
-    path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str] | None = None
-) -> None:
-    """Write tensors, and texts beside them, to a safetensors file, atomically."""
-    from safetensors.torch import save
-
-    on_cpu = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-    write_atomic(path, save(on_cpu, metadata=dict(metadata or {})))
-
-
-def load_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
-    """Return the tensors of a safetensors file, and its metadata.
-
-    Raise ValueError for a file that is damaged.
-    """
-    with opened_tensors(path) as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
-        return tensors, dict(file.metadata() or {})
-
-
-def load_metadata(path: Path) -> dict[str, str]:
-    """Return the metadata of a safetensors file; raise ValueError for one that is damaged."""
-    with opened_tensors(path) as file:
-        return dict(file.metadata() or {})
-
-
-@contextmanager
-def opened_tensors(path: Path) -> "Iterator[safe_open]":
-    """Open a safetensors file; raise ValueError for one that is damaged."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            yield file
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is damaged or no safetensors file ({error}): copy or train it again"
-        ) from None
-
-
-def load_weights(network: "nn.Module", tensors: Mapping[str, "Tensor"], path: Path) -> None:
-    """Load a network's state; raise ValueError, in one line that names the file, if it misfits."""
-    try:
-        network.load_state_dict(dict(tensors))
-    except RuntimeError as error:
-        lines = str(error).splitlines()
-        first = lines[1].strip() if len(lines) > 1 else str(error)
-        raise ValueError(f"the weights in {path} do not fit its config.toml: {first}") from None
 
 
 def without_none(value: Any) -> Any:

@@ -29,6 +29,7 @@ ROOMS = [
     "denoiser",
     "data",
     "config",
+    "tensors",
     "run",
     "images",
     "device",

@@ -120,7 +120,7 @@ class Ablation:
         """Return a run with this stage one and the judge, trained now if no variant had it."""
         run = Run(self.out / "autoencoders" / checksum(stage))
         if not run.autoencoder.trained:
-            start = Start(resume=run.autoencoder.checkpoint_path.is_file())
+            start = Start(resume=run.autoencoder.resumable)
             train_autoencoder(run, self.data, stage, self.world, start)
         for part in ("classifier", "reference"):
             copy_part(self.judged_by.folder / part, run.folder / part)
@@ -137,7 +137,7 @@ class Ablation:
         precision = stage.training.precision
         checksum_of_latents = latents_checksum(run.autoencoder)
         cached_moments(self.data, autoencoder, checksum_of_latents, precision, self.world)
-        began, resume = time.perf_counter(), run.diffusion.checkpoint_path.is_file()
+        began, resume = time.perf_counter(), run.diffusion.resumable
         start = Start(resume=resume)
         train_diffusion(run, self.data, stage, config.sampling, self.world, start)
         return None if resume else time.perf_counter() - began

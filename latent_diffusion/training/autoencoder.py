@@ -26,8 +26,9 @@ from latent_diffusion.data.rows import ImageRows, first_images, flipped
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import autocast, place
 from latent_diffusion.loading import encoding, load_classifier
-from latent_diffusion.run import Run, load_tensors
+from latent_diffusion.run import Run
 from latent_diffusion.subsets import spread
+from latent_diffusion.tensors import load_tensors
 from latent_diffusion.training.classifier import ClassifierStage, ClassifierTraining
 from latent_diffusion.training.config import TrainingConfig
 from latent_diffusion.training.distributed import World

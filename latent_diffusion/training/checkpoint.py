@@ -1,29 +1,122 @@
 """All that a training needs to go on as if it had never stopped, in one safetensors file.
 
-It is written atomically. The loop writes and reads it; a stage that resumes asks how far it is.
+Two are kept: the older one is replaced only once the new one is on the disk and was read back. A
+stage that resumes reads the newest that is whole; the loop writes them and is filled from one.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from latent_diffusion.ema import PowerEMA
-from latent_diffusion.run import load_metadata, load_tensors, load_weights, save_tensors
+from latent_diffusion.run import Part
+from latent_diffusion.tensors import Damaged, load_tensors, load_weights, save_tensors
+from latent_diffusion.training.optimizers import STATES
 
-PROGRESS = "step and ema lengths"  # key of the metadata
+PROGRESS = "step and ema lengths"  # keys of the metadata
+FACTS = "facts"
 EARLIER_PROGRESS, EARLIER_EMA = "step and averages", "average"  # as older checkpoints say it
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read.
+
+    `done` steps, the EMAs' `lengths`, whatever else the loop recorded in `facts` (nothing in older
+    ones), and the tensors of everything.
+    """
+
+    path: Path
+    done: int
+    lengths: list[float]
+    facts: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    @classmethod
+    def read(cls, path: Path) -> "Checkpoint":
+        """Read a file; raise Damaged for one that is, ValueError for one of another kind."""
+        tensors, metadata = load_tensors(path)
+        progress = metadata.get(PROGRESS, metadata.get(EARLIER_PROGRESS))
+        if progress is None:
+            raise ValueError(
+                f"{path} was written by another version and cannot be resumed: --overwrite trains "
+                "anew"
+            )
+        if PROGRESS not in metadata:
+            tensors = {as_named_now(key): value for key, value in tensors.items()}
+        step, *lengths = progress.split()
+        facts = json.loads(metadata.get(FACTS, "{}"))
+        return cls(path, int(step), [float(length) for length in lengths], facts, tensors)
+
+    def fill(
+        self,
+        model: nn.Module,
+        emas: Sequence[PowerEMA],
+        optimizers: Sequence[torch.optim.Optimizer],
+    ) -> None:
+        """Give them all their state; ValueError, before any is changed, where it does not fit."""
+        assert self.lengths == [ema.length for ema in emas], "stage.check_resume refuses this"
+        states = [
+            optimizer_state(optimizer, section(self.tensors, f"optimizer.{which}."))
+            for which, optimizer in enumerate(optimizers)
+        ]
+        if None in states or section(self.tensors, f"optimizer.{len(optimizers)}."):
+            raise ValueError(
+                f"{self.path} was written by another optimizer than the one that is set, so it "
+                "cannot be resumed: --set the former one, or train anew with --overwrite"
+            )
+        load_weights(model, section(self.tensors, "model."), self.path)
+        for which, ema in enumerate(emas):
+            ema.load(section(self.tensors, f"ema.{which}."))
+        for optimizer, state in zip(optimizers, states, strict=True):
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def newest_checkpoint(part: Part, say: Callable[[str], None]) -> Checkpoint | None:
+    """Return the newest checkpoint that is whole, None where there is none.
+
+    Say so where it is not the last one that was written. Raise ValueError where all are damaged.
+    """
+    damage: Damaged | None = None
+    for path in (part.checkpoint_path, part.earlier_checkpoint_path):
+        if not path.is_file():
+            continue
+        try:
+            found = Checkpoint.read(path)
+        except Damaged as error:
+            damage = damage or error
+            continue
+        if damage:
+            why = str(damage).removesuffix(": copy or train it again")
+            say(f"{why}: going back to the checkpoint before it, after step {found.done}")
+        return found
+    if damage:
+        raise ValueError(
+            f"no checkpoint of the {part.caption} is whole, so it cannot be resumed ({damage}): "
+            "--overwrite trains anew"
+        )
+    return None
+
+
 def save_checkpoint(
-    path: Path,
+    part: Part,
     step: int,
+    facts: dict[str, Any],
     model: nn.Module,
     emas: Sequence[PowerEMA],
     optimizers: Sequence[torch.optim.Optimizer],
+    keep_last: bool = True,
 ) -> None:
-    """Write the state after so many steps."""
+    """Write the state after so many steps.
+
+    The last one becomes the earlier one, unless it is not to be kept: then the earlier one stays.
+    """
     tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
     for which, ema in enumerate(emas):
         tensors |= {f"ema.{which}.{key}": value for key, value in ema.state().items()}
@@ -31,57 +124,41 @@ def save_checkpoint(
         for number, state in optimizer.state_dict()["state"].items():
             for key, value in state.items():
                 tensors[f"optimizer.{which}.{number}.{key}"] = torch.as_tensor(value)
-    progress = [step, *(ema.length for ema in emas)]
-    save_tensors(path, tensors, {PROGRESS: " ".join(map(str, progress))})
+    progress = " ".join(map(str, [step, *(ema.length for ema in emas)]))
+    metadata = {PROGRESS: progress, FACTS: json.dumps(facts)}
+    former = part.earlier_checkpoint_path if keep_last else part.checkpoint_path
+    save_tensors(part.checkpoint_path, tensors, metadata, former)
 
 
-def read_progress(path: Path) -> tuple[int, list[float]]:
-    """Return the steps done, and the lengths of the EMAs that are kept.
+def optimizer_state(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
+) -> dict[int, dict[str, Tensor]] | None:
+    """Return an optimizer's state by the number of a parameter and its own names.
 
-    Raise ValueError for a file of another kind.
+    It is None where these tensors are not the state of such an optimizer on such parameters.
     """
-    metadata = load_metadata(path)
-    progress = metadata.get(PROGRESS, metadata.get(EARLIER_PROGRESS))
-    if progress is None:
-        raise ValueError(
-            f"{path} was written by another version and cannot be resumed: --overwrite trains anew"
-        )
-    step, *lengths = progress.split()
-    return int(step), [float(length) for length in lengths]
-
-
-def load_checkpoint(
-    path: Path,
-    model: nn.Module,
-    emas: Sequence[PowerEMA],
-    optimizers: Sequence[torch.optim.Optimizer],
-) -> int:
-    """Fill them all and return the number of steps done; ValueError when the file does not fit."""
-    done, lengths = read_progress(path)
-    assert lengths == [ema.length for ema in emas], "stage.check_resume refuses this"
-    tensors, metadata = load_tensors(path)
-    kind = "ema" if PROGRESS in metadata else EARLIER_EMA
-    load_weights(model, section(tensors, "model."), path)
-    for which, ema in enumerate(emas):
-        ema.load(section(tensors, f"{kind}.{which}."))
-    for which, optimizer in enumerate(optimizers):
-        load_optimizer(optimizer, section(tensors, f"optimizer.{which}."))
-    return done
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Give an optimizer the state of its parameters, by their number and its name for it."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    names = STATES[type(optimizer).__name__]
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, name = key.split(".", 1)
+        if int(number) >= len(parameters):
+            return None
         like = parameters[int(number)]
+        if value.shape != (() if name == "step" else like.shape):
+            return None
         if value.shape == like.shape:
             # The fused kernel walks both in memory order, so they must have the same strides.
             value = torch.empty_like(like).copy_(value)
         states.setdefault(int(number), {})[name] = value
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": states, "param_groups": groups})
+    if not states and parameters:
+        return None
+    return states if all(state.keys() == names for state in states.values()) else None
+
+
+def as_named_now(key: str) -> str:
+    """Return the name of a tensor of a checkpoint in whose format an EMA was called an average."""
+    return f"ema.{key.removeprefix('average.')}" if key.startswith("average.") else key
 
 
 def section(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

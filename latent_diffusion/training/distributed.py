@@ -56,6 +56,14 @@ class World:
         torch.distributed.all_reduce(tensor)
         return bool(tensor.item())
 
+    def any_on_device(self, flag: torch.Tensor) -> torch.Tensor:
+        """Return whether a flag, () bool on the device, is set in any process, without waiting."""
+        if self.size == 1:
+            return flag
+        counted = flag.float()
+        torch.distributed.all_reduce(counted)
+        return counted > 0
+
 
 @contextmanager
 def world(device: torch.device) -> Iterator[World]:

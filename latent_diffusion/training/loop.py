@@ -5,7 +5,6 @@ a training that was killed and resumed ends with the same weights, bit for bit o
 never stopped.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from latent_diffusion.device import autocast, is_out_of_memory
+from latent_diffusion.device import is_out_of_memory
 from latent_diffusion.ema import SNAPSHOT_LENGTHS, PowerEMA, ema_weights, save_snapshot
 from latent_diffusion.progress import Progress
 from latent_diffusion.run import Interrupted, Part
-from latent_diffusion.training.checkpoint import load_checkpoint, save_checkpoint
+from latent_diffusion.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from latent_diffusion.training.compilation import compiled
 from latent_diffusion.training.config import TrainingConfig
 from latent_diffusion.training.distributed import World
@@ -27,6 +26,7 @@ from latent_diffusion.training.interrupts import interrupts
 from latent_diffusion.training.optimizers import make_optimizers, set_learning_rate
 from latent_diffusion.training.randomness import Shuffle, StepRandom
 from latent_diffusion.training.records import Records
+from latent_diffusion.training.step import LOWER, MOST_IN_A_ROW, Faults, Means, gradient_step
 
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
 Preview = Callable[[Any, int], Path | None]
@@ -46,41 +46,13 @@ class Task:
     batch: Callable[[np.ndarray], Any]
 
 
-def train(
-    task: Task,
-    config: TrainingConfig,
-    part: Part,
-    world: World,
-    resume: bool = False,
-    preview: Preview | None = None,
-    tensorboard: bool = False,
-) -> None:
-    """Train `task.model` in place; it ends as the EMA of its weights.
-
-    Checkpoints and metrics.jsonl are written into `part`. `preview(model with the EMA's weights,
-    step)` draws a picture and says where it is. Raise ValueError in one line for a loss that is not
-    finite and for a device out of memory, Interrupted after an interrupt; the last good checkpoint
-    is kept in each case.
-    """
-    trainer = Trainer(task, config, part, world, preview)
-    if resume and part.checkpoint_path.is_file():
-        trainer.resume()
-    if world.first:
-        trainer.records = Records(part, trainer.done, tensorboard)
-    try:
-        trainer.run()
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise ValueError(
-            f"the {part.caption}'s training ran out of memory on {world.device}: try a smaller "
-            f"--set {part.settings}.training.batch_size=…; {trainer.kept()}"
-        ) from error
-    trainer.finish()
-
-
 class Trainer:
-    """A training under way: its optimizers, EMAs and records, and how far it is."""
+    """A training under way: its optimizers, EMAs and records, and how far it is.
+
+    It trains `task.model` in place. Checkpoints and metrics.jsonl are written into `part`, by the
+    first process. `preview(model with the EMA's weights, step)` draws a picture and says where it
+    is.
+    """
 
     def __init__(
         self,
@@ -88,27 +60,63 @@ class Trainer:
         config: TrainingConfig,
         part: Part,
         world: World,
-        preview: Preview | None,
+        preview: Preview | None = None,
+        tensorboard: bool = False,
     ):
         self.task, self.config, self.part, self.world = task, config, part, world
-        self.preview = preview
+        self.preview, self.tensorboard = preview, tensorboard
         self.optimizers = make_optimizers(
             task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device
         )
         self.emas = [PowerEMA(task.model, length) for length in config.ema_lengths]
         self.objective = world.wrap(task.objective)
         self.shuffle = Shuffle(task.rows, config.batch_size, config.seed)
-        self.means = Means()
+        self.means, self.faults = Means(), Faults(world.device)
         self.records: Records | None = None  # of the first process
         self.done = self.saved = 0  # steps, and those that the last checkpoint holds
+        self.last_is_good = True  # whether the last checkpoint is worth to be kept beside a new one
+        self.first_weights: dict[str, torch.Tensor] = {}  # until there is a checkpoint
 
-    def resume(self) -> None:
-        """Go on from the part's checkpoint."""
-        path = self.part.checkpoint_path
-        self.done = self.saved = load_checkpoint(path, self.task.model, self.emas, self.optimizers)
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint; ValueError where it does not fit."""
+        self.fill(checkpoint)
+        if checkpoint.facts.get("learning_rate") == self.config.learning_rate:
+            self.faults.restore(checkpoint.facts)
         self.world.say(
             f"{self.part.caption}: resuming after step {self.done} of {self.config.steps}"
         )
+
+    def fill(self, checkpoint: Checkpoint) -> None:
+        """Make the state that of a checkpoint."""
+        checkpoint.fill(self.task.model, self.emas, self.optimizers)
+        self.done = self.saved = checkpoint.done
+        self.last_is_good = checkpoint.path == self.part.checkpoint_path
+
+    def train(self) -> None:
+        """Do all steps that are left; the model ends as the EMA of its weights.
+
+        Raise ValueError in one line for a loss that stays not finite and for a device out of
+        memory, Interrupted after an interrupt; the last good checkpoint is kept in each case.
+        """
+        if not self.saved:
+            state = self.task.model.state_dict()
+            self.first_weights = {name: value.clone() for name, value in state.items()}
+        self.begin_records()
+        try:
+            self.run()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise ValueError(
+                f"the {self.part.caption}'s training ran out of memory on {self.world.device}: try "
+                f"a smaller --set {self.part.settings}.training.batch_size=…; {self.kept()}"
+            ) from error
+        self.finish()
+
+    def begin_records(self) -> None:
+        """Open the records at the steps that are done."""
+        if self.world.first:
+            self.records = Records(self.part, self.done, self.tensorboard)
 
     def run(self) -> None:
         """Do the steps that are left; checkpoints hold the last one when it ends."""
@@ -116,44 +124,43 @@ class Trainer:
         steps, quiet = self.config.steps, not self.world.first
         bar = Progress(self.part.caption, steps, "steps", self.config.batch_size, quiet, self.done)
         with bar as progress, interrupts() as came, compiled(self.task.model, self.config.compile):
-            for step in range(self.done, steps):
-                self.step(step)
+            while self.done < steps:
+                self.step()
                 due = self.is_due()
                 stopping = (due or self.world.size == 1) and self.world.any(came())
-                if due or stopping:
-                    self.check(progress)
-                self.keep_snapshots()
+                if (due or stopping) and not self.is_well(progress):
+                    self.go_back(progress)
+                    due = False
+                if due:
+                    self.keep_snapshots()
                 if stopping:
-                    self.save()
-                    raise Interrupted(
-                        f"{self.part.caption}: interrupted, all saved after step {self.done}; "
-                        "--resume continues"
-                    )
-                if self.done % self.config.checkpoint_every == 0 and self.done < steps:
-                    self.save()
-                if self.done % self.config.preview_every == 0 and self.done < steps:
+                    self.stop()
+                if due and self.done % self.config.checkpoint_every == 0 and self.done < steps:
+                    self.save_if_good()
+                if self.done % self.config.preview_every == 0 and 0 < self.done < steps:
                     with ema_weights(self.task.model, self.emas[0]):
                         self.picture()
             if self.saved < steps:
                 self.save()
 
-    def step(self, step: int) -> None:
-        """Do one step, counted from 0."""
-        set_learning_rate(self.optimizers, self.config.learning_rate_at(step))
-        random = StepRandom(self.config.seed, step, self.world.rank, self.world.device)
-        batch = self.task.batch(self.shuffle.batch(step, self.world.rank, self.world.size))
-        self.means.add(
-            gradient_step(
-                self.task.model,
-                self.objective,
-                batch,
-                random,
-                self.optimizers,
-                self.config,
-                self.world.device,
-            )
+    def step(self) -> None:
+        """Do one step."""
+        rate = self.config.learning_rate_at(self.done) * self.faults.share
+        set_learning_rate(self.optimizers, rate)
+        random = StepRandom(self.config.seed, self.done, self.world.rank, self.world.device)
+        batch = self.task.batch(self.shuffle.batch(self.done, self.world.rank, self.world.size))
+        figures, failed = gradient_step(
+            self.task.model,
+            self.objective,
+            batch,
+            random,
+            self.optimizers,
+            self.config,
+            self.world,
         )
-        self.done = step + 1
+        self.means.add(figures, failed)
+        self.faults.add(failed)
+        self.done += 1
         for ema in self.emas:
             ema.update(self.done)
 
@@ -167,17 +174,46 @@ class Trainer:
             or self.done in config.snapshot_steps
         )
 
-    def check(self, progress: Progress) -> None:
-        """Record the figures since the last check; ValueError for a loss that is not finite."""
-        figures = self.means.take()
-        finite = math.isfinite(figures["loss"] + figures["gradient_norm"])
-        if self.world.any(not finite):
-            raise ValueError(self.not_finite())
-        progress.advance(self.done - progress.done, loss=figures["loss"])
-        if self.records:
-            figures["learning_rate"] = self.config.learning_rate_at(self.done - 1)
-            figures["images_per_second"] = progress.rate()
+    def is_well(self, progress: Progress) -> bool:
+        """Record the figures since the last look; return whether steps do not fail in a row."""
+        figures, (failed, in_a_row) = self.means.take(), self.faults.look()
+        loss = {"loss": figures["loss"]} if figures else {}
+        progress.advance(self.done - progress.done, **loss)
+        if self.records and figures:
+            rate = self.config.learning_rate_at(self.done - 1) * self.faults.share
+            figures |= {"learning_rate": rate, "images_per_second": progress.rate()}
+            if failed:
+                figures["failed_steps"] = failed
             self.records.figures(self.done, figures)
+        return in_a_row < MOST_IN_A_ROW
+
+    def go_back(self, progress: Progress) -> None:
+        """Go on from the last good state at a lower learning rate; ValueError the second time."""
+        if self.faults.share < 1:
+            raise ValueError(self.not_finite())
+        failed_at, failed = self.done, self.faults.counts
+        checkpoint = newest_checkpoint(self.part, self.world.say) if self.saved else None
+        if checkpoint:
+            self.fill(checkpoint)
+        else:
+            self.begin_anew()
+        self.faults.restore({"failed": [int(failed[0]), 0], "share": LOWER})
+        self.begin_records()
+        progress.done = self.done
+        self.world.say(
+            f"{self.part.caption}: loss or gradient was not finite in {MOST_IN_A_ROW} steps in a "
+            f"row, by step {failed_at}: going on after step {self.done} with a third of the "
+            "learning rate"
+        )
+
+    def begin_anew(self) -> None:
+        """Make the state that before the first step."""
+        self.task.model.load_state_dict(self.first_weights)
+        for ema in self.emas:
+            ema.load(self.first_weights)
+        for optimizer in self.optimizers:
+            optimizer.state.clear()
+        self.done = 0
 
     def keep_snapshots(self) -> None:
         """Write the EMAs from which others can be put together, after the steps chosen for it."""
@@ -186,12 +222,28 @@ class Trainer:
                 if ema.length in SNAPSHOT_LENGTHS:
                     save_snapshot(self.part.ema_folder, ema, self.done)
 
+    def stop(self) -> None:
+        """Save what is not saved yet, and raise Interrupted."""
+        if self.saved != self.done:
+            self.save()
+        raise Interrupted(
+            f"{self.part.caption}: interrupted, all saved after step {self.done}; --resume "
+            "continues"
+        )
+
+    def save_if_good(self) -> None:
+        """Write the checkpoint, unless it holds that already or the last steps failed."""
+        if self.saved != self.done and not self.faults.look()[1]:
+            self.save()
+
     def save(self) -> None:
         """Write the checkpoint."""
         if self.world.first:
-            path = self.part.checkpoint_path
-            save_checkpoint(path, self.done, self.task.model, self.emas, self.optimizers)
-        self.saved = self.done
+            facts = {"learning_rate": self.config.learning_rate, **self.faults.record()}
+            state = (self.task.model, self.emas, self.optimizers)
+            save_checkpoint(self.part, self.done, facts, *state, keep_last=self.last_is_good)
+        self.saved, self.first_weights = self.done, {}
+        self.last_is_good = not self.faults.look()[1]
 
     def picture(self) -> None:
         """Draw a preview by the model as it is now."""
@@ -200,6 +252,11 @@ class Trainer:
 
     def finish(self) -> None:
         """Make the model its EMA, and draw the last preview."""
+        if failed := self.faults.look()[0]:
+            self.world.say(
+                f"{self.part.caption}: {failed} steps were skipped, as their loss or gradient was "
+                "not finite"
+            )
         if self.config.compile != "none":
             torch.compiler.reset()  # CUDA graphs keep the memory of a whole step
         self.task.model.load_state_dict(self.emas[0].state())
@@ -209,11 +266,11 @@ class Trainer:
     def not_finite(self) -> str:
         """Return what to say of a loss that is not finite."""
         part, config = self.part, self.config
-        lower = f"--set {part.settings}.training.learning_rate={config.learning_rate / 3:.1g}"
+        lower = f"--set {part.settings}.training.learning_rate={config.learning_rate / 10:.1g}"
         exact = " or --precision float32" if config.precision == "bfloat16" else ""
         return (
-            f"the {part.caption}'s loss is not finite any more by step {self.done}: "
-            f"try {lower}{exact}; {self.kept()}"
+            f"the {part.caption}'s loss or gradient is not finite any more by step {self.done}, "
+            f"with a third of the learning rate, too: try {lower}{exact}; {self.kept()}"
         )
 
     def kept(self) -> str:
@@ -224,47 +281,3 @@ class Trainer:
             f"the checkpoint after step {self.saved} is kept ({self.part.checkpoint_path}), "
             "--resume continues from it"
         )
-
-
-def gradient_step(
-    model: nn.Module,
-    objective: nn.Module,
-    batch: Any,
-    random: StepRandom,
-    optimizers: list[torch.optim.Optimizer],
-    config: TrainingConfig,
-    device: torch.device,
-) -> dict[str, Tensor]:
-    """Do one step of all optimizers.
-
-    Return the loss, the gradient's norm and the loss's terms, each () on the device.
-    """
-    with autocast(device, config.precision):
-        loss, terms = objective(batch, random)
-    loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.gradient_norm)
-    for optimizer in optimizers:
-        optimizer.step()
-    model.zero_grad(set_to_none=True)
-    figures = {name: value.detach() for name, value in terms.items()}
-    return {"loss": loss.detach(), "gradient_norm": norm, **figures}
-
-
-class Means:
-    """The means of the figures of steps since they were last taken, which waits for the device."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.steps = 0
-
-    def add(self, figures: dict[str, Tensor]) -> None:
-        """Add the figures of one step, each ()."""
-        sums = self.sums
-        self.sums = {n: sums[n] + value if n in sums else value for n, value in figures.items()}
-        self.steps += 1
-
-    def take(self) -> dict[str, float]:
-        """Return the means, and begin anew."""
-        means = {name: value.item() / self.steps for name, value in self.sums.items()}
-        self.sums, self.steps = {}, 0
-        return means

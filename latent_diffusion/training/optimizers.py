@@ -12,6 +12,7 @@ ROUNDS = 5  # of Newton-Schulz
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 # Root mean square of AdamW's steps (Liu et al. 2025, "Muon is scalable", section 2.2).
 LIKE_ADAMW = 0.2
+STATES = {"AdamW": {"step", "exp_avg", "exp_avg_sq"}, "Muon": {"momentum"}}  # of a parameter
 
 
 class Muon(torch.optim.Optimizer):
@@ -19,36 +20,43 @@ class Muon(torch.optim.Optimizer):
 
     So all its directions are learnt at one pace. Weights (out, in, …) count as matrices with a row
     for each output. Steps have the size of AdamW's, so that the two share a learning rate.
+    `found_inf`, () on the device, has torch's meaning: where it is 1, the step changes nothing.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, weight_decay: float):
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
+        self.found_inf = torch.zeros(())
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # closures are not run
         """Do one step from the gradients that the parameters hold."""
+        skip = self.found_inf.bool()
         for group in self.param_groups:
+            decay = torch.where(skip, 1.0, 1 - group["lr"] * group["weight_decay"])
             alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:
                 alike[parameter.shape].append(parameter)
             for parameters in alike.values():
                 out, inside, *kernel = parameters[0].shape
-                momenta = [rows(update) for update in self.momentum(parameters)]
+                momenta = [rows(update) for update in self.momentum(parameters, skip)]
                 updates = torch.stack(momenta)  # (P, out, kernel x in)
                 size = LIKE_ADAMW * max(updates.shape[1:]) ** 0.5
-                steps = [
-                    step.view(out, *kernel, inside).movedim(-1, 1) for step in orthogonal(updates)
-                ]
-                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+                directions = torch.where(skip, 0.0, orthogonal(updates))
+                steps = [step.view(out, *kernel, inside).movedim(-1, 1) for step in directions]
+                torch._foreach_mul_(parameters, decay)
                 torch._foreach_add_(parameters, steps, alpha=-group["lr"] * size)
 
-    def momentum(self, parameters: list[Tensor]) -> tuple[Tensor, ...]:
-        """Update and return Nesterov's momentum of each parameter."""
+    def momentum(self, parameters: list[Tensor], skip: Tensor) -> tuple[Tensor, ...]:
+        """Update, unless `skip` (), and return Nesterov's momentum of each parameter."""
         for parameter in parameters:
             if not self.state[parameter]:
                 self.state[parameter]["momentum"] = torch.zeros_like(parameter)
-        gradients = [p.grad for p in parameters if p.grad is not None]
         momenta = [self.state[parameter]["momentum"] for parameter in parameters]
+        gradients = [
+            torch.where(skip, momentum, parameter.grad)
+            for momentum, parameter in zip(momenta, parameters, strict=True)
+            if parameter.grad is not None
+        ]
         torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
         return torch._foreach_lerp(gradients, momenta, MOMENTUM)
 
@@ -113,3 +121,16 @@ def set_learning_rate(optimizers: Iterable[torch.optim.Optimizer], learning_rate
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
+
+
+def step_unless(failed: Tensor, optimizers: Iterable[torch.optim.Optimizer]) -> None:
+    """Do a step of each optimizer; where `failed`, () bool on the device, it changes nothing.
+
+    Only a device without fused kernels is waited for.
+    """
+    for optimizer in optimizers:
+        if isinstance(optimizer, Muon) or optimizer.defaults["fused"]:
+            optimizer.found_inf = failed.float()  # type: ignore[attr-defined]  # as torch's own
+            optimizer.step()
+        elif not failed:
+            optimizer.step()

@@ -20,9 +20,10 @@ from latent_diffusion.training.compilation import compiled
 from latent_diffusion.training.config import TrainingConfig, with_training
 from latent_diffusion.training.diffusion import DiffusionStage, diffusion_task
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.loop import Task, gradient_step
+from latent_diffusion.training.loop import Task
 from latent_diffusion.training.optimizers import make_optimizers, set_learning_rate
 from latent_diffusion.training.randomness import StepRandom
+from latent_diffusion.training.step import gradient_step
 
 STEPS = 8
 WARM_UP = 2  # of them do not count
@@ -101,8 +102,8 @@ def seconds_per_step(
         for step in range(steps):
             start = time.perf_counter()
             batch, random = task.batch(rows), StepRandom(0, step, 0, world.device)
-            figures = gradient_step(
-                task.model, task.objective, batch, random, optimizers, config, world.device
+            figures, _ = gradient_step(
+                task.model, task.objective, batch, random, optimizers, config, world
             )
             figures["loss"].item()  # waits for the device
             times.append(time.perf_counter() - start)

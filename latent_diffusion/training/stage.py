@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from latent_diffusion.data.reference import DataFacts, write_reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_precision
-from latent_diffusion.run import Part, Run, load_tensors, save_tensors
-from latent_diffusion.training.checkpoint import read_progress
-from latent_diffusion.training.config import with_training
+from latent_diffusion.run import Part, Run
+from latent_diffusion.tensors import holds, load_tensors, save_tensors
+from latent_diffusion.training.checkpoint import Checkpoint, newest_checkpoint
+from latent_diffusion.training.config import TrainingConfig, with_training
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.loop import Preview, Task, train
+from latent_diffusion.training.loop import Preview, Task, Trainer
 from latent_diffusion.training.records import EVENTS, summary_writer
 
 Config = TypeVar("Config", bound=BaseModel)
@@ -76,21 +77,18 @@ class Stage(ABC, Generic[Config]):
     def train(self) -> None:
         """Train and save; ValueError, before the part is changed, where that is refused."""
         start, world = self.job.start, self.job.world
-        self.config = begin(self.job, self.part, self.config)
+        self.config, checkpoint = begin(self.job, self.part, self.config)
         task = self.task()
         if start.init:
             names = self.job.data.info.class_names
             initialise_from(start.init, self.part, task.model, names, world)
+        training = self.config.training  # type: ignore[attr-defined]  # every stage has one
+        trainer = Trainer(task, training, self.part, world, self.preview, start.tensorboard)
+        if checkpoint:
+            trainer.resume(checkpoint)
+            del checkpoint
         self.commit()
-        train(
-            task,
-            self.config.training,  # type: ignore[attr-defined]  # every stage has one
-            self.part,
-            world,
-            start.resume,
-            self.preview,
-            start.tensorboard,
-        )
+        trainer.train()
         self.finish(task.model)
         self.save(task.model)
 
@@ -112,27 +110,30 @@ class Stage(ABC, Generic[Config]):
     def forget(self) -> None:
         """Delete what an earlier training of this part left."""
         part = self.part
-        for path in (part.model_path, part.checkpoint_path, part.metrics_path):
+        checkpoints = (part.checkpoint_path, part.earlier_checkpoint_path)
+        for path in (part.model_path, *checkpoints, part.metrics_path):
             path.unlink(missing_ok=True)
         for path in part.ema_folder.glob("*.safetensors"):
             path.unlink()
         shutil.rmtree(part.folder / EVENTS, ignore_errors=True)
 
     def save(self, model: nn.Module) -> None:
-        """Write the weights to use."""
-        if self.job.world.first:
-            save_tensors(self.part.model_path, model.state_dict())
+        """Write the weights to use, unless they are there: their file names them elsewhere."""
+        path, state = self.part.model_path, model.state_dict()
+        if self.job.world.first and not holds(path, state):
+            save_tensors(path, state)
         self.job.world.barrier()
 
 
-def begin(job: Job, part: Part, config: Any) -> Any:
-    """Return the stage's config with its precision chosen; nothing on disk is changed.
+def begin(job: Job, part: Part, config: Any) -> tuple[Any, Checkpoint | None]:
+    """Return the stage's config with its precision chosen, and the checkpoint that it goes on from.
 
-    Raise ValueError where this training may not begin.
+    Nothing on disk is changed. Raise ValueError where this training may not begin.
     """
     start, world, precision = job.start, job.world, config.training.precision
     recorded = part.read_config() if part.config_path.is_file() else None
-    if start.resume and part.trained and not part.checkpoint_path.is_file():
+    checkpoint = newest_checkpoint(part, world.say) if start.resume else None
+    if start.resume and part.trained and not checkpoint:
         raise ValueError(
             f"{part.checkpoint_path} is missing, so the {part.caption} cannot be resumed: "
             "--overwrite trains anew, and --init starts a new --run from its weights"
@@ -145,17 +146,19 @@ def begin(job: Job, part: Part, config: Any) -> Any:
             world.say(f"{part.caption}: from here on {change}")
     elif not start.resume and not start.overwrite:
         check_nothing_is_there(part)
+    if checkpoint:
+        check_checkpoint(part, checkpoint, config.training)
     if config.training.batch_size % world.size:
         raise ValueError(
             f"batch_size = {config.training.batch_size} does not divide into {world.size} processes"
         )
     precision = world.agree(choose_precision(precision, world.device))
-    return with_training(config, precision=precision)
+    return with_training(config, precision=precision), checkpoint
 
 
 def check_nothing_is_there(part: Part) -> None:
     """Raise ValueError where a new training would replace another."""
-    if part.trained or part.checkpoint_path.is_file():
+    if part.trained or part.resumable:
         raise ValueError(
             f"{part.folder} already holds a{'' if part.trained else ' partly'} trained "
             f"{part.caption}: --resume continues it, --overwrite trains anew, another --run (or a "
@@ -178,15 +181,23 @@ def check_resume(part: Part, before: Any, config: Any, checksum: str, data: Data
             f"{data.folder} has changed since this training began, so it cannot be resumed: "
             "--overwrite trains anew, and --init starts a new --run from its weights"
         )
-    if not part.checkpoint_path.is_file():
-        return
-    done, lengths = read_progress(part.checkpoint_path)
-    if done > config.training.steps:
+    if before.training.optimizer != config.training.optimizer:
         raise ValueError(
-            f"{part.folder} has done {done} steps already, more than steps = "
-            f"{config.training.steps}"
+            f"--resume cannot change the optimizer of the {part.caption} from "
+            f"{before.training.optimizer} to {config.training.optimizer}, whose state is another: "
+            f"leave out --set {part.settings}.training.optimizer, train anew with --overwrite, or "
+            "start a new --run from its weights with --init"
         )
-    if lengths != config.training.ema_lengths:
+
+
+def check_checkpoint(part: Part, checkpoint: Checkpoint, training: TrainingConfig) -> None:
+    """Raise ValueError where a training cannot go on from a checkpoint."""
+    if checkpoint.done > training.steps:
+        raise ValueError(
+            f"{part.folder} has done {checkpoint.done} steps already, more than steps = "
+            f"{training.steps}"
+        )
+    if checkpoint.lengths != training.ema_lengths:
         raise ValueError(
             f"--resume cannot change which EMAs of the weights the {part.caption} keeps: leave "
             "ema_length as it was, and snapshots 0 or not 0 as it was"

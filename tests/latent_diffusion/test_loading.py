@@ -11,7 +11,8 @@ import torch
 
 from latent_diffusion.loading import Codec
 from latent_diffusion.pipeline import Pipeline
-from latent_diffusion.run import CONFIG_FORMAT, Run, load_tensors, read_toml, save_tensors
+from latent_diffusion.run import CONFIG_FORMAT, Run, read_toml
+from latent_diffusion.tensors import load_tensors, save_tensors
 
 CPU = torch.device("cpu")
 

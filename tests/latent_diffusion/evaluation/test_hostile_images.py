@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latent_diffusion.run import Run, load_tensors, save_tensors
+from latent_diffusion.run import Run
+from latent_diffusion.tensors import load_tensors, save_tensors
 
 SIZE = 16
 CLASSES = ("disk", "cross", "square")

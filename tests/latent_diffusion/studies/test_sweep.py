@@ -11,11 +11,11 @@ import torch
 from latent_diffusion import Pipeline
 from latent_diffusion.ema import ema_after
 from latent_diffusion.evaluation.scores import Score, Scores
-from latent_diffusion.run import load_tensors
 from latent_diffusion.sampling.folder import png
 from latent_diffusion.sampling.generate import conditioned
 from latent_diffusion.studies.sweep.show import ON_A_PAGE, score_panels
 from latent_diffusion.studies.sweep.store import CONFIRMED, TRIED, Trial, read_trials
+from latent_diffusion.tensors import load_tensors
 
 CPU = ("--device", "cpu")
 

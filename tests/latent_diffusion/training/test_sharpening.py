@@ -16,7 +16,8 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.ema import PowerEMA
 from latent_diffusion.images import from_uint8
 from latent_diffusion.loading import ENCODING, load_autoencoder, load_denoiser
-from latent_diffusion.run import Run, load_tensors
+from latent_diffusion.run import Run
+from latent_diffusion.tensors import load_tensors
 from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.sharpening import fingerprint

@@ -21,7 +21,8 @@ from latent_diffusion.ema import (
     save_snapshot,
 )
 from latent_diffusion.loading import load_autoencoder
-from latent_diffusion.run import Interrupted, Run, load_tensors
+from latent_diffusion.run import Interrupted, Run
+from latent_diffusion.tensors import load_tensors
 from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.classifier import train_classifier
 from latent_diffusion.training.diffusion import train_diffusion
@@ -115,6 +116,7 @@ def test_resume_refuses_other_averages_and_leaves_all_as_it_was(tiny_run, shapes
         ("snapshots=4", "snapshots"),
         ("ema_length=0.1", "ema_length"),
         ("steps=400", "500 steps already"),
+        ("optimizer=adamw", "from muon to adamw"),
     ):
         status, _, errors = ldm(
             "train-diffusion",
@@ -162,6 +164,26 @@ def test_a_part_that_recorded_snapshots_before_they_were_refused_is_read(tiny_ru
         load_autoencoder(run, WORLD.device)
         and resumed_config(run.autoencoder).autoencoder.training.snapshots == 2
     )
+
+
+def test_a_checkpoint_that_does_not_load_leaves_the_config_as_it_was(
+    tiny_run, shapes, tmp_path, ldm
+):
+    run = Run(shutil.copytree(tiny_run, tmp_path / "run"))
+    more = ["--data", shapes, "--run", run.folder, "--resume"]
+    longer = ["--set", "diffusion.training.steps=520"]
+    recorded = run.diffusion.read_config()
+    recorded["diffusion"]["training"]["optimizer"] = "adamw"  # as earlier versions let it happen
+    run.diffusion.write_config(recorded)
+    before = run.diffusion.config_path.read_text()
+    status, _, errors = ldm("train-diffusion", *more, *longer)
+    assert status == 2 and "written by another optimizer" in errors
+    for path in run.diffusion.checkpoint_path.parent.iterdir():
+        path.write_bytes(path.read_bytes()[:1000])
+    status, _, errors = ldm("train-diffusion", *more, *longer)
+    assert status == 2 and "no checkpoint of the denoiser is whole" in errors
+    assert run.diffusion.config_path.read_text() == before
+    assert run.diffusion.checksum() == Run(tiny_run).diffusion.checksum()
 
 
 def test_resume_refuses_another_shape(tiny_run, shapes, tmp_path, ldm):
@@ -322,10 +344,11 @@ def test_a_loss_that_blows_up_ends_in_one_line_and_keeps_the_checkpoint(
     arguments = ["train-autoencoder", tiny_config, "--data", shapes, "--run", tmp_path / "run"]
     assert ldm(*arguments, *short, "--set", "autoencoder.training.steps=10")[0] == 0
     good = (tmp_path / "run" / "autoencoder" / "checkpoint" / "last.safetensors").read_bytes()
-    status, _, errors = ldm(
+    status, output, errors = ldm(
         *arguments, *short, "--resume", "--set", "autoencoder.training.learning_rate=1e30"
     )
     assert status == 2 and errors.count("\n") == 1
+    assert output.count("going on after step 10 with a third of the learning rate") == 1
     assert "not finite" in errors and "learning_rate" in errors and "step 10" in errors
     assert (
         tmp_path / "run" / "autoencoder" / "checkpoint" / "last.safetensors"
