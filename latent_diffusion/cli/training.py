@@ -41,8 +41,9 @@ Settings = Annotated[
 Source = Annotated[
     str,
     typer.Argument(
-        help="Folders of images, a .zip of them, a synth-cute clone, MNIST or CIFAR-10 files, "
-        "or cartoons[:COUNT]."
+        help="Folders of images, a .zip of them, a synth-cute clone, parquet files, the files of "
+        "MNIST (EMNIST, Fashion-MNIST, KMNIST), CIFAR-10 and -100, SVHN or STL-10, or "
+        "cartoons[:COUNT]."
     ),
 ]
 PreparedData = Annotated[Path, typer.Argument(help="Where the prepared data set goes.")]
@@ -50,7 +51,7 @@ Size = Annotated[
     int | None,
     typer.Option(
         "--size",
-        help="Side of the images; 64, or the native size of MNIST and CIFAR-10.",
+        help="Side of the images; 64, or the native size of MNIST, CIFAR, SVHN and STL-10.",
         show_default=False,
     ),
 ]
@@ -79,6 +80,16 @@ Flip = Annotated[
 ]
 
 
+Labels = Annotated[
+    str,
+    typer.Option(
+        "--labels",
+        help="Where labels come from: auto, folders, file-name (cat_001.png), column=NAME (of a "
+        "list beside the pictures) or none.",
+    ),
+]
+
+
 @app.command(
     epilog="Example: ldm demo --run runs/demo",
     help="All of it on drawn cartoons: draw, judge, both stages, samples, scores. "
@@ -103,6 +114,7 @@ def prepare(
     holdout: Holdout = 0.1,
     files: Files = None,
     flip: Flip = None,
+    labels: Labels = "auto",
 ) -> None:
     """Turn any source of images into a prepared data set."""
     from latent_diffusion.data.prepare import prepare as prepare_data
@@ -114,7 +126,7 @@ def prepare(
             write_cartoons(source, files, size or 512, progress.update)
         source = str(files)
     with LateProgress("preparing") as progress:
-        info = prepare_data(source, data, size, holdout, flip, progress.update)
+        info = prepare_data(source, data, size, holdout, flip, labels, progress.update)
     for line in summary(info):
         say(line)
 

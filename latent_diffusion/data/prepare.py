@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -12,7 +13,7 @@ from PIL import Image
 from latent_diffusion.data import pool
 from latent_diffusion.data.decode import MIN_SIDE, fit
 from latent_diffusion.data.sources import open_source
-from latent_diffusion.data.sources.source import Batches, Found, fingerprint
+from latent_diffusion.data.sources.source import AUTO, Batches, Found, fingerprint
 from latent_diffusion.data.split import TEST, TRAIN, count_leaks, has_both, hold_out
 from latent_diffusion.data.store import Counts, DatasetInfo, Skipped
 from latent_diffusion.data.tree import Skip
@@ -34,6 +35,7 @@ def prepare(
     size: int | None = None,
     holdout: float = 0.1,
     flip: bool | None = None,
+    labels: str = AUTO,
     on_progress: Progress | None = None,
     processes: int | None = None,
 ) -> DatasetInfo:
@@ -41,7 +43,9 @@ def prepare(
 
     size: side of the images in pixels; None is the native size of MNIST and CIFAR-10, else 64.
     holdout: share of each class that is held out of training, unless the source has its own split.
-    flip: whether training may mirror the images; None is no for MNIST, else yes.
+    flip: whether training may mirror the images; None is as the source has it: not digits, letters.
+    labels: where they come from: "auto" (whatever says them), "folders", "file-name" (what file
+        names begin with), "column=NAME" (of a list beside the pictures) or "none" (one class).
     processes: None is one a core. The result does not depend on it.
 
     Bad files are skipped and listed in the result. Raises ValueError when nothing usable is found
@@ -49,14 +53,24 @@ def prepare(
     """
     folder = Path(folder)
     check_arguments(source, folder, size, holdout)
-    found = open_source(source)
+    found = open_source(source, labels)
     size = size or found.native_size or DEFAULT_SIZE
     with Writer(folder, len(found.items), size) as writer:
         try:
             outcome = collect(found, writer, processes or cores(), on_progress)
         except OSError as error:
             raise ValueError(f"cannot write to {folder}: {error.strerror or error}") from None
-        return commit(source, found, outcome, writer, holdout, found.flip if flip is None else flip)
+        asked = Choices(source, labels, holdout, found.flip if flip is None else flip)
+        return commit(asked, found, outcome, writer)
+
+
+class Choices(NamedTuple):
+    """What the user asked for."""
+
+    source: str
+    labels: str
+    holdout: float
+    flip: bool
 
 
 @dataclass
@@ -134,29 +148,28 @@ def usable(found: Found, reasons: dict[int, str]) -> Kept:
     return Kept(np.array(keep, np.int64), sorted(set(totals) - set(left_out)), left_out)
 
 
-def commit(
-    source: str, found: Found, outcome: Outcome, writer: Writer, holdout: float, flip: bool
-) -> DatasetInfo:
+def commit(asked: Choices, found: Found, outcome: Outcome, writer: Writer) -> DatasetInfo:
     """Keep what is usable of the images written, split and describe it.
 
     Raises ValueError where nothing is.
     """
     kept = usable(found, outcome.reasons)
     if not kept.class_names:
-        raise ValueError(nothing_usable(source, found, outcome, kept))
+        raise ValueError(nothing_usable(asked.source, found, outcome, kept))
     labels = kept.labels(found)
     own_split = np.array([found.items[row].split for row in kept.rows], np.int8)
     fingerprints = outcome.fingerprints[kept.rows]
-    split = hold_out(labels, own_split, fingerprints, holdout)
+    split = hold_out(labels, own_split, fingerprints, asked.holdout)
     skips = all_skips(found, outcome)
     info = DatasetInfo(
-        source=source,
+        source=asked.source,
+        labels=asked.labels,
         kind=found.kind,
         image_size=writer.size,
-        flip=flip,
+        flip=asked.flip,
         class_names=kept.class_names,
         counts=count(kept.class_names, labels, split),
-        holdout=None if has_both(own_split) else holdout,
+        holdout=None if has_both(own_split) else asked.holdout,
         leaks=count_leaks(split, fingerprints),
         enlarged=int(outcome.enlarged[kept.rows].sum()),
         left_out=kept.left_out,

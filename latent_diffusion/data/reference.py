@@ -34,6 +34,7 @@ class DataFacts(BaseModel):
     holdout: float | None = None
     # Files that were not taken, by reason; None in runs that did not record it.
     skipped: dict[str, int] | None = None
+    labels: str = "auto"  # where they come from, as in `ldm prepare --labels`
 
     @classmethod
     def of(cls, data: Dataset) -> "DataFacts":
@@ -48,6 +49,7 @@ class DataFacts(BaseModel):
             images=len(data.labels),
             holdout=data.info.holdout,
             skipped=data.info.skipped_by_reason,
+            labels=data.info.labels,
         )
 
     @property

@@ -36,6 +36,7 @@ class DatasetInfo(BaseModel):
     version: int = 1
     source: str  # as given to `ldm prepare`
     kind: str  # what it was recognised as
+    labels: str = "auto"  # where they were asked to come from, as in --labels
     image_size: int  # side, in pixels
     flip: bool  # whether training may mirror images
     class_names: list[str]  # sorted; the label is the position

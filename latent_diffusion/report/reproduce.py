@@ -43,9 +43,9 @@ def commands(found: Gathered, images: int) -> list[str]:
         share = found.info.holdout
     flip = "--flip" if facts.flip else "--no-flip"
     holdout = f" --holdout {share:g}" if share is not None else ""
-    lines = [
-        f"ldm prepare {shlex.quote(facts.source)} {data} --size {facts.image_size} {flip}{holdout}"
-    ]
+    labels = "" if facts.labels == "auto" else f" --labels {shlex.quote(facts.labels)}"
+    source = shlex.quote(facts.source)
+    lines = [f"ldm prepare {source} {data} --size {facts.image_size} {flip}{holdout}{labels}"]
     for training in found.trainings.values():
         lines.append(f"{training.command} config.toml --data {data} --run {run}")
     if "diffusion" in found.trainings:

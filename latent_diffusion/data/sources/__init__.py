@@ -16,7 +16,7 @@ from latent_diffusion.data.sources.cartoons import Cartoons
 from latent_diffusion.data.sources.cifar import Cifar
 from latent_diffusion.data.sources.cifar100 import Cifar100
 from latent_diffusion.data.sources.mnist import Mnist
-from latent_diffusion.data.sources.pictures import Pictures
+from latent_diffusion.data.sources.pictures import COLUMN, FILE_NAME, FOLDERS, NONE, Pictures
 from latent_diffusion.data.sources.source import AUTO, Asked, DrawMore, Found, Source
 from latent_diffusion.data.sources.stl10 import Stl10
 from latent_diffusion.data.sources.svhn import Svhn
@@ -43,6 +43,10 @@ def open_source(text: str, labels: str = AUTO) -> Found:
     Raises ValueError when there is no such source, nothing in it that could be an image, more than
     one data set, or no such labels.
     """
+    if labels not in (AUTO, FOLDERS, FILE_NAME, NONE) and not labels.startswith(f"{COLUMN}="):
+        raise ValueError(
+            f"--labels {labels} must be {AUTO}, {FOLDERS}, {FILE_NAME}, {NONE} or {COLUMN}=NAME"
+        )
     asked = Asked(text, labels)
     one_set_only(asked, SOURCES)
     for source in SOURCES:
