@@ -38,11 +38,8 @@ class Listing(NamedTuple):
     skipped: list[Skip]
 
 
-class Tree(Protocol):
-    """A folder or an archive."""
-
-    def scan(self) -> Listing:
-        """Return all files; raise ValueError for an archive that cannot be read."""
+class Readable(Protocol):
+    """What holds the bytes of files."""
 
     def read(self, key: Any, limit: int = MAX_FILE_BYTES, check: Check | None = None) -> bytes:
         """Return all bytes of the file with this key.
@@ -50,6 +47,13 @@ class Tree(Protocol):
         `check` sees the head of it first and may raise, to spare the reading of the rest.
         Raises Unreadable for damage, and for files above `limit` bytes.
         """
+
+
+class Tree(Readable, Protocol):
+    """A folder or an archive."""
+
+    def scan(self) -> Listing:
+        """Return all files; raise ValueError for an archive that cannot be read."""
 
 
 class Nothing:

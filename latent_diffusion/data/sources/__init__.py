@@ -16,6 +16,7 @@ from latent_diffusion.data.sources.cartoons import Cartoons
 from latent_diffusion.data.sources.cifar import Cifar
 from latent_diffusion.data.sources.cifar100 import Cifar100
 from latent_diffusion.data.sources.mnist import Mnist
+from latent_diffusion.data.sources.parquet import Parquet
 from latent_diffusion.data.sources.pictures import COLUMN, FILE_NAME, FOLDERS, NONE, Pictures
 from latent_diffusion.data.sources.source import AUTO, Asked, DrawMore, Found, Source
 from latent_diffusion.data.sources.stl10 import Stl10
@@ -33,6 +34,7 @@ SOURCES: tuple[Source, ...] = (
     Svhn(),
     Stl10(),
     SynthCute(),
+    Parquet(),
     Pictures(),  # last, for it takes any folder or archive of files
 )
 

@@ -17,7 +17,16 @@ import numpy as np
 
 from latent_diffusion.data.archives import Tar, open_tree
 from latent_diffusion.data.decode import Unreadable, decode, sniff
-from latent_diffusion.data.tree import MAX_FILE_BYTES, File, Folder, Listing, Nothing, Skip, Tree
+from latent_diffusion.data.tree import (
+    MAX_FILE_BYTES,
+    File,
+    Folder,
+    Listing,
+    Nothing,
+    Readable,
+    Skip,
+    Tree,
+)
 
 AUTO = "auto"  # of --labels: wherever the source says them
 PREPARED = ("dataset.json", "images.npy")  # as `store` names them; workers do without its imports
@@ -145,12 +154,12 @@ class Source(ABC):
 
 @dataclass
 class FileLoader:
-    """Loads picture files of a tree by their `File.key`.
+    """Loads picture files of a tree, or of whatever holds such, by their `File.key`.
 
     The fingerprint is of the file's bytes, so it does not depend on the size asked for.
     """
 
-    tree: Tree
+    tree: Readable
 
     def load(self, key: Any, size: int) -> Loaded:
         data = self.tree.read(key, check=sniff)
