@@ -90,6 +90,16 @@ Labels = Annotated[
 ]
 
 
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Only say what would be read, class by class, with one picture of each in "
+        "DATA-dry-run.png.",
+    ),
+]
+
+
 @app.command(
     epilog="Example: ldm demo --run runs/demo",
     help="All of it on drawn cartoons: draw, judge, both stages, samples, scores. "
@@ -115,12 +125,21 @@ def prepare(
     files: Files = None,
     flip: Flip = None,
     labels: Labels = "auto",
+    dry_run: DryRun = False,
 ) -> None:
     """Turn any source of images into a prepared data set."""
     from latent_diffusion.data.prepare import prepare as prepare_data
     from latent_diffusion.data.sources.cartoons import write_cartoons
     from latent_diffusion.data.summary import summary
 
+    if dry_run:
+        from latent_diffusion.inspection.dry_run import dry_run as show
+
+        if files:
+            raise ValueError("--dry-run prepares nothing and writes no --files: leave one out")
+        for line in show(source, data, size, holdout, labels):
+            say(line)
+        return
     if files:
         with LateProgress("drawing") as progress:
             write_cartoons(source, files, size or 512, progress.update)

@@ -29,7 +29,8 @@ def summary(info: DatasetInfo) -> list[str]:
     if len(left_out) > MAX_CLASSES:
         more = len(left_out) - MAX_CLASSES
         lines.append(f"... and {more} more classes left out (all in dataset.json)")
-    return lines + skipped_lines(info)
+    skipped = [(skip.path, skip.reason) for skip in info.skipped]
+    return lines + skipped_lines(skipped, info.skipped_by_reason, " (all listed in dataset.json)")
 
 
 def counted(info: DatasetInfo) -> list[str]:
@@ -56,15 +57,20 @@ def counted(info: DatasetInfo) -> list[str]:
     return lines
 
 
-def skipped_lines(info: DatasetInfo) -> list[str]:
-    """Return the files that were not taken by reason, with a few examples of each."""
-    if not info.skipped:
+def skipped_lines(
+    skipped: list[tuple[str, str]], by_reason: dict[str, int], where: str = ""
+) -> list[str]:
+    """Return the files that were not taken by reason, with a few examples of each.
+
+    skipped: path and reason of each. where: in which file they are all listed, if in any.
+    """
+    if not skipped:
         return []
     examples: dict[str, list[str]] = {}
-    for skip in info.skipped:
-        examples.setdefault(skip.reason, []).append(printable(skip.path))
-    lines = [f"{len(info.skipped):,} files skipped (all listed in dataset.json):"]
-    reasons = list(info.skipped_by_reason.items())
+    for path, reason in skipped:
+        examples.setdefault(reason, []).append(printable(path))
+    lines = [f"{len(skipped):,} files skipped{where}:"]
+    reasons = list(by_reason.items())
     for reason, number in reasons[:MAX_REASONS]:
         shown = ", ".join(examples[reason][:EXAMPLES]) + (", ..." if number > EXAMPLES else "")
         lines.append(f"  {number:>6,} {reason}: {shown}")

@@ -1,7 +1,5 @@
 """The seam for data sources: what one more of them has to bring, and what it gets for that."""
 
-import csv
-
 import pytest
 from PIL import Image
 
@@ -21,37 +19,41 @@ from latent_diffusion.data.split import UNDECIDED
 from latent_diffusion.data.tree import Skip
 
 
-class LabelsCsv(Source):
-    """Pictures with a labels.csv beside them, whose columns are `file` and `label`."""
+class Captioned(Source):
+    """Pictures whose class stands in a .txt file of the same name."""
 
-    accepts = "pictures with a labels.csv"
+    accepts = "pictures with a .txt each"
 
     def find(self, asked: Asked) -> Found | None:
-        files = {file.path: file for file in asked.listing.files}
-        if "labels.csv" not in files or not asked.holds_pictures:
+        if not asked.holds_pictures:
             return None
-        lines = read_file(asked.tree, files.pop("labels.csv")).decode().splitlines()
-        classes = {row["file"]: class_of(row["label"]) for row in csv.DictReader(lines)}
-        items = [Item(p, f.key, classes[p], UNDECIDED) for p, f in files.items() if p in classes]
-        skipped = [Skip(path, "not in labels.csv") for path in files if path not in classes]
-        return Found("labels.csv", items, FileLoader(asked.tree), asked.listing.skipped + skipped)
+        files = {file.path: file for file in asked.listing.files}
+        beside = {path: path.rpartition(".")[0] + ".txt" for path in files}
+        texts = {path: files[text] for path, text in beside.items() if text in files.keys() - {path}}
+        if not texts:
+            return None
+        items = []
+        for path, text in texts.items():
+            name = read_file(asked.tree, text).decode().strip()
+            items.append(Item(path, files[path].key, class_of(name), UNDECIDED))
+        used = {text.path for text in texts.values()} | texts.keys()
+        skipped = [Skip(path, "without a .txt") for path in files if path not in used]
+        return Found("captions", sorted(items), FileLoader(asked.tree), sorted(skipped))
 
 
 def test_one_more_source(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "SOURCES", (LabelsCsv(), *sources.SOURCES))
+    monkeypatch.setattr(sources, "SOURCES", (Captioned(), *sources.SOURCES))
     folder = tmp_path / "in"
     folder.mkdir()
-    lines = ["file,label"]
     for seed in range(24):
         Image.fromarray(draw(("cat", "dog")[seed % 2], seed, 16)).save(folder / f"{seed}.png")
-        lines.append(f"{seed}.png,{('miaow', 'woof')[seed % 2]}")
+        (folder / f"{seed}.txt").write_text(("miaow\n", "woof\n")[seed % 2])
     Image.fromarray(draw("fish", 1, 16)).save(folder / "mute.png")
-    (folder / "labels.csv").write_text("\n".join(lines))
     info = prepare(str(folder), tmp_path / "out", size=16, processes=1)
-    assert (info.kind, info.class_names) == ("labels.csv", ["miaow", "woof"])
+    assert (info.kind, info.class_names) == ("captions", ["miaow", "woof"])
     assert info.train + info.test == 24
-    assert info.skipped_by_reason == {"not in labels.csv": 1}
-    with pytest.raises(ValueError, match=r"no such file .*pictures with a labels\.csv"):
+    assert info.skipped_by_reason == {"without a .txt": 1}
+    with pytest.raises(ValueError, match=r"no such file .*pictures with a \.txt each"):
         sources.open_source(str(tmp_path / "nowhere"))
     assert sources.open_source("cartoons:3").kind == "cartoons"
 

@@ -1,0 +1,72 @@
+"""`ldm prepare --dry-run`: what it says, its sheet, and that it writes nothing else."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from latent_diffusion.cli import app
+from latent_diffusion.inspection.dry_run import CELL, dry_run
+from latent_diffusion.inspection.grids import GAP
+
+COLOURS = {"cat": (200, 30, 30), "dog": (30, 200, 30), "owl": (30, 30, 200)}
+
+
+def fill(root: Path) -> str:
+    for name, colour in COLOURS.items():
+        (root / name).mkdir(parents=True)
+        (root / name / "00 broken.png").write_bytes(b"no picture")
+        for at in range(12 if name != "owl" else 3):
+            Image.new("RGB", (16, 16), colour).save(root / name / f"{at + 10}.png")
+    (root / "readme.txt").write_text("x")
+    return str(root)
+
+
+def test_lines_and_a_sheet_of_one_picture_a_class(tmp_path):
+    lines = dry_run(fill(tmp_path / "in"), tmp_path / "data" / "pets", size=16)
+    text = "\n".join(lines)
+    assert "29 images to read in 3 classes; 10% of each class to be held out; flips on" in text
+    assert "cat         13" in text and "owl          4  (left out: fewer than 10)" in text
+    assert "1 outside the class folders: readme.txt" in text
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["pets-dry-run.png"]
+    sheet = Image.open(tmp_path / "data" / "pets-dry-run.png")
+    middles = [GAP + at * (CELL + GAP) + CELL // 2 for at in range(3)]
+    assert [sheet.getpixel((middle, CELL // 2)) for middle in middles] == list(COLOURS.values())
+
+
+def test_it_runs_again_and_leaves_a_picture_of_the_users_alone(tmp_path):
+    source = fill(tmp_path / "in")
+    assert dry_run(source, tmp_path / "pets", size=16) == dry_run(source, tmp_path / "pets", 16)
+    Image.new("RGB", (9, 9)).save(tmp_path / "mine-dry-run.png")
+    before = (tmp_path / "mine-dry-run.png").read_bytes()
+    with pytest.raises(ValueError, match=r"mine-dry-run\.png .* is yours"):
+        dry_run(source, tmp_path / "mine", size=16)
+    assert (tmp_path / "mine-dry-run.png").read_bytes() == before
+
+
+def test_array_files(tmp_path):
+    labels = np.arange(40) % 2
+    images = np.broadcast_to((200 * labels)[:, None, None], (40, 28, 28)).astype("u1")
+    for part in ("train", "t10k"):
+        header = struct.pack(">4I", 0x803, 40, 28, 28)
+        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(header + images.tobytes())
+        header = struct.pack(">2I", 0x801, 40)
+        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(header + bytes(labels.tolist()))
+    lines = dry_run(str(tmp_path), tmp_path.parent / "digits")
+    assert "40 train, 40 test (the source's own split); flips off" in lines[1]
+    sheet = Image.open(tmp_path.parent / "digits-dry-run.png")
+    width = 28 * -(-CELL // 28)
+    assert sheet.getpixel((GAP + width // 2, width // 2)) == (0, 0, 0)
+    assert sheet.getpixel((2 * GAP + width + width // 2, width // 2)) == (200, 200, 200)
+
+
+def test_the_command(tmp_path):
+    source = fill(tmp_path / "in")
+    done = CliRunner().invoke(app, ["prepare", source, str(tmp_path / "pets"), "--dry-run"])
+    assert done.exit_code == 0 and "a dry run, nothing is prepared" in done.output
+    assert not (tmp_path / "pets").exists() and (tmp_path / "pets-dry-run.png").exists()
+    asked = ["prepare", "cartoons:20", str(tmp_path / "c"), "--dry-run", "--files", str(tmp_path)]
+    assert isinstance(CliRunner().invoke(app, asked).exception, ValueError)
