@@ -116,8 +116,8 @@ def are_blocks(stems: Mapping[str, Iterable[str]]) -> bool:
     """
     if not all(BLOCK.fullmatch(folder) for folder in stems):
         return False
-    if len({len(folder) for folder in stems}) > 1:
-        return False
+    if len({len(folder) for folder in stems}) > 1 or not NUMBER.search("".join(stems)):
+        return False  # "bee" and "cab" are hexadecimal, too
     if all(is_shard(folder, stem) for folder in stems for stem in stems[folder]):
         return True
     if not all(folder.isdecimal() and len(folder) > 2 for folder in stems):

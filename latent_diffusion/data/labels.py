@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from latent_diffusion.data.decode import IMAGE_SUFFIXES
 from latent_diffusion.data.folder_names import split_of
-from latent_diffusion.data.split import UNDECIDED
+from latent_diffusion.data.split import TRAIN, UNDECIDED
 from latent_diffusion.data.tables import Cell, Table
 
 # What columns of labels are called, the clearest first: names before numbers.
@@ -70,9 +70,13 @@ class Pictures:
                 return path
         found = self.by_name.get(parts[-1]) or self.by_stem.get(stem_of(parts[-1]), [])
         found = longest_match(found, parts[:-1])
-        said = split if len(parts) < 2 else getattr(split_of(parts[-2]), "split", split)
-        if said != UNDECIDED:
-            found = [path for path in found if self.splits[path] in (said, UNDECIDED)]
+        named = split_of(parts[-2]) if len(parts) > 1 else None
+        if named is not None:  # "test/7.png" is not the 7.png of train/
+            found = [path for path in found if self.splits[path] in (named.split, UNDECIDED)]
+        elif split not in (UNDECIDED, TRAIN):  # nor is the 7 of test.csv
+            found = [path for path in found if self.splits[path] != TRAIN]
+        if len(found) > 1:
+            found = [p for p in found if self.splits[p] == split] or found
         if len(found) > 1:
             found = [path for path in found if path.startswith(folder)]
         return found[0] if len(found) == 1 else None

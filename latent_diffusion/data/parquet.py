@@ -88,21 +88,16 @@ def contents(root: str, path: str, wanted: str | None) -> Contents:
         with parquet.ParquetFile(os.path.join(root, path)) as file:
             schema = file.schema_arrow
             pictures = picture_column(pyarrow, schema, path)
-            others = [
-                field.name
-                for field in schema
-                if field.name != pictures and not pyarrow.types.is_nested(field.type)
-            ]
+            others = [field.name for field in schema if is_plain(pyarrow.types, field.type)]
             table = file.read(columns=others[:MAX_COLUMNS])
             groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     except (OSError, pyarrow.ArrowException) as error:
         raise ValueError(f"{path} cannot be read as a parquet file: {error}") from None
     names = class_names(schema.metadata or {})
-    columns: dict[str, list[Cell]] = {}
-    for name in others[:MAX_COLUMNS]:
-        if not pyarrow.types.is_binary(schema.field(name).type):
-            values = table.column(name).to_pylist()
-            columns[name] = [named(value, names.get(name)) for value in values]
+    columns = {
+        name: [named(value, names.get(name)) for value in table.column(name).to_pylist()]
+        for name in table.column_names
+    }
     chosen = choose(columns, names, wanted)
     if chosen is None and wanted is not None:
         raise ValueError(
@@ -126,6 +121,12 @@ def choose(
         (name,) = names
         return (name, columns[name]) if name in columns else None
     return found
+
+
+def is_plain(types: Any, kind: Any) -> bool:
+    """Return whether a column of this type may be labels: neither nested nor bytes."""
+    is_bytes = types.is_binary(kind) or types.is_large_binary(kind)
+    return not (is_bytes or types.is_nested(kind))
 
 
 def picture_column(pyarrow: Any, schema: Any, path: str) -> str:

@@ -35,18 +35,18 @@ def prepare(
     size: int | None = None,
     holdout: float = 0.1,
     flip: bool | None = None,
-    labels: str = AUTO,
     on_progress: Progress | None = None,
     processes: int | None = None,
+    labels: str = AUTO,
 ) -> DatasetInfo:
     """Read `source` (see `sources.SOURCES`) and write a prepared data set to `folder`.
 
     size: side of the images in pixels; None is the native size of MNIST and CIFAR-10, else 64.
     holdout: share of each class that is held out of training, unless the source has its own split.
     flip: whether training may mirror the images; None is as the source has it: not digits, letters.
+    processes: None is one a core. The result does not depend on it.
     labels: where they come from: "auto" (whatever says them), "folders", "file-name" (what file
         names begin with), "column=NAME" (of a list beside the pictures) or "none" (one class).
-    processes: None is one a core. The result does not depend on it.
 
     Bad files are skipped and listed in the result. Raises ValueError when nothing usable is found
     or the folder cannot be written; then the folder is as it was.

@@ -10,7 +10,7 @@ from latent_diffusion.data.tables import SUFFIXES, Table, read_table
 from latent_diffusion.data.tree import File
 
 MAX_TABLES = 100  # more are one a picture, and no lists
-MAX_TABLE_BYTES = 512 * 2**20
+MAX_TABLE_BYTES = 128 * 2**20
 MAX_NOTES = 3
 # Beside the tables, what labels come in that is not read here.
 TEXT_SUFFIXES = (".txt", ".lst")  # a licence or notes, unless it is a list

@@ -114,7 +114,9 @@ def by_list(labels: Labels, layout: Layout, notes: list[str]) -> tuple[list[Item
     for place in layout.places:
         path = place.file.path
         if path in names:
-            split = labels.splits.get(path, place.split)
+            split = place.split
+            if split == UNDECIDED:
+                split = labels.splits.get(path, UNDECIDED)
             items.append(item_of(place, names[path], split))
         elif path not in labels.tables:
             skipped.append(Skip(path, f"without a label in {listed(labels.tables)}"))

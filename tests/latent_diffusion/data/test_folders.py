@@ -188,6 +188,7 @@ def test_one_block_names_no_class(tmp_path):
 def test_numbered_classes_whose_files_begin_anew_are_classes():
     assert not are_blocks({"00000": ["00001_00001", "00002_00001"], "00001": ["00001_00001"]})
     assert not are_blocks({"0": ["0", "1"], "1": ["2", "3"]})
+    assert not are_blocks({"bee": ["bee1"], "cab": ["cab2"]})
     assert are_blocks({"a7": ["a7c3", "a7ff"], "0b": ["0b12"]})
     assert are_blocks({"0001": ["540001", "10001"], "0002": ["20002"]})
 

@@ -153,6 +153,22 @@ def test_the_same_name_in_train_and_test_is_told_apart(tmp_path):
     assert len(found.skipped) == 20
 
 
+def test_a_list_of_test_pictures_that_are_not_there_labels_no_others(tmp_path):
+    touch(tmp_path / "in", *(f"train/{name}" for name in FLAT), "test/9999.png")
+    (tmp_path / "in" / "test.csv").write_text(lines(STEMS, "id,label\n"))
+    assert set(classes(tmp_path / "in").values()) == {"in"}
+    paths = {f"Test/{name}": label for name, label in TURNS.items()}
+    (tmp_path / "in" / "test.csv").rename(tmp_path / "in" / "all.csv")
+    (tmp_path / "in" / "all.csv").write_text(lines(paths, "path,label\n"))
+    assert set(classes(tmp_path / "in").values()) == {"in"}
+
+
+def test_a_list_of_all_pictures_leaves_the_split_to_the_folders(tmp_path):
+    touch(tmp_path, *(f"{'train' if name < '0015' else 'val'}/{name}" for name in FLAT))
+    (tmp_path / "train.csv").write_text(lines(STEMS, "id,label\n"))
+    assert [item.split for item in open_source(str(tmp_path)).items] == [TRAIN] * 15 + [TEST] * 5
+
+
 def test_folders_and_a_list_that_agree(tmp_path):
     names = [f"{animal}/{at}.png" for animal in ANIMALS for at in range(10)]
     touch(tmp_path, *names, "cat/unlisted.png")

@@ -29,7 +29,9 @@ class Captioned(Source):
             return None
         files = {file.path: file for file in asked.listing.files}
         beside = {path: path.rpartition(".")[0] + ".txt" for path in files}
-        texts = {path: files[text] for path, text in beside.items() if text in files.keys() - {path}}
+        texts = {
+            path: files[text] for path, text in beside.items() if text in files.keys() - {path}
+        }
         if not texts:
             return None
         items = []

@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from latent_diffusion.cli import app
 from latent_diffusion.inspection.dry_run import CELL, dry_run
 from latent_diffusion.inspection.grids import GAP
 
@@ -28,7 +26,7 @@ def fill(root: Path) -> str:
 def test_lines_and_a_sheet_of_one_picture_a_class(tmp_path):
     lines = dry_run(fill(tmp_path / "in"), tmp_path / "data" / "pets", size=16)
     text = "\n".join(lines)
-    assert "29 images to read in 3 classes; 10% of each class to be held out; flips on" in text
+    assert "30 images to read in 3 classes; 10% of each class to be held out; flips on" in text
     assert "cat         13" in text and "owl          4  (left out: fewer than 10)" in text
     assert "1 outside the class folders: readme.txt" in text
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["pets-dry-run.png"]
@@ -63,10 +61,12 @@ def test_array_files(tmp_path):
     assert sheet.getpixel((2 * GAP + width + width // 2, width // 2)) == (200, 200, 200)
 
 
-def test_the_command(tmp_path):
-    source = fill(tmp_path / "in")
-    done = CliRunner().invoke(app, ["prepare", source, str(tmp_path / "pets"), "--dry-run"])
-    assert done.exit_code == 0 and "a dry run, nothing is prepared" in done.output
-    assert not (tmp_path / "pets").exists() and (tmp_path / "pets-dry-run.png").exists()
-    asked = ["prepare", "cartoons:20", str(tmp_path / "c"), "--dry-run", "--files", str(tmp_path)]
-    assert isinstance(CliRunner().invoke(app, asked).exception, ValueError)
+def test_the_command(tmp_path, ldm):
+    source, pets = fill(tmp_path / "in"), tmp_path / "pets"
+    status, output, errors = ldm("prepare", source, pets, "--dry-run")
+    assert status == 0 and "a dry run, nothing is prepared" in output, errors
+    assert not pets.exists() and (tmp_path / "pets-dry-run.png").exists()
+    status, _, errors = ldm("prepare", "cartoons:20", pets, "--dry-run", "--files", tmp_path / "f")
+    assert status == 2 and "--files" in errors
+    status, _, errors = ldm("prepare", source, pets, "--dry-run", "--labels", "none")
+    assert status == 0, errors
