@@ -145,9 +145,7 @@ def prepare(
             write_cartoons(source, files, size or 512, progress.update)
         source = str(files)
     with LateProgress("preparing") as progress:
-        info = prepare_data(
-            source, data, size, holdout, flip, progress.update, labels=labels
-        )
+        info = prepare_data(source, data, size, holdout, flip, progress.update, labels=labels)
     for line in summary(info):
         say(line)
 
