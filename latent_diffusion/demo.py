@@ -17,6 +17,7 @@ from latent_diffusion.evaluation.scoring import evaluate
 from latent_diffusion.evaluation.tables import reconstruction_table, scores_table
 from latent_diffusion.inspection.grids import grid, reconstruction_grid
 from latent_diffusion.inspection.previews import reconstruction_preview, sample_preview
+from latent_diffusion.lock import locked
 from latent_diffusion.pipeline import Pipeline, sample_to_folder
 from latent_diffusion.progress import LateProgress, Progress, clock, console, say
 from latent_diffusion.run import Interrupted, Part, Run, write_json
@@ -41,7 +42,8 @@ STAGES = ("autoencoder", "classifier", "diffusion")
 def run_demo(folder: Path, device_name: str, settings: list[str]) -> None:
     """Do all of it in `folder`, or what is left of it."""
     try:
-        everything(folder, device_name, settings)
+        with locked(Run(folder).lock_path):
+            everything(folder, device_name, settings)
     except Interrupted:
         raise Interrupted("interrupted, all saved: ldm demo goes on where it stopped") from None
 

@@ -3,9 +3,11 @@
 Trainings choose what pays; whoever loads a trained network uses what its run recorded.
 """
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -122,6 +124,44 @@ def padded(rows: Tensor, missing: int) -> Tensor:
     return torch.cat([rows, rows[:1].expand(missing, *rows.shape[1:])])
 
 
+class Vanished(ValueError):
+    """A file of rows is gone, or shorter than it was."""
+
+
+class FileRows:
+    """Rows of a memory-mapped array (N, …) that is all of its file, read from there.
+
+    Reading through the mapping would end the process where the file has shrunk.
+    """
+
+    def __init__(self, array: np.memmap):
+        self.path, self.start = Path(str(array.filename)), array.offset
+        self.shape, self.dtype = array.shape[1:], array.dtype
+        self.size = array[:1].nbytes  # of a row
+        self.file = self.path.open("rb")
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> "FileRows | None":
+        """Return the rows of an array that maps a whole file, None for any other."""
+        if not isinstance(array, np.memmap) or not array.flags.c_contiguous:
+            return None
+        path = Path(str(array.filename))
+        whole = path.is_file() and path.stat().st_size <= array.offset + array.nbytes
+        return cls(array) if whole else None
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        found = np.empty((len(rows), *self.shape), self.dtype)
+        for place, row in enumerate(rows.tolist()):
+            try:
+                content = os.pread(self.file.fileno(), self.size, self.start + row * self.size)
+            except OSError as error:
+                raise Vanished(f"{self.path} cannot be read any more: {error.strerror}") from None
+            if len(content) < self.size:
+                raise Vanished(f"{self.path} is shorter than it was: somebody writes to it")
+            found[place] = np.frombuffer(content, self.dtype).reshape(self.shape)
+        return found
+
+
 class DeviceRows:
     """Rows of an array (N, …), also a memory-mapped one, as tensors on a device.
 
@@ -135,10 +175,11 @@ class DeviceRows:
         self.array, self.device = array, device
         resident = array.nbytes <= (room or 0)
         self.whole = torch.from_numpy(np.array(array)).to(device) if resident else None
+        self.rows = FileRows.of(array) or array
 
     def __getitem__(self, rows: np.ndarray) -> Tensor:
         if self.whole is None:
-            return torch.from_numpy(self.array[rows]).to(self.device)
+            return torch.from_numpy(self.rows[rows]).to(self.device)
         numbers = torch.from_numpy(rows)
         if self.device.type == "cuda":
             numbers = numbers.pin_memory().to(self.device, non_blocking=True)

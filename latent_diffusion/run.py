@@ -7,6 +7,9 @@ old one or the new one, whole, however the process ends.
 import hashlib
 import json
 import os
+import re
+import tempfile
+import time
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -14,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+
+from latent_diffusion.lock import locked
+from latent_diffusion.progress import say
 
 # Of each part: what it is called, what trains it, where its settings are.
 CAPTIONS = {
@@ -122,6 +128,8 @@ class Run:
         self.adversary = Part(self.folder / "adversary")
         self.reference = self.folder / "reference"
         self.scores_path = self.folder / "scores.json"
+        self.lock_path = self.folder / ".lock"  # of who trains, or changes how the run samples
+        self.has_recorded = False  # scores, since it was opened
 
     @classmethod
     def open(cls, folder: Path | str) -> "Run":
@@ -151,8 +159,16 @@ class Run:
         return scores
 
     def add_scores(self, name: str, scores: dict[str, Any]) -> None:
-        """Replace one entry of scores.json and keep the others."""
-        write_json(self.scores_path, {**self.read_scores(), name: scores})
+        """Replace one entry of scores.json and keep the others.
+
+        Say so where it cannot be written: scores are worth more than their record.
+        """
+        try:
+            with locked(self.folder / ".scores.lock", wait=True):
+                write_json(self.scores_path, {**self.read_scores(), name: scores})
+            self.has_recorded = True
+        except OSError as error:
+            say(f"not recorded in {self.scores_path}: {error.strerror}")
 
 
 def modern(settings: dict[str, Any]) -> dict[str, Any]:
@@ -210,6 +226,29 @@ def write_atomic(
             beside.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: Path, age: float = 0) -> None:
+    """Delete what writes left in a folder, and those in it, whose process died on the way.
+
+    age: seconds for which nobody must have touched them, where others may write as well.
+    """
+    for path in folder.rglob(".*"):
+        found = re.fullmatch(r"\..+\.(\d+)", path.name)
+        with suppress(OSError):
+            if found and not runs(int(found[1])) and time.time() - path.stat().st_mtime >= age:
+                path.unlink()
+
+
+def runs(process: int) -> bool:
+    """Return whether another process of this number is alive."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return process != os.getpid()
+
+
 def sync_folder(folder: Path) -> None:
     """Have the names in a folder on the disk, too."""
     number = os.open(folder, os.O_RDONLY)
@@ -217,6 +256,20 @@ def sync_folder(folder: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
+
+
+def check_writable(path: Path) -> None:
+    """Raise ValueError where a file cannot be written, before hours are spent on what is in it."""
+    folder = path.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"cannot write {path} ({error.strerror}): give --out in another place"
+        ) from None
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -93,7 +93,7 @@ def prove(path: Path) -> bool:
             if facts.pop(CHECKSUM, None) != checksum(header, facts, blocks(file)):
                 raise ValueError("its checksum does not hold")
             return True
-    except (ValueError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise damaged(path, error) from None
     except OSError as error:
         if error.errno != errno.EIO:

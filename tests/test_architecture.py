@@ -31,6 +31,7 @@ ROOMS = [
     "config",
     "tensors",
     "run",
+    "lock",
     "images",
     "device",
     "subsets",

@@ -1,7 +1,9 @@
 """What all commands share: the application, and `main`, which turns failures into one line."""
 
+import errno
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated, NoReturn
 
 import typer
@@ -80,6 +82,9 @@ def explained(error: Exception, debug: bool) -> str | None:
             "out of memory: try a smaller batch_size for a training, a smaller "
             "sampling.compute_batch for samples"
         )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" ({error.filename})" if error.filename else ""
+        return f"the disk is full{where}: free some space, then give the same command again"
     if isinstance(error, (ValueError, OSError)):
         return f"{error} (--debug shows where)"
     return None
@@ -89,5 +94,6 @@ def fail(text: str, status: int) -> NoReturn:
     """Print one line to standard error and exit with this status."""
     rank = os.environ.get("RANK", "0")
     where = "" if rank == "0" else f"[rank {rank}] "
-    print(f"ldm: {where}{' '.join(text.split())}", file=sys.stderr)
+    with suppress(OSError):  # the terminal is gone
+        print(f"ldm: {where}{' '.join(text.split())}", file=sys.stderr)
     sys.exit(status)

@@ -104,7 +104,9 @@ def reconstruct(
     """Reconstruct images, with scores and pictures."""
     from latent_diffusion.evaluation.requests import write_reconstructions
     from latent_diffusion.evaluation.tables import class_reconstruction_table, reconstruction_table
+    from latent_diffusion.run import check_writable
 
+    check_writable(out or run / "reconstructions.png")
     scores, summary = write_reconstructions(run, images, out, cases, device)
     console.print(reconstruction_table(scores))
     if scores.classes and len(scores.classes) > 1:

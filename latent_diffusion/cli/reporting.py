@@ -58,8 +58,11 @@ def report(
 ) -> None:
     """Write a run's report."""
     from latent_diffusion.report.page import report as write_report
+    from latent_diffusion.run import check_writable
 
-    path = write_report(run, out or run / "report.html", images, data, device, sweep)
+    out = out or run / "report.html"
+    check_writable(out)
+    path = write_report(run, out, images, data, device, sweep)
     say(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB), to open in a browser")
 
 
@@ -78,7 +81,9 @@ def compare(
     """Write the page that compares runs."""
     from latent_diffusion.report.compare import compare_runs
     from latent_diffusion.report.comparison import tables, write_page
+    from latent_diffusion.run import check_writable
 
+    check_writable(out)
     found = compare_runs(runs, judge, images, device)
     for table in tables(found):
         console.print(table)

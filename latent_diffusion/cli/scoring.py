@@ -56,7 +56,8 @@ def evaluate(
     console.print(scores_table(scores))
     if scores.class_fid:
         console.print(class_scores_table(scores))
-    say(f"recorded in {opened.scores_path}")
+    if opened.has_recorded:
+        say(f"recorded in {opened.scores_path}")
 
 
 @app.command(epilog="Example: ldm statistics data/eurosat eurosat.npz --features inception")

@@ -1,6 +1,7 @@
 """Commands that ask questions of a trained run: audit, study, sweep."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -124,7 +125,9 @@ def audit(
     """Look for copies of training images."""
     from latent_diffusion.evaluation.requests import write_audit
     from latent_diffusion.evaluation.tables import audit_table
+    from latent_diffusion.run import check_writable
 
+    check_writable(out or run / "memorisation.png")
     found, path = write_audit(run, data, samples, out, device)
     console.print(audit_table(found))
     say(f"the closest pairs, sample above training image: {path}")
@@ -172,7 +175,8 @@ def sweep(
     device: Device = "auto",
 ) -> None:
     """Sweep sampling settings."""
-    from latent_diffusion.run import Run
+    from latent_diffusion.lock import locked
+    from latent_diffusion.run import Run, check_writable
     from latent_diffusion.studies.sweep.search import sweep as try_all
 
     settings = {
@@ -185,9 +189,12 @@ def sweep(
     }
     tried = {name: found for name, found in settings.items() if found}
     ema_lengths = swept(ema, float, "--ema")
-    found, pictures = try_all(
-        Run.open(run), out or run / "sweep", tried, ema_lengths, images, device, apply, by_class
-    )
+    opened, folder = Run.open(run), out or run / "sweep"
+    check_writable(folder / "sweep.json")
+    with locked(opened.lock_path) if apply else nullcontext():
+        found, pictures = try_all(
+            opened, folder, tried, ema_lengths, images, device, apply, by_class
+        )
     console.print(found)
     say(f"plots: {', '.join(map(str, pictures))}")
     if apply:

@@ -1,7 +1,7 @@
 """Commands that make things from data: prepare, the trainings, the demo."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,6 +33,10 @@ Init = Annotated[Path | None, typer.Option("--init", help="Start from the weight
 TensorBoard = Annotated[
     bool,
     typer.Option("--tensorboard", help="Also write curves and pictures as TensorBoard events."),
+]
+CheckData = Annotated[
+    bool,
+    typer.Option("--check-data", help="First compare all pixels with the data set's checksum."),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -162,6 +166,7 @@ class Options:
     init: Path | None
     tensorboard: bool
     settings: list[str]
+    check_data: bool
     device: str
     precision: str | None  # None: each stage's own
 
@@ -177,6 +182,7 @@ def training_command(stage: str, train: Callable[["Job", "Config"], None], purpo
         overwrite: Overwrite = False,
         init: Init = None,
         tensorboard: TensorBoard = False,
+        check_data: CheckData = False,
         settings: Settings = None,
         device: Device = "auto",
         precision: PrecisionOption = Precision.auto,
@@ -190,6 +196,7 @@ def training_command(stage: str, train: Callable[["Job", "Config"], None], purpo
             init=init,
             tensorboard=tensorboard,
             settings=settings or [],
+            check_data=check_data,
             device=device,
             precision=None if precision == Precision.auto else precision.value,
         )
@@ -204,10 +211,12 @@ def training_command(stage: str, train: Callable[["Job", "Config"], None], purpo
 def opened(stage: str, options: Options) -> Iterator[tuple["Job", "Config"]]:
     """Open what every training needs: run, data set, processes, how to begin; and the config."""
     from latent_diffusion.config import default_config
+    from latent_diffusion.data.checksum import check_pixels
     from latent_diffusion.data.store import Dataset
     from latent_diffusion.device import choose_device
+    from latent_diffusion.lock import locked
     from latent_diffusion.run import Part, Run
-    from latent_diffusion.training.distributed import world
+    from latent_diffusion.training.distributed import is_first, world
     from latent_diffusion.training.stage import Job, Start
     from latent_diffusion.training.stages import load_config, resumed_config
 
@@ -225,8 +234,11 @@ def opened(stage: str, options: Options) -> Iterator[tuple["Job", "Config"]]:
         path = options.config or default_config(device)
         config = load_config(path, options.settings, options.precision)
     start = Start(options.resume, options.overwrite, options.init, options.tensorboard)
-    with world(device) as group:
-        yield Job(run, data, group, start), config
+    with locked(run.lock_path) if is_first() else nullcontext():
+        if options.check_data and is_first():
+            check_pixels(data)
+        with world(device) as group:
+            yield Job(run, data, group, start), config
 
 
 def autoencoder(job: "Job", config: "Config") -> None:

@@ -53,6 +53,11 @@ class Checkpoint:
         facts = json.loads(metadata.get(FACTS, "{}"))
         return cls(path, int(step), [float(length) for length in lengths], facts, tensors)
 
+    @property
+    def is_good(self) -> bool:
+        """Whether the step before it did not fail."""
+        return not self.facts.get("failed", [0, 0])[1]
+
     def fill(
         self,
         model: nn.Module,
@@ -78,19 +83,23 @@ class Checkpoint:
             optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def newest_checkpoint(part: Part, say: Callable[[str], None]) -> Checkpoint | None:
+def newest_checkpoint(
+    part: Part, say: Callable[[str], None], good: bool = False
+) -> Checkpoint | None:
     """Return the newest checkpoint that is whole, None where there is none.
 
-    Say so where it is not the last one that was written. Raise ValueError where all are damaged.
+    good: the earlier one rather than a last one after a step that failed. Say so where the last
+    one is damaged. Raise ValueError where all are.
     """
     damage: Damaged | None = None
-    for path in (part.checkpoint_path, part.earlier_checkpoint_path):
-        if not path.is_file():
-            continue
+    paths = [part.checkpoint_path, part.earlier_checkpoint_path]
+    for path in filter(Path.is_file, paths):
         try:
             found = Checkpoint.read(path)
         except Damaged as error:
             damage = damage or error
+            continue
+        if good and not found.is_good and path == paths[0] and paths[1].is_file():
             continue
         if damage:
             why = str(damage).removesuffix(": copy or train it again")

@@ -65,6 +65,11 @@ class World:
         return counted > 0
 
 
+def is_first() -> bool:
+    """Return whether this process will be the one that writes, before it joins the others."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def world(device: torch.device) -> Iterator[World]:
     """Give the World of this process; it joins the group that torchrun announces."""

@@ -5,16 +5,17 @@ a training that was killed and resumed ends with the same weights, bit for bit o
 never stopped.
 """
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from torch import nn
 
-from latent_diffusion.device import is_out_of_memory
+from latent_diffusion.device import Vanished, is_out_of_memory
 from latent_diffusion.ema import SNAPSHOT_LENGTHS, PowerEMA, ema_weights, save_snapshot
 from latent_diffusion.progress import Progress
 from latent_diffusion.run import Interrupted, Part
@@ -90,7 +91,7 @@ class Trainer:
         """Make the state that of a checkpoint."""
         checkpoint.fill(self.task.model, self.emas, self.optimizers)
         self.done = self.saved = checkpoint.done
-        self.last_is_good = checkpoint.path == self.part.checkpoint_path
+        self.last_is_good = checkpoint.is_good and checkpoint.path == self.part.checkpoint_path
 
     def train(self) -> None:
         """Do all steps that are left; the model ends as the EMA of its weights.
@@ -104,6 +105,12 @@ class Trainer:
         self.begin_records()
         try:
             self.run()
+        except Vanished as error:
+            raise ValueError(f"{error}; {self.kept()}") from error
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO) or error.filename:
+                raise
+            self.stop()  # the terminal is gone, or who read what is printed
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -192,14 +199,16 @@ class Trainer:
         if self.faults.share < 1:
             raise ValueError(self.not_finite())
         failed_at, failed = self.done, self.faults.counts
-        checkpoint = newest_checkpoint(self.part, self.world.say) if self.saved else None
-        if checkpoint:
+        if self.saved:
+            checkpoint = newest_checkpoint(self.part, self.world.say, good=True)
+            assert checkpoint, "steps that it holds are saved"
             self.fill(checkpoint)
         else:
             self.begin_anew()
         self.faults.restore({"failed": [int(failed[0]), 0], "share": LOWER})
         self.begin_records()
         progress.done = self.done
+        progress.first -= failed_at - self.done  # that was work, too
         self.world.say(
             f"{self.part.caption}: loss or gradient was not finite in {MOST_IN_A_ROW} steps in a "
             f"row, by step {failed_at}: going on after step {self.done} with a third of the "
@@ -222,7 +231,7 @@ class Trainer:
                 if ema.length in SNAPSHOT_LENGTHS:
                     save_snapshot(self.part.ema_folder, ema, self.done)
 
-    def stop(self) -> None:
+    def stop(self) -> NoReturn:
         """Save what is not saved yet, and raise Interrupted."""
         if self.saved != self.done:
             self.save()

@@ -123,6 +123,12 @@ def set_learning_rate(optimizers: Iterable[torch.optim.Optimizer], learning_rate
             group["lr"] = learning_rate
 
 
+def state_bytes(optimizer: torch.optim.Optimizer) -> int:
+    """Return how large an optimizer's state becomes, but for numbers of steps."""
+    tensors = len(STATES[type(optimizer).__name__] - {"step"})
+    return tensors * sum(p.nbytes for group in optimizer.param_groups for p in group["params"])
+
+
 def step_unless(failed: Tensor, optimizers: Iterable[torch.optim.Optimizer]) -> None:
     """Do a step of each optimizer; where `failed`, () bool on the device, it changes nothing.
 

@@ -6,6 +6,7 @@ autoencoder.py, sharpening.py, classifier.py and diffusion.py each say in a Stag
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -16,13 +17,15 @@ from torch import Tensor, nn
 from latent_diffusion.data.reference import DataFacts, write_reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_precision
-from latent_diffusion.run import Part, Run
+from latent_diffusion.lock import locked
+from latent_diffusion.run import Part, Run, remove_leftovers
 from latent_diffusion.tensors import holds, load_tensors, save_tensors
 from latent_diffusion.training.checkpoint import Checkpoint, newest_checkpoint
 from latent_diffusion.training.config import TrainingConfig, with_training
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Preview, Task, Trainer
 from latent_diffusion.training.records import EVENTS, summary_writer
+from latent_diffusion.training.room import check_room, full_disk, is_full
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -75,7 +78,26 @@ class Stage(ABC, Generic[Config]):
         """Do what belongs to the trained model before it is saved."""
 
     def train(self) -> None:
-        """Train and save; ValueError, before the part is changed, where that is refused."""
+        """Train and save; ValueError, before the part is changed, where that is refused.
+
+        Also where another process writes to the run, and where the disk has no room.
+        """
+        with locked(self.job.run.lock_path) if self.job.world.first else nullcontext():
+            if self.job.world.first:
+                remove_leftovers(self.part.folder)
+            trainer = self.trainer()
+            try:
+                self.commit()
+                trainer.train()
+                self.finish(trainer.task.model)
+                self.save(trainer.task.model)
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                raise full_disk(error, self.part, trainer.kept()) from error
+
+    def trainer(self) -> Trainer:
+        """Return the training at its first step, or where it goes on; nothing is changed yet."""
         start, world = self.job.start, self.job.world
         self.config, checkpoint = begin(self.job, self.part, self.config)
         task = self.task()
@@ -86,11 +108,10 @@ class Stage(ABC, Generic[Config]):
         trainer = Trainer(task, training, self.part, world, self.preview, start.tensorboard)
         if checkpoint:
             trainer.resume(checkpoint)
-            del checkpoint
-        self.commit()
-        trainer.train()
-        self.finish(task.model)
-        self.save(task.model)
+        if world.first:
+            state = (task.model, trainer.emas, trainer.optimizers)
+            check_room(self.part, *state, training, trainer.done)
+        return trainer
 
     def commit(self) -> None:
         """Record what is about to be trained, once nothing can refuse it any more.

@@ -205,3 +205,34 @@ def test_resume_to_fewer_steps_than_were_done(refused, shapes, tiny_run, tmp_pat
     fewer = ["--resume", "--set", "diffusion.training.steps=10"]
     message = refused("train-diffusion", "--data", shapes, "--run", run, *fewer)
     assert "has done 500 steps" in message
+
+
+def test_scores_are_shown_though_they_cannot_be_recorded(tiny_run, shapes, tmp_path, ldm):
+    """A folder in the place of scores.json stands for a run that belongs to somebody else."""
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    (run / "scores.json").unlink()
+    (run / "scores.json").mkdir()
+    status, output, errors = ldm("evaluate", shapes, "--run", run, "--device", "cpu")
+    assert status == 0 and "FID" in output, errors
+    words = " ".join(output.split())
+    assert "not recorded in" in words and " recorded in" not in words.replace("not recorded in", "")
+
+
+def test_a_place_that_cannot_be_written_to_is_found_at_once(refused, tiny_run, tmp_path):
+    (tmp_path / "file").touch()
+    nowhere = tmp_path / "file" / "x.png"
+    assert "give --out in another place" in refused("report", tiny_run, "--out", nowhere)
+    assert "give --out in another place" in refused("reconstruct", tiny_run, "--out", nowhere)
+    assert "give --out in another place" in refused("compare", tiny_run, tiny_run, "--out", nowhere)
+    sweep = ("sweep", tiny_run, "--out", nowhere, "--guidance", "1,2")
+    assert "give --out in another place" in refused(*sweep)
+
+
+def test_check_data_refuses_changed_pixels(refused, shapes, tiny_config, tmp_path):
+    data = shutil.copytree(shapes, tmp_path / "data")
+    pixels = bytearray((data / "images.npy").read_bytes())
+    pixels[-1] ^= 1
+    (data / "images.npy").write_bytes(pixels)
+    arguments = (tiny_config, "--data", data, "--run", tmp_path / "run", "--check-data")
+    assert "checksum does not hold" in refused("train-classifier", *arguments)
+    assert not (tmp_path / "run").exists()

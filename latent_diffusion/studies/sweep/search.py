@@ -21,6 +21,7 @@ from latent_diffusion.evaluation.references import ReferenceStatistics
 from latent_diffusion.evaluation.sampled import labels_in_proportion, sample_in_proportion
 from latent_diffusion.evaluation.scoring import score
 from latent_diffusion.evaluation.targets import choose_target
+from latent_diffusion.lock import locked
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress, say
 from latent_diffusion.run import Run
@@ -238,7 +239,8 @@ def differing_in_guidance(plans: list[Plan], best: int) -> list[int]:
 
 def adopt(run: Run, plan: Plan) -> None:
     """Make this setting, and its EMA of the weights, the one that the run samples with."""
-    recorded = run.diffusion.read_config()
-    recorded["sampling"] = plan.config.model_dump(mode="json")
-    recorded["ema_length"] = plan.pipe.ema_length
-    run.diffusion.write_config(recorded)
+    with locked(run.lock_path):
+        recorded = run.diffusion.read_config()
+        recorded["sampling"] = plan.config.model_dump(mode="json")
+        recorded["ema_length"] = plan.pipe.ema_length
+        run.diffusion.write_config(recorded)

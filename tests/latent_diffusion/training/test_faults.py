@@ -1,20 +1,31 @@
 """What may happen to a training, and what is left: on a network of a few numbers, in no time."""
 
+import errno
 import json
+import os
+import shutil
+import signal
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from latent_diffusion.run import Part
+from latent_diffusion.data.checksum import check_pixels
+from latent_diffusion.data.store import Dataset
+from latent_diffusion.ema import PowerEMA
+from latent_diffusion.progress import Progress
+from latent_diffusion.run import Interrupted, Part, Run
 from latent_diffusion.tensors import load_tensors
-from latent_diffusion.training import checkpoint
+from latent_diffusion.training import checkpoint, room
 from latent_diffusion.training.checkpoint import newest_checkpoint
+from latent_diffusion.training.classifier import train_classifier
 from latent_diffusion.training.config import TrainingConfig
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Task, Trainer
 from latent_diffusion.training.optimizers import make_optimizers, step_unless
+from latent_diffusion.training.records import Records
+from latent_diffusion.training.stages import load_config
 from latent_diffusion.training.step import MOST_IN_A_ROW
 
 CPU = torch.device("cpu")
@@ -192,6 +203,23 @@ def test_counts_and_the_lower_rate_are_resumed(tmp_path):
     assert again.faults.share == 1, "a learning rate that was set is taken as it is"
 
 
+def test_an_interrupt_between_failed_steps_keeps_the_good_state_beside(tmp_path):
+    """Going back goes to that, not to what the interrupt saved."""
+    run = part(tmp_path)
+
+    def interrupt(model, step):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    failing = dict.fromkeys(range(33, 60), np.nan)
+    with pytest.raises(Interrupted, match="after step 36"):
+        training(run, failing, settings={"preview_every": 35}, preview=interrupt)
+    kept = checkpoint.Checkpoint.read(run.earlier_checkpoint_path)
+    assert steps_done(run.checkpoint_path) == 36 and kept.done == 30 and kept.is_good
+    trainer = training(run, dict.fromkeys(range(1, 20), np.nan), resume=True)
+    assert trainer.done == 60 and trainer.faults.share < 1
+    assert trainer.objective.calls == 14 + 30, "from step 36 to 50, and then from 30 to the end"
+
+
 @pytest.mark.parametrize("first", [3, 33])
 def test_failures_in_a_row_go_back_once_at_a_lower_rate(tmp_path, first, capsys):
     """Also before there is a checkpoint: then from the beginning."""
@@ -232,3 +260,142 @@ def test_nothing_waits_for_the_device_between_looks(tmp_path, monkeypatch):
         monkeypatch.undo()
         counts.append(len(asked))
     assert counts[0] == counts[1]
+
+
+def test_room_is_estimated_as_it_will_be_taken(tmp_path, monkeypatch):
+    """Three checkpoints as large as they are, the weights twice, four snapshots of half of them."""
+    settings, run = config(snapshots=2), part(tmp_path)
+    model = nn.Linear(1000, 1000)
+    emas = [PowerEMA(model, length) for length in settings.ema_lengths]
+    optimizers = make_optimizers(model, "adamw", 0.01, 0.1, CPU)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizers[0].step()
+    checkpoint.save_checkpoint(run, 1, {}, model, emas, optimizers)
+    size, weights = run.checkpoint_path.stat().st_size, 4.004e6
+    state = (model, emas, optimizers, settings)
+    needed = 2 * size + 2 * weights + 4 * weights / 2  # one is there
+
+    def fits(free, done):
+        monkeypatch.setattr(room, "free_bytes", lambda folder: free)
+        room.check_room(run, *state, done)
+
+    fits(1.01 * needed, 0)
+    with pytest.raises(ValueError, match=r"needs 56 MB .* and the disk has 55 MB free"):
+        fits(0.98 * needed, 0)
+    fits(0.98 * needed, 40)  # two of the snapshots are there
+
+
+@pytest.mark.parametrize("moment", ["checkpoint", "metrics"])
+def test_a_disk_that_fills_up_keeps_the_last_checkpoint_and_goes_on(tmp_path, monkeypatch, moment):
+    whole, broken = part(tmp_path / "whole"), part(tmp_path / "broken")
+    training(whole)
+    with monkeypatch.context() as patched, pytest.raises(OSError) as stop:
+        if moment == "checkpoint":
+            patched.setattr(os, "fsync", full_after(6, os.fsync))
+        else:
+            patched.setattr(Records, "figures", full_after(3, Records.figures))
+        training(broken)
+    assert room.is_full(stop.value)
+    text = str(room.full_disk(stop.value, broken, "all is kept"))
+    assert "disk is full" in text and "--resume" in text and "\n" not in text
+    assert not [path for path in broken.folder.rglob(".*")], "nothing half-written is left"
+    training(broken, resume=True)
+    assert same(weights(whole), weights(broken))
+
+
+def full_after(calls, real):
+    """A function that works so many times, and then finds the disk full."""
+    counted = []
+
+    def call(*arguments):
+        counted.append(1)
+        if len(counted) > calls:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(*arguments)
+
+    return call
+
+
+@pytest.fixture
+def hang_ups():
+    """SIGHUP ends a process, however these tests were started, and is then as it was."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_save_also_where_two_come_at_once(tmp_path, number, hang_ups):
+    whole, broken = part(tmp_path / "whole"), part(tmp_path / "broken")
+    training(whole)
+
+    def interrupt(model, step):
+        os.kill(os.getpid(), number)
+        if number != signal.SIGINT:  # as systemd and terminals do
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    with pytest.raises(Interrupted, match="saved after step 26"):
+        training(broken, settings={"preview_every": 25}, preview=interrupt)
+    assert steps_done(broken.checkpoint_path) == 26
+    training(broken, resume=True)
+    assert same(weights(whole), weights(broken))
+
+
+def test_nohup_stays_as_it_was(tmp_path, hang_ups):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def hang_up(model, step):
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    assert training(part(tmp_path), settings={"preview_every": 25}, preview=hang_up).done == 60
+
+
+def test_a_terminal_that_is_gone_saves(tmp_path, monkeypatch):
+    def gone(self, count, **figures):
+        if self.done + count >= 40:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        self.done += count
+
+    monkeypatch.setattr(Progress, "advance", gone)
+    with pytest.raises(Interrupted, match="saved after step 40"):
+        training(part(tmp_path))
+    assert steps_done(part(tmp_path).checkpoint_path) == 40
+
+
+@pytest.mark.parametrize("harm", ["shrinks", "vanishes"])
+def test_a_data_set_that_goes_away_under_a_training_is_one_line(
+    shapes, tmp_path, harm, tiny_config
+):
+    """Is one line, not the bus error of a mapping; a deleted file is read to the end."""
+    folder = shutil.copytree(shapes, tmp_path / "data")
+    data, run = Dataset.open(folder), Run(tmp_path / "run")
+    settings = ["classifier.training.steps=30", "classifier.training.checkpoint_every=10"]
+    stage = load_config(tiny_config, settings, "float32").classifier
+    images = folder / "images.npy"
+
+    def harmed(self, step, figures, real=Records.figures):
+        real(self, step, figures)
+        if step == 20 and harm == "shrinks":
+            os.truncate(images, 1000)
+        elif step == 20:
+            images.unlink()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Records, "figures", harmed)
+        if harm == "vanishes":
+            train_classifier(run, data, stage, WORLD)
+            assert run.classifier.trained
+            return
+        with pytest.raises(ValueError, match=r"images\.npy is shorter") as stop:
+            train_classifier(run, data, stage, WORLD)
+    assert "checkpoint after step" in str(stop.value) and "\n" not in str(stop.value)
+    assert steps_done(run.classifier.checkpoint_path) in (10, 20)
+
+
+def test_check_data_finds_one_changed_pixel(shapes, tmp_path):
+    folder = shutil.copytree(shapes, tmp_path / "data")
+    check_pixels(Dataset.open(folder))
+    flip(folder / "images.npy", -1000)
+    with pytest.raises(ValueError, match="checksum does not hold"):
+        check_pixels(Dataset.open(folder))
