@@ -17,7 +17,7 @@ from torch import Tensor
 
 from autoencoder import Autoencoder
 from latent_diffusion.config import validated
-from latent_diffusion.data.decode import to_rgb
+from latent_diffusion.data.decode import Unreadable, to_rgb
 from latent_diffusion.data.reference import DataFacts
 from latent_diffusion.denoiser import Denoiser
 from latent_diffusion.device import choose_device
@@ -136,6 +136,12 @@ class Pipeline:
                 "this run was trained with label_dropout = 0, so it never learnt what guidance "
                 "compares with: sample with guidance 1, or train with label_dropout = 0.1"
             )
+        if config.guides_nothing:
+            raise ValueError(
+                f"guidance_interval = {list(config.guidance_interval)} holds none of the noise "
+                f"levels of {config.steps} steps ({config.levels[0]:g} to {config.levels[-2]:g}): "
+                "guidance would do nothing"
+            )
         return config
 
     def generate(
@@ -160,19 +166,25 @@ class Pipeline:
             on_progress(len(parts[-1]))
         return np.concatenate(parts)
 
-    def encode(self, images: Sequence[Image.Image]) -> Tensor:
-        """Return the latents (N, C, h, w) of PIL images of the run's size: the posterior's mean.
+    def encode(self, images: Sequence[Image.Image | np.ndarray]) -> Tensor:
+        """Return the latents (N, C, h, w) of images of the run's size: the posterior's mean.
 
-        Raise ValueError for another size.
+        They are PIL images, or uint8 (H, W, 3). Raise ValueError for another size.
         """
         size = self.facts.image_size
-        for image in images:
+        pictures = [
+            Image.fromarray(image) if isinstance(image, np.ndarray) else image for image in images
+        ]
+        for image in pictures:
             if image.size != (size, size):
                 width, height = image.size
                 raise ValueError(
                     f"an image of {width}x{height}: this autoencoder takes {size}x{size}"
                 )
-        return self.codec.encode(np.stack([np.asarray(to_rgb(image)) for image in images]))
+        try:
+            return self.codec.encode(np.stack([np.asarray(to_rgb(image)) for image in pictures]))
+        except Unreadable as reason:
+            raise ValueError(f"an image cannot be used: {reason}") from None
 
     def decode(self, latents: Tensor) -> list[Image.Image]:
         """Return the PIL images of latents (N, C, h, w)."""

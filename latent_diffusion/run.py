@@ -280,7 +280,7 @@ def write_json(path: Path, value: Any) -> None:
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the tables of a TOML file; raise ValueError where it is missing or not valid."""
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"there is no config at {path}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

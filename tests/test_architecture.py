@@ -36,6 +36,7 @@ ROOMS = [
     "device",
     "subsets",
     "progress",
+    "extras",
 ]
 
 

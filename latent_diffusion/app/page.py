@@ -13,8 +13,8 @@ from PIL import Image
 
 from latent_diffusion.sampling.folder import png
 
-STYLE = Path(__file__).with_name("page.css").read_text()
-HUMAN_TEST_SCRIPT = Path(__file__).with_name("human_test.js").read_text()
+STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+HUMAN_TEST_SCRIPT = Path(__file__).with_name("human_test.js").read_text(encoding="utf-8")
 
 
 def address(content: bytes) -> str:

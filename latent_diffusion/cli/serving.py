@@ -7,6 +7,7 @@ import typer
 
 from latent_diffusion.cli.common import app
 from latent_diffusion.cli.options import Device, ExistingRun
+from latent_diffusion.extras import install
 
 Host = Annotated[
     str,
@@ -30,7 +31,7 @@ def app_(
 ) -> None:
     """Serve the app until interrupted."""
     if find_spec("gradio") is None:
-        raise ValueError('ldm app needs Gradio: pip install "latent-diffusion[app]"')
+        raise ValueError(f"ldm app needs Gradio: {install('app')}")
     from latent_diffusion.app.interface import serve
 
     serve(run, host, port, device)

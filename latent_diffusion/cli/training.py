@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,15 @@ from latent_diffusion.progress import LateProgress, say
 if TYPE_CHECKING:
     from latent_diffusion.training.stage import Job
     from latent_diffusion.training.stages import Config
+
+
+class FitBy(StrEnum):
+    """What --fit may be."""
+
+    crop = "crop"
+    pad = "pad"
+    stretch = "stretch"
+
 
 RunFolder = Annotated[Path, typer.Option("--run", help="Run directory; made if it is not there.")]
 DemoRun = Annotated[Path, typer.Option("--run", help="Run directory; a new one.")]
@@ -74,6 +84,14 @@ Files = Annotated[
         show_default=False,
     ),
 ]
+Fit = Annotated[
+    FitBy,
+    typer.Option(
+        "--fit",
+        help="How pictures that are no squares become images: the centre square, all of it on "
+        "white, or all of it distorted.",
+    ),
+]
 Flip = Annotated[
     bool | None,
     typer.Option(
@@ -130,6 +148,7 @@ def prepare(
     flip: Flip = None,
     labels: Labels = "auto",
     dry_run: DryRun = False,
+    fit: Fit = FitBy.crop,
 ) -> None:
     """Turn any source of images into a prepared data set."""
     from latent_diffusion.data.prepare import prepare as prepare_data
@@ -149,7 +168,9 @@ def prepare(
             write_cartoons(source, files, size or 512, progress.update)
         source = str(files)
     with LateProgress("preparing") as progress:
-        info = prepare_data(source, data, size, holdout, flip, progress.update, labels=labels)
+        info = prepare_data(
+            source, data, size, holdout, flip, progress.update, labels=labels, fit_by=fit.value
+        )
     for line in summary(info):
         say(line)
 

@@ -5,6 +5,7 @@ Every failure is an `Unreadable` whose text is one short reason, so that a summa
 """
 
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -64,11 +65,14 @@ def look(data: bytes, size: int, fit_by: Fit = "crop") -> Picture:
     """
     remarks: list[str] = []
     image, (width, height) = open_picture(data, remarks.append, size)
-    side = min(width, height)
-    cropped = 1 - side**2 / (width * height) if fit_by == "crop" else 0.0
-    return Picture(
-        np.asarray(fit(image, size, fit_by)), side < size, cropped, tuple(dict.fromkeys(remarks))
-    )
+    pixels = np.asarray(fit(image, size, fit_by))
+    cropped = lost_share(width, height, fit_by)
+    return Picture(pixels, min(width, height) < size, cropped, tuple(dict.fromkeys(remarks)))
+
+
+def lost_share(width: int, height: int, by: Fit) -> float:
+    """Return the share of a picture's area that a fit leaves out."""
+    return 1 - min(width, height) ** 2 / (width * height) if by == "crop" else 0.0
 
 
 class Opened(NamedTuple):
@@ -194,17 +198,26 @@ def fit(image: Image.Image, size: int, by: Fit = "crop") -> Image.Image:
     return padded
 
 
-def read_images(paths: list[Path], size: int) -> np.ndarray:
+def read_images(paths: list[Path], size: int, fit_by: Fit = "crop") -> np.ndarray:
     """Return picture files as uint8 (N, size, size, 3).
 
     Raises ValueError that names the first file which cannot be read.
     """
-    images = []
-    for path in paths:
-        try:
-            images.append(decode(path.read_bytes(), size)[0])
-        except OSError as error:
-            raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
-        except Unreadable as reason:
-            raise ValueError(f"cannot use {path}: {reason}") from None
-    return np.stack(images)
+    return np.stack(
+        [read_file(path, lambda data: look(data, size, fit_by).pixels) for path in paths]
+    )
+
+
+def whole_picture(path: Path) -> np.ndarray:
+    """Return a picture file as it is, uint8 (H, W, 3); ValueError, naming it, if unreadable."""
+    return read_file(path, lambda data: np.asarray(open_picture(data).image))
+
+
+def read_file(path: Path, read: Callable[[bytes], np.ndarray]) -> np.ndarray:
+    """Return what `read` makes of a file; ValueError, naming it, where that is nothing."""
+    try:
+        return read(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
+    except Unreadable as reason:
+        raise ValueError(f"cannot use {path}: {reason}") from None

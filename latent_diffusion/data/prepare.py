@@ -11,13 +11,14 @@ import numpy as np
 from PIL import Image
 
 from latent_diffusion.data import pool
-from latent_diffusion.data.decode import MIN_SIDE, fit
+from latent_diffusion.data.decode import MIN_SIDE, Fit, fit, lost_share
+from latent_diffusion.data.duplicates import find_repeats
 from latent_diffusion.data.sources import open_source
-from latent_diffusion.data.sources.source import AUTO, Batches, Found, fingerprint
+from latent_diffusion.data.sources.source import AUTO, Batches, FileLoader, Found, fingerprint
 from latent_diffusion.data.split import TEST, TRAIN, count_leaks, has_both, hold_out
-from latent_diffusion.data.store import Counts, DatasetInfo, Skipped
+from latent_diffusion.data.store import Counts, DatasetInfo, NearPair, Skipped
 from latent_diffusion.data.tree import Skip
-from latent_diffusion.data.worker import Job, Result
+from latent_diffusion.data.worker import Job, Result, Taken
 from latent_diffusion.data.writer import Writer
 
 DEFAULT_SIZE = 64
@@ -38,12 +39,15 @@ def prepare(
     on_progress: Progress | None = None,
     processes: int | None = None,
     labels: str = AUTO,
+    fit_by: Fit = "crop",
 ) -> DatasetInfo:
     """Read `source` (see `sources.SOURCES`) and write a prepared data set to `folder`.
 
     size: side of the images in pixels; None is the native size of MNIST and CIFAR-10, else 64.
     holdout: share of each class that is held out of training, unless the source has its own split.
     flip: whether training may mirror the images; None is as the source has it: not digits, letters.
+    fit_by: how pictures that are no squares become images: "crop" takes the centre square, "pad"
+    the whole on white, "stretch" the whole distorted.
     processes: None is one a core. The result does not depend on it.
     labels: where they come from: "auto" (whatever says them), "folders", "file-name" (what file
         names begin with), "column=NAME" (of a list beside the pictures) or "none" (one class).
@@ -57,10 +61,10 @@ def prepare(
     size = size or found.native_size or DEFAULT_SIZE
     with Writer(folder, len(found.items), size) as writer:
         try:
-            outcome = collect(found, writer, processes or cores(), on_progress)
+            outcome = collect(found, writer, fit_by, processes or cores(), on_progress)
         except OSError as error:
             raise ValueError(f"cannot write to {folder}: {error.strerror or error}") from None
-        asked = Choices(source, labels, holdout, found.flip if flip is None else flip)
+        asked = Choices(source, labels, holdout, found.flip if flip is None else flip, fit_by)
         return commit(asked, found, outcome, writer)
 
 
@@ -71,6 +75,7 @@ class Choices(NamedTuple):
     labels: str
     holdout: float
     flip: bool
+    fit: Fit
 
 
 @dataclass
@@ -79,43 +84,57 @@ class Outcome:
 
     fingerprints: np.ndarray  # uint64 (N,)
     enlarged: np.ndarray  # bool (N,)
+    cropped: np.ndarray  # float32 (N,), share of each picture's area that is not in the image
+    remarks: dict[int, tuple[str, ...]]  # what people should know of those that were read
     reasons: dict[int, str]  # of those that could not be read
 
 
-def collect(found: Found, writer: Writer, processes: int, on_progress: Progress | None) -> Outcome:
+def collect(
+    found: Found, writer: Writer, fit_by: Fit, processes: int, on_progress: Progress | None
+) -> Outcome:
     """Write all images, reporting progress, and return what became of them."""
     total = len(found.items)
-    outcome = Outcome(np.zeros(total, np.uint64), np.zeros(total, bool), {})
-    for done, (row, result) in enumerate(fill(found, writer, processes), 1):
+    shares = np.zeros(total, np.float32)
+    outcome = Outcome(np.zeros(total, np.uint64), np.zeros(total, bool), shares, {}, {})
+    for done, (row, result) in enumerate(fill(found, writer, fit_by, processes), 1):
         if isinstance(result, str):
             outcome.reasons[row] = result
         else:
-            outcome.fingerprints[row], outcome.enlarged[row] = result
+            outcome.fingerprints[row], outcome.enlarged[row] = result.fingerprint, result.enlarged
+            outcome.cropped[row] = result.cropped
+            if result.remarks:
+                outcome.remarks[row] = result.remarks
         if on_progress is not None and (done % PROGRESS_EVERY == 0 or done == total):
             on_progress(done, total)
     return outcome
 
 
-def fill(found: Found, writer: Writer, processes: int) -> Iterator[tuple[int, Result]]:
+def fill(found: Found, writer: Writer, fit_by: Fit, processes: int) -> Iterator[tuple[int, Result]]:
     """Write all images and yield (row, what became of it), in any order."""
     if isinstance(found.loader, Batches):
-        yield from fill_from_batches(found.loader, writer)
+        yield from fill_from_batches(found.loader, writer, fit_by)
     else:
+        if isinstance(found.loader, FileLoader):
+            found.loader.fit = fit_by
         job = Job(found.loader, writer.size, str(writer.images), writer.offset)
         yield from pool.run(job, [item.key for item in found.items], processes)
 
 
-def fill_from_batches(source: Batches, writer: Writer) -> Iterator[tuple[int, Result]]:
+def fill_from_batches(source: Batches, writer: Writer, fit_by: Fit) -> Iterator[tuple[int, Result]]:
     """Write images that are held as arrays, resized where they need it."""
     row = 0
     for images in source.batches():
         if images.shape[1:3] == (writer.size, writer.size):
             writer.write(row, images)
         else:
-            resized = [np.asarray(fit(Image.fromarray(image), writer.size)) for image in images]
+            pictures = (Image.fromarray(image) for image in images)
+            resized = [np.asarray(fit(picture, writer.size, fit_by)) for picture in pictures]
             writer.write(row, np.stack(resized))
+        height, width = images.shape[1:3]
+        enlarged = min(height, width) < writer.size
+        lost = lost_share(width, height, fit_by)
         for image in images:
-            yield row, (fingerprint(image.tobytes()), min(image.shape[:2]) < writer.size)
+            yield row, Taken(fingerprint(image.tobytes()), enlarged, lost)
             row += 1
 
 
@@ -161,6 +180,8 @@ def commit(asked: Choices, found: Found, outcome: Outcome, writer: Writer) -> Da
     fingerprints = outcome.fingerprints[kept.rows]
     split = hold_out(labels, own_split, fingerprints, asked.holdout)
     skips = all_skips(found, outcome)
+    remarks = all_remarks(found, outcome, kept)
+    repeats = find_repeats(writer.keep(kept.rows), labels, split, fingerprints)
     info = DatasetInfo(
         source=asked.source,
         labels=asked.labels,
@@ -172,19 +193,44 @@ def commit(asked: Choices, found: Found, outcome: Outcome, writer: Writer) -> Da
         holdout=None if has_both(own_split) else asked.holdout,
         leaks=count_leaks(split, fingerprints),
         enlarged=int(outcome.enlarged[kept.rows].sum()),
+        fit=asked.fit,
+        cropped=int((outcome.cropped[kept.rows] > 0).sum()),
+        cropped_area=round(float(outcome.cropped[kept.rows].mean()), 4),
+        identical=repeats.identical,
+        ambiguous=repeats.ambiguous,
+        near=[
+            NearPair(test=named(found, kept, test), train=named(found, kept, train))
+            for test, train in repeats.near
+        ],
+        remarks_by_reason=by_reason(remarks),
+        remarks=[Skipped(path=shown(one.path), reason=one.reason) for one in remarks],
         left_out=kept.left_out,
         notes=[shown(note) for note in found.notes],
         skipped_by_reason=by_reason(skips),
         skipped=[Skipped(path=shown(skip.path), reason=skip.reason) for skip in sorted(skips)],
         checksum="",  # the writer knows it
     )
-    return writer.commit(kept.rows, labels, split, info)
+    return writer.commit(labels, split, info)
 
 
 def all_skips(found: Found, outcome: Outcome) -> list[Skip]:
     """Return what the source skipped and what could not be read."""
     unread = [Skip(found.items[row].path, reason) for row, reason in outcome.reasons.items()]
     return found.skipped + unread
+
+
+def all_remarks(found: Found, outcome: Outcome, kept: Kept) -> list[Skip]:
+    """Return what people should know of images that were taken, in order."""
+    return [
+        Skip(found.items[row].path, remark)
+        for row in kept.rows.tolist()
+        for remark in outcome.remarks.get(row, ())
+    ]
+
+
+def named(found: Found, kept: Kept, row: int) -> str:
+    """Return what messages call an image of the prepared data set."""
+    return shown(found.items[kept.rows[row]].path)
 
 
 def by_reason(skips: list[Skip]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from latent_diffusion.data.decode import Fit
 from latent_diffusion.data.sources import more_images
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.progress import say
@@ -32,6 +33,7 @@ class DataFacts(BaseModel):
     images: int  # train and test together
     # None where the source's own split was kept, and in runs that did not record it.
     holdout: float | None = None
+    fit: Fit = "crop"  # how pictures that are no squares became images
     # Files that were not taken, by reason; None in runs that did not record it.
     skipped: dict[str, int] | None = None
     labels: str = "auto"  # where they come from, as in `ldm prepare --labels`
@@ -48,6 +50,7 @@ class DataFacts(BaseModel):
             histogram=[int(count) for count in data.histogram],
             images=len(data.labels),
             holdout=data.info.holdout,
+            fit=data.info.fit,
             skipped=data.info.skipped_by_reason,
             labels=data.info.labels,
         )

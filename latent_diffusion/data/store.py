@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from latent_diffusion.data.decode import Fit
 from latent_diffusion.data.split import TEST, TRAIN
 
 INFO, IMAGES, LABELS, SPLIT = "dataset.json", "images.npy", "labels.npy", "split.npy"
@@ -28,6 +29,13 @@ class Skipped(BaseModel):
     reason: str
 
 
+class NearPair(BaseModel):
+    """A test image and the training image that is nearly the same, by their paths."""
+
+    test: str
+    train: str
+
+
 class DatasetInfo(BaseModel):
     """dataset.json: what the images are, where they came from, and what was not taken and why."""
 
@@ -44,6 +52,14 @@ class DatasetInfo(BaseModel):
     holdout: float | None  # share held out by content; None where the source's own split was kept
     leaks: int  # test images that are also, byte for byte, training images
     enlarged: int  # images that were smaller than image_size
+    fit: Fit = "crop"  # how pictures that are no squares became images
+    cropped: int = 0  # images that are not the whole of their picture
+    cropped_area: float = 0.0  # share of the area of all pictures that is in no image, on average
+    identical: int = 0  # images whose pixels are those of an earlier one
+    ambiguous: int = 0  # images whose pixels are there under another class, too
+    near: list[NearPair] = []
+    remarks_by_reason: dict[str, int] = {}  # of images that were taken
+    remarks: list[Skipped] = []
     left_out: dict[str, str]  # class name: why the whole class is missing
     notes: list[str] = []  # how the source was read, a line each; none in older data sets
     skipped_by_reason: dict[str, int]

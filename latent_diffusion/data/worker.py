@@ -11,14 +11,24 @@ import sys
 import warnings
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 from latent_diffusion.data.decode import Unreadable
 from latent_diffusion.data.sources.source import Loader
 
 READY = "ready"
 
-Result = tuple[int, bool] | str  # fingerprint and whether enlarged, or why there is no image
+
+class Taken(NamedTuple):
+    """An image that was written; the fields are those of `Loaded` without its pixels."""
+
+    fingerprint: int
+    enlarged: bool
+    cropped: float = 0.0
+    remarks: tuple[str, ...] = ()
+
+
+Result = Taken | str  # or why there is no image
 
 
 @dataclass
@@ -36,11 +46,11 @@ class Job:
     def do(self, file: int, row: int, key: Any) -> Result:
         """Write one image to the open `file` and return what became of it."""
         try:
-            pixels, fingerprint, enlarged = self.loader.load(key, self.size)
+            loaded = self.loader.load(key, self.size)
         except Unreadable as error:
             return str(error)
-        os.pwrite(file, pixels.tobytes(), self.offset + row * pixels.nbytes)
-        return fingerprint, enlarged
+        os.pwrite(file, loaded[0].tobytes(), self.offset + row * loaded[0].nbytes)
+        return Taken(*loaded[1:])
 
 
 def serve(pipe: Connection) -> None:

@@ -59,16 +59,21 @@ class Writer:
         """Write one image, uint8 (size, size, 3), or several (n, size, size, 3), from `row` on."""
         os.pwrite(self._file, pixels.tobytes(), self.offset + row * self.row_bytes)
 
-    def commit(
-        self, keep: np.ndarray, labels: np.ndarray, split: np.ndarray, info: DatasetInfo
-    ) -> DatasetInfo:
-        """Replace what DATA held by the rows `keep` (ascending) with their labels and split.
+    def keep(self, rows: np.ndarray) -> np.ndarray:
+        """Leave only some of the images written (rows (N,), ascending), and return them.
+
+        They are uint8 (N, size, size, 3), memory-mapped.
+        """
+        self._compact(rows)
+        assert self._write_header(len(rows)) == self.offset
+        os.truncate(self.images, self.offset + len(rows) * self.row_bytes)
+        return np.load(self.images, mmap_mode="r", allow_pickle=False)
+
+    def commit(self, labels: np.ndarray, split: np.ndarray, info: DatasetInfo) -> DatasetInfo:
+        """Replace what DATA held by the images kept, with their labels and split.
 
         Returns `info` with the checksum.
         """
-        self._compact(keep)
-        assert self._write_header(len(keep)) == self.offset
-        os.truncate(self.images, self.offset + len(keep) * self.row_bytes)
         np.save(self.work / LABELS, labels.astype(np.int64))
         np.save(self.work / SPLIT, split.astype(np.uint8))
         info = info.model_copy(update={"checksum": self._checksum(labels, split, info)})

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from latent_diffusion.extras import install
+
 NAMES = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth")
 SHA256 = "6726825d"  # of the file, its first digits, as the file's name says
 AT_ONCE = 32  # images of 299x299
@@ -50,7 +52,7 @@ def load_inception(weights: Path | None, device: torch.device) -> Inception:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except ImportError:
         raise ValueError(
-            '--features inception needs torch-fidelity: pip install "latent-diffusion[inception]"'
+            f"--features inception needs torch-fidelity: {install('inception')}"
         ) from None
     path = find_weights(weights)
     with path.open("rb") as file:

@@ -6,17 +6,19 @@ A samples folder, a zip, a prepared data set or an array: `open_images` tells th
 import zipfile
 import zlib
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from latent_diffusion.data.decode import IMAGE_SUFFIXES
+from latent_diffusion.data.picture_files import PictureFiles, find_pictures
 from latent_diffusion.data.store import INFO, Dataset
-from latent_diffusion.sampling.folder import LIST, is_picture, read_list, read_picture
+from latent_diffusion.data.tree import File
+from latent_diffusion.progress import say
+from latent_diffusion.sampling.folder import GRID, LIST, read_list
 
 BATCH = 256
+ARRAY_FILES, ARRAY = (".npy", ".npz"), "arr_0"  # as NumPy, and others' samplers, write them
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,9 @@ def open_images(
     """Return the images of a source, to be read when they are wanted.
 
     source: a folder (the files of samples.json, or else every picture in it), a .zip of pictures,
-    a prepared data set (its held-out images, or all where none are held out), or an array uint8
-    (N, H, W, 3). size: the side that all images must have; by default that of the first.
+    an .npy or .npz of images, a prepared data set (its held-out images, or all where none are held
+    out), or an array uint8 (N, S, S, 3).
+    size: the side that all images must have; by default that of the first.
     only: the file names that count, if any of them is there.
 
     Raises ValueError, in one line with the remedy, where there is no image, for an image that
@@ -68,14 +71,15 @@ def open_images(
     if (path / INFO).is_file():
         data = Dataset.open(path)
         return of_dataset(data, data.test if len(data.test) else np.arange(len(data)), size)
-    if path.is_dir():
-        return of_folder(path, size, only)
-    if zipfile.is_zipfile(path):
-        return of_zip(path, size, only)
-    raise ValueError(
-        f"there are no images at {path}: give a folder of samples (ldm sample RUN {path}), "
-        "a .zip of pictures or a prepared data set"
-    )
+    if path.suffix in ARRAY_FILES and path.is_file():
+        return of_array_file(path, size)
+    found = find_pictures(path, without=frozenset([GRID]))
+    if found is None:
+        raise ValueError(
+            f"there are no images at {path}: give a folder of samples (ldm sample RUN {path}), "
+            "a .zip of pictures, an .npy or .npz of images, or a prepared data set"
+        )
+    return of_files(found, size, only)
 
 
 def of_array(images: np.ndarray, size: int | None = None) -> ImageSource:
@@ -106,71 +110,53 @@ def of_dataset(data: Dataset, rows: np.ndarray, size: int | None = None) -> Imag
     )
 
 
-def of_folder(folder: Path, size: int | None, only: Container[str] | None) -> ImageSource:
-    """Return the files of a folder's samples.json, or every picture in it, as a source."""
-    listed = read_list(folder) if (folder / LIST).is_file() else {}
-    if listed.get("pending"):
-        raise ValueError(
-            f"the sampling into {folder} was interrupted: run the same ldm sample command again"
-        )
-    classes: dict[str, str | None]
-    if (facts := listed.get("files")) is not None:
-        classes = {name: about.get("class") for name, about in facts.items()}
-    else:
-        names = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")))
-        classes = {name: None for name in names if is_picture(name)}
-    return of_files(folder, classes, lambda name: (folder / name).read_bytes(), size, only)
-
-
-def of_zip(path: Path, size: int | None, only: Container[str] | None) -> ImageSource:
-    """Return the pictures of a .zip as a source; raise ValueError for a damaged one."""
+def of_array_file(path: Path, size: int | None) -> ImageSource:
+    """Return the array of an .npy or .npz as a source; ValueError where that is none of images."""
     try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path} is a damaged .zip ({error})") from None
-    names = sorted(name for name in archive.namelist() if is_picture(name))
-    return of_files(path, dict.fromkeys(names), archive.read, size, only)
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return replace(of_array(loaded, size), name=str(path))
+        with loaded:
+            return replace(of_array(loaded[ARRAY], size), name=str(path))
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path} must hold images, as an array uint8 (N, S, S, 3) that is called {ARRAY} in an "
+            f".npz ({error})"
+        ) from None
 
 
-def of_files(
-    container: Path,
-    classes: dict[str, str | None],
-    read: Callable[[str], bytes],
-    size: int | None,
-    only: Container[str] | None,
-) -> ImageSource:
-    """Return the files that `classes` names, in its order, as a source.
-
-    `read` gives the content of a file of the container, which is a folder or a zip.
-    """
+def of_files(found: PictureFiles, size: int | None, only: Container[str] | None) -> ImageSource:
+    """Return the files of a folder's samples.json, or every picture in it, as a source."""
+    classes: dict[str, str | None] = dict.fromkeys(found.files)
+    listed = read_list(found.place) if (found.place / LIST).is_file() else None
+    if listed is None and found.said:
+        say(found.said)
+    if listed is not None:
+        if listed.get("pending"):
+            raise ValueError(
+                f"the sampling into {found.place} was interrupted: run the same ldm sample command "
+                "again"
+            )
+        classes = {name: about.get("class") for name, about in listed["files"].items()}
+        found = replace(found, files={name: File(name, name) for name in classes})
     names = list(classes)
     if only and any(name in only for name in names):
         names = [name for name in names if name in only]
     if not names:
-        raise ValueError(f"{container} holds no picture to score ({', '.join(IMAGE_SUFFIXES)})")
-
-    def picture(name: str) -> np.ndarray:
-        try:
-            content = BytesIO(read(name))
-        except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            # zipfile raises RuntimeError for an archive with a password
-            raise ValueError(f"{container}: {name} cannot be read ({error})") from None
-        return read_picture(content, f"{container}: {name}")
-
-    height, width = picture(names[0]).shape[:2]
-    check_size(f"{container}: {names[0]}", height, width, size)
-    side = height
+        raise ValueError(f"{found.place} holds no picture to score")
+    side, width = found.whole(names[0]).shape[:2]
+    check_size(f"{found.place}: {names[0]}", side, width, size)
 
     def read_rows(rows: np.ndarray) -> np.ndarray:
         images = np.empty((len(rows), side, side, 3), np.uint8)
         for number, row in enumerate(rows):
-            pixels = picture(names[row])
-            check_size(f"{container}: {names[row]}", pixels.shape[0], pixels.shape[1], side)
+            pixels = found.whole(names[row])
+            check_size(f"{found.place}: {names[row]}", pixels.shape[0], pixels.shape[1], side)
             images[number] = pixels
         return images
 
     return ImageSource(
-        str(container), len(names), side, read_rows, [classes[name] for name in names]
+        str(found.place), len(names), side, read_rows, [classes[name] for name in names]
     )
 
 

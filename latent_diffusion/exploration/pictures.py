@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from latent_diffusion.data.decode import read_images
+from latent_diffusion.data.picture_files import find_pictures as find_files
 from latent_diffusion.data.reference import DataFacts, Reference
+from latent_diffusion.progress import say
 from latent_diffusion.run import Run
-from latent_diffusion.sampling.folder import is_picture
+from latent_diffusion.sampling.folder import GRID
 from latent_diffusion.subsets import spread
 
 CLASS = "class:"  # class:dog is every held-out image of dogs, class:dog/3 number 3 of them
@@ -102,11 +104,15 @@ def of_rows(rows: np.ndarray, reference: Reference) -> Pictures:
 
 
 def of_files(path: Path, facts: DataFacts) -> Pictures:
-    """Return the image in a file, or those of a folder in the order of their names."""
-    files = [path]
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if is_picture(file.name))
-    if not files:
+    """Return the image in a file, or those of a folder or zip in the order of their names."""
+    found = find_files(path, without=frozenset([GRID]))
+    if found is None:
+        images = read_images([path], facts.image_size, facts.fit)
+        return Pictures(images, [facts.num_classes], [path.stem])
+    if found.said:
+        say(found.said)
+    if not found.files:
         raise ValueError(f"{path} holds no pictures")
-    images = read_images(files, facts.image_size)
-    return Pictures(images, [facts.num_classes] * len(files), [file.stem for file in files])
+    squares = [found.square(name, facts.image_size, facts.fit) for name in found.files]
+    captions = [PurePosixPath(name).stem for name in found.files]
+    return Pictures(np.stack(squares), [facts.num_classes] * len(squares), captions)

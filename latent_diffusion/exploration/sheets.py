@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from latent_diffusion.inspection.fonts import font_for
 from latent_diffusion.inspection.grids import INK, MOVING, PAPER, grid, play
 
 TILE = 112  # pixels a tile has at least, so that a caption of about 16 letters fits
@@ -33,8 +34,8 @@ def tile(image: np.ndarray, caption: str) -> np.ndarray:
     sheet = Image.new("RGB", (side, side + CAPTION), PAPER)
     sheet.paste(Image.fromarray(image).resize((side, side), Image.Resampling.NEAREST))
     middle = (side // 2, side + CAPTION // 2)
-    font = ImageFont.load_default(12)
-    ImageDraw.Draw(sheet).text(middle, caption, fill=INK, font=font, anchor="mm")
+    pen = ImageDraw.Draw(sheet)
+    pen.text(middle, caption, fill=INK, font=font_for(caption, 12), anchor="mm")
     return np.asarray(sheet)
 
 

@@ -15,7 +15,7 @@ from latent_diffusion.data.prepare import DEFAULT_SIZE, MIN_CLASS, by_reason, ch
 from latent_diffusion.data.sources import open_source
 from latent_diffusion.data.sources.source import AUTO, Batches, Found
 from latent_diffusion.data.split import TEST, TRAIN
-from latent_diffusion.data.summary import MAX_CLASSES, printable, skipped_lines
+from latent_diffusion.data.summary import MAX_CLASSES, file_lines, printable
 from latent_diffusion.inspection.grids import grid, wrapped
 
 MARK = ("Software", "ldm prepare --dry-run")  # tells its sheets from pictures of the user's
@@ -49,7 +49,7 @@ def dry_run(
     lines = [f"{printable(source)}: {found.kind}; a dry run, nothing is prepared"]
     lines += counted(found, names, holdout)
     lines += [printable(note) for note in found.notes]
-    lines += skipped_lines(
+    lines += file_lines(
         [(skip.path, skip.reason) for skip in found.skipped], by_reason(found.skipped)
     )
     mute = [name for name in names[:MOST_ON_SHEET] if name not in pictures]

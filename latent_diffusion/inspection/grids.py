@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from latent_diffusion.inspection.fonts import font_for
 from latent_diffusion.subsets import spread
 
 GAP = 2
@@ -44,9 +45,9 @@ def grid(
     """
     height, width = (side * enlarge for side in rows[0].shape[1:3])
     caption_size = max(10, min(width // 5, 20))
-    font = ImageFont.load_default(max(10, min(height // 4, 24)))
-    caption_font = ImageFont.load_default(caption_size)
-    margin = max(round(font.getlength(name)) for name in names) + 4 * GAP if names else 0
+    fonts = [font_for(name, max(10, min(height // 4, 24))) for name in names or []]
+    lengths = [font.getlength(name) for name, font in zip(names or [], fonts, strict=True)]
+    margin = round(max(lengths)) + 4 * GAP if lengths else 0
     captions = captions or [[] for _ in rows]
     strips = [round(1.4 * caption_size) if texts else 0 for texts in captions]
     columns = max(len(row) for row in rows)
@@ -57,13 +58,14 @@ def grid(
     top = GAP
     for number, row in enumerate(rows):
         if names:
-            pen.text((2 * GAP, top + height // 2), names[number], fill=INK, font=font, anchor="lm")
+            middle = (2 * GAP, top + height // 2)
+            pen.text(middle, names[number], fill=INK, font=fonts[number], anchor="lm")
         for left, image in zip(lefts, row, strict=False):  # the last row may be shorter
             picture = Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST)
             sheet.paste(picture, (left, top))
         for left, text in zip(lefts, captions[number], strict=False):
             middle = (left + width // 2, top + height + strips[number] // 2)
-            pen.text(middle, text, fill=INK, font=caption_font, anchor="mm")
+            pen.text(middle, text, fill=INK, font=font_for(text, caption_size), anchor="mm")
         top += height + GAP + strips[number]
     return sheet
 

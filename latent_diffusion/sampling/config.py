@@ -75,6 +75,14 @@ class SamplingConfig(BaseModel):
         """Return whether the prediction without a class is ever needed."""
         return any(scale != 1 for scale in (self.guidance, *self.class_guidance.values()))
 
+    @property
+    def guides_nothing(self) -> bool:
+        """Return whether guidance is asked for, but at none of the noise levels of the sampler."""
+        if self.guidance_interval == "all" or not self.is_guided:
+            return False
+        evaluated = trace(self.sampler, self.levels).evaluated
+        return not any(acts(0.0, self.guidance_interval, sigma) for sigma in evaluated)
+
     def unguided(self) -> "SamplingConfig":
         """Return the same settings without guidance."""
         return self.model_copy(update={"guidance": 1.0, "class_guidance": {}})

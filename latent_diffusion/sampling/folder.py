@@ -3,13 +3,12 @@
 import io
 import json
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from latent_diffusion.data.decode import IMAGE_SUFFIXES, to_rgb
-from latent_diffusion.data.tree import is_hidden
+from latent_diffusion.data.decode import whole_picture
 from latent_diffusion.run import write_atomic, write_json
 
 LIST, GRID = "samples.json", "grid.png"
@@ -74,7 +73,7 @@ class SamplesWriter:
 
     def read(self, names: list[str]) -> np.ndarray:
         """Return some of the folder's images, uint8 (N, H, W, 3), N > 0."""
-        return np.stack([read_picture(open(self.folder / name, "rb"), name) for name in names])
+        return np.stack([whole_picture(self.folder / name) for name in names])
 
     def close(self) -> None:
         """List all files of the folder as finished."""
@@ -122,25 +121,6 @@ def read_list(folder: Path) -> dict[str, Any]:
         raise ValueError(
             f"{folder / LIST} is damaged ({error}): delete it to score every picture in the folder"
         ) from None
-
-
-def is_picture(name: str) -> bool:
-    """Return whether a file, named from its folder, is a picture to score: no grid, not hidden."""
-    *folders, file = name.split("/")
-    hidden = any(is_hidden(part) for part in (*folders, file))
-    return file.lower().endswith(IMAGE_SUFFIXES) and file != GRID and not hidden
-
-
-def read_picture(file: BinaryIO, name: str) -> np.ndarray:
-    """Return the uint8 (H, W, 3) of a picture file, transparency on white.
-
-    Raise ValueError, naming it, if it cannot be read.
-    """
-    try:
-        with Image.open(file) as image:
-            return np.asarray(to_rgb(image))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{name} cannot be read as an image ({error})") from None
 
 
 def save_png(path: Path, image: np.ndarray) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from latent_diffusion.extras import install
 from latent_diffusion.run import Part, write_atomic
 
 EVENTS = "tensorboard"  # folder of a part
@@ -65,8 +66,7 @@ def summary_writer() -> type:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ValueError(
-            f"--tensorboard needs TensorBoard ({error}): "
-            'pip install "latent-diffusion[tensorboard]", or leave it out: metrics.jsonl has the '
-            "same figures"
+            f"--tensorboard needs TensorBoard ({error}): {install('tensorboard')}, or leave it "
+            "out: metrics.jsonl has the same figures"
         ) from None
     return SummaryWriter

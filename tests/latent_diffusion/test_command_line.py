@@ -3,13 +3,16 @@
 import json
 import subprocess
 import sys
+from io import BytesIO, TextIOWrapper
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import latent_diffusion
+from latent_diffusion.cli.common import app, main
 from latent_diffusion.cli.options import names_in
+from latent_diffusion.progress import say
 
 
 def test_from_cartoons_to_scores(tmp_path, ldm):
@@ -125,3 +128,27 @@ def test_help_has_an_example_and_needs_no_torch():
         done = subprocess.run(words, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert "Example: ldm " + command in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_terminals_that_know_few_letters_get_the_others_as_numbers(encoding, monkeypatch):
+    """What is said and what is refused, with letters of three alphabets and a table's lines."""
+    streams = {name: TextIOWrapper(BytesIO(), encoding=encoding) for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+    monkeypatch.setattr(sys, "argv", ["ldm", "evaluate", "犬 …", "--run", "no run é"])
+
+    def run(**_):
+        say("犬: 3 файла …")
+        raise ValueError("no class 犬")
+
+    monkeypatch.setattr(f"{app.__class__.__module__}.Typer.__call__", lambda self, **_: run())
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    said = []
+    for stream in streams.values():
+        stream.flush()
+        said.append(stream.buffer.getvalue().decode(encoding))
+    dog = "犬" if encoding == "utf-8" else "\\u72ac"
+    assert said[0].startswith(f"{dog}: 3 ") and f"no class {dog}" in said[1]

@@ -117,6 +117,7 @@ def test_one_class_and_one_seed_stand_for_themselves(pipe):
         ({"classes": [1]}, "no class 1"),
         ({"classes": "disk,square"}, "no class 'disk,square'"),
         ({"guidence": 2}, "guidence"),
+        ({"guidance": 2, "guidance_interval": (100, 200)}, "none of the noise levels"),
     ],
 )
 def test_what_cannot_be_drawn_is_named(pipe, asked, hint):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from latent_diffusion.data.archives import Tar, open_tree
-from latent_diffusion.data.decode import Unreadable, decode, sniff
+from latent_diffusion.data.decode import Fit, Unreadable, look, sniff
 from latent_diffusion.data.tree import (
     MAX_FILE_BYTES,
     File,
@@ -50,6 +50,8 @@ class Loaded(NamedTuple):
     pixels: np.ndarray  # uint8 (size, size, 3)
     fingerprint: int  # see `fingerprint`
     enlarged: bool  # the picture was smaller than size
+    cropped: float = 0.0  # share of the picture's area that is not in the image
+    remarks: tuple[str, ...] = ()  # what people should know of it, each a short phrase
 
 
 class Loader(Protocol):
@@ -160,11 +162,12 @@ class FileLoader:
     """
 
     tree: Readable
+    fit: Fit = "crop"  # how pictures that are no squares become images
 
     def load(self, key: Any, size: int) -> Loaded:
         data = self.tree.read(key, check=sniff)
-        pixels, enlarged = decode(data, size)
-        return Loaded(pixels, fingerprint(data), enlarged)
+        picture = look(data, size, self.fit)
+        return Loaded(picture.pixels, fingerprint(data), *picture[1:])
 
 
 def fingerprint(content: bytes) -> int:

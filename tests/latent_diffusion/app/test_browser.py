@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-pytest.importorskip("gradio", reason='the app needs Gradio: pip install "latent-diffusion[app]"')
+pytest.importorskip("gradio", reason='the app needs Gradio: pip install -e ".[app]"')
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="Playwright drives the browser: pip install playwright"
 )

@@ -1,9 +1,11 @@
 """`ldm app` refuses in one line what it cannot do."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
+from latent_diffusion import extras
 from latent_diffusion.cli import serving
 
 
@@ -19,9 +21,15 @@ def test_a_port_in_use_is_one_line(tiny_run, ldm):
 def test_without_gradio_the_remedy_is_named(tiny_run, ldm, monkeypatch):
     monkeypatch.setattr(serving, "find_spec", lambda name: None)
     status, _, errors = ldm("app", tiny_run)
-    assert (
-        status == 2 and 'pip install "latent-diffusion[app]"' in errors and errors.count("\n") == 1
-    )
+    root = Path(serving.__file__).parents[2]
+    assert status == 2 and f'pip install -e "{root}[app]"' in errors and errors.count("\n") == 1
+
+
+def test_a_wheel_names_the_packages_themselves(monkeypatch, tmp_path):
+    """No index has this package, so its own name would not do."""
+    monkeypatch.setattr(extras, "ROOT", tmp_path)
+    assert "latent-diffusion[" not in extras.install("app")
+    assert 'pip install "gradio>=' in extras.install("app")
 
 
 def test_a_run_without_a_denoiser_is_one_line(tiny_run, tmp_path, ldm):
