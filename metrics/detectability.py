@@ -84,6 +84,32 @@ def detectability(
     )
 
 
+class LinearDetector(NamedTuple):
+    """A fitted detector: its evidence for the second set is (x - mean) @ weights + offset."""
+
+    mean: Floats  # (D,)
+    weights: Floats  # (D,)
+    offset: float
+
+
+def linear_detector(
+    first: ArrayLike, second: ArrayLike, penalty: float = PENALTY
+) -> LinearDetector:
+    """Return the detector of features (N, D) and (M, D) that is fitted to all of both.
+
+    Its evidence on these same rows says what it goes by, not how well it tells. Raise ValueError as
+    `detectability` does.
+    """
+    a, b = checks.feature_pair(first, second, ("first", "second"))
+    features = np.concatenate([a, b])
+    scaled, deviations = _scaled(features)
+    dual, offset = _fit(scaled @ scaled.T, np.repeat([0.0, 1.0], [len(a), len(b)]), penalty)
+    varying = deviations > 0
+    weights = np.zeros(features.shape[1])
+    weights[varying] = (scaled.T @ dual) / deviations[varying]
+    return LinearDetector(features.mean(axis=0), weights, offset)
+
+
 def _check_rows(first: int, second: int, folds: int) -> None:
     """Raise ValueError unless there are two rows of either set in every fold."""
     for name, rows in (("first", first), ("second", second)):
@@ -112,16 +138,21 @@ def area(first: ArrayLike, second: ArrayLike) -> tuple[float, float]:
 
 
 def _gram(features: Floats) -> Floats:
-    """Return the products (N, N) of rows whose columns have mean 0 and deviation 1.
+    """Return the products (N, N) of rows whose columns have mean 0 and deviation 1."""
+    scaled, _ = _scaled(features)
+    products: Floats = scaled @ scaled.T
+    return products
 
-    Columns that do not vary are left out.
+
+def _scaled(features: Floats) -> tuple[Floats, Floats]:
+    """Return the columns that vary with mean 0 and deviation 1, and the deviation of all (D,).
+
+    It is 0 for columns that do not vary, which are left out.
     """
     centred = features - features.mean(axis=0)
     deviations = centred.std(axis=0)
     varying = deviations > 1e-9 * max(1e-300, float(deviations.max(initial=0.0)))
-    scaled = centred[:, varying] / deviations[varying]
-    products: Floats = scaled @ scaled.T
-    return products
+    return centred[:, varying] / deviations[varying], np.where(varying, deviations, 0.0)
 
 
 def _spread(

@@ -27,6 +27,8 @@ class Study(StrEnum):
     distance = "distance"
     sample_size = "sample-size"
     probe = "probe"
+    faults = "faults"
+    blind = "blind"
 
 
 AuditingRun = Annotated[Path, typer.Option("--run", help="Run whose judge looks.")]
@@ -40,7 +42,22 @@ StudiedSamples = Annotated[
     Path | None,
     typer.Option(
         "--samples",
-        help="sample-size: a folder of samples; real images without.",
+        help="sample-size, blind: a folder of samples; real images, and fresh samples, without.",
+        show_default=False,
+    ),
+]
+StudiedImages = Annotated[
+    int | None,
+    typer.Option("--images", min=40, help="faults: images that are spoilt.", show_default=False),
+]
+BlindSheet = Annotated[
+    int, typer.Option("--sheet", min=1, help="blind: which sheet; they share no picture.")
+]
+BlindAnswers = Annotated[
+    str | None,
+    typer.Option(
+        "--answers",
+        help="blind: numbers of the pictures on the sheet that are real: 1,4,9-12",
         show_default=False,
     ),
 ]
@@ -135,8 +152,8 @@ def audit(
 
 @app.command(
     epilog="Example: ldm study sensitivity runs/eurosat studies/",
-    help="How scores behave (sensitivity, distance, sample-size), and what the networks have "
-    "learnt (probe): plots and numbers.",
+    help="How scores behave (faults, sensitivity, distance, sample-size), what the networks have "
+    "learnt (probe), and whether people can tell samples from real pictures (blind).",
 )
 def study(
     name: StudyName,
@@ -144,14 +161,24 @@ def study(
     out: StudyOut,
     samples: StudiedSamples = None,
     data: ProbedData = None,
+    images: StudiedImages = None,
+    sheet: BlindSheet = 1,
+    answers: BlindAnswers = None,
     device: Device = "auto",
 ) -> None:
     """Do one study of a run."""
+    from latent_diffusion.run import Run
     from latent_diffusion.studies import run_study
+    from latent_diffusion.studies.blind import blind
 
-    found, picture = run_study(name.value, run, out, samples, data, device)
+    if name is Study.blind:
+        found, picture = blind(Run.open(run), out, samples, device, sheet, answers)
+    elif answers or sheet != 1:
+        raise ValueError(f"--sheet and --answers are for blind, and this is {name.value}")
+    else:
+        found, picture = run_study(name.value, run, out, samples, data, device, images)
     console.print(found)
-    say(f"plot: {picture}")
+    say(f"picture: {picture}")
 
 
 @app.command(

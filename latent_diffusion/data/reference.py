@@ -5,7 +5,7 @@ them by evaluation.
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -76,11 +76,15 @@ class DataFacts(BaseModel):
 
 @dataclass(frozen=True)
 class Reference:
-    """RUN/reference/, opened: held-out images uint8 (N, H, W, 3) and labels int64 (N,)."""
+    """RUN/reference/, opened: held-out images uint8 (N, H, W, 3) and labels int64 (N,).
+
+    `half` is None for all of them, else which half they are (see `for_choices`, `reported`).
+    """
 
     facts: DataFacts
     images: np.ndarray
     labels: np.ndarray
+    half: int | None = None
 
     @classmethod
     def open(cls, run: Run) -> "Reference":
@@ -95,6 +99,19 @@ class Reference:
                 f"{run.reference} is missing or damaged ({str(error).splitlines()[0]}): "
                 "any training command with --resume or --overwrite writes it again"
             ) from None
+
+    def for_choices(self) -> "Reference":
+        """Return the half of the held-out images by which settings may be chosen."""
+        return self._half(0)
+
+    def reported(self) -> "Reference":
+        """Return the other half, by which nothing is chosen, for the scores that are shown."""
+        return self._half(1)
+
+    def _half(self, half: int) -> "Reference":
+        assert self.half is None
+        rows = half_of(self.labels, half)
+        return replace(self, images=self.images[rows], labels=self.labels[rows], half=half)
 
     def has(self, wanted: int) -> bool:
         """Return whether `held_out(wanted)` gives as many images as are wanted."""
@@ -112,8 +129,18 @@ class Reference:
         if more is None or missing <= 0:
             return images, labels
         names = tuple(self.facts.class_names)
-        more_pixels, more_labels = more(names, self.facts.image_size, missing)
+        if self.half is None:
+            more_pixels, more_labels = more(names, self.facts.image_size, missing)
+        else:
+            both_pixels, both_labels = more(names, self.facts.image_size, 2 * missing)
+            rows = half_of(both_labels, self.half)
+            more_pixels, more_labels = both_pixels[rows], both_labels[rows]
         return np.concatenate([images, more_pixels]), np.concatenate([labels, more_labels])
+
+
+def half_of(labels: np.ndarray, half: int) -> np.ndarray:
+    """Return the rows of half 0 or 1 of some labels (N,), ascending: every other one of a class."""
+    return np.sort(np.argsort(labels, kind="stable")[half::2])
 
 
 def write_reference(run: Run, data: Dataset) -> DataFacts:

@@ -53,6 +53,31 @@ class Pixels:
         return np.stack(thumbnails).reshape(len(images), -1).astype(np.float32) / 255, None
 
 
+class HasSpatial(Protocol):
+    """A network that also gives features of a middle layer, place by place."""
+
+    name: str
+    identity: str
+
+    def spatial(self, images: np.ndarray) -> np.ndarray:
+        """Return features (N, D) of images, uint8 (N, H, W, 3)."""
+
+
+class Spatial:
+    """The features of a network's middle layer, place by place: they see where things are.
+
+    A FeatureNetwork without probabilities, for the spatial Fréchet distance.
+    """
+
+    def __init__(self, network: HasSpatial):
+        self.network = network
+        self.name, self.identity = f"{network.name} (spatial)", f"{network.identity}-spatial"
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, None]:
+        """Return the features (N, D) of images."""
+        return self.network.spatial(images), None
+
+
 @dataclass(frozen=True)
 class Seen:
     """What a network saw in n images.

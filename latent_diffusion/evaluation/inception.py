@@ -14,6 +14,7 @@ from latent_diffusion.extras import install
 NAMES = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth")
 SHA256 = "6726825d"  # of the file, its first digits, as the file's name says
 AT_ONCE = 32  # images of 299x299
+SPATIAL = 7  # channels of the layer of 17x17 whose places are the features of sFID
 
 
 class Inception:
@@ -41,6 +42,23 @@ class Inception:
             features.append(pooled.cpu().numpy())
             probabilities.append(logits.cpu().double().softmax(dim=1).numpy())
         return np.concatenate(features), np.concatenate(probabilities)
+
+    def spatial(self, images: np.ndarray) -> np.ndarray:
+        """Return the features (N, 2023) of sFID: 7 channels of a middle layer, place by place.
+
+        The layer that TensorFlow calls mixed_6/conv, as in Nash et al. (2021), section 4.
+        """
+        kept: list[np.ndarray] = []
+
+        def keep(module: torch.nn.Module, inputs: object, output: torch.Tensor) -> None:
+            kept.append(output[:, :SPATIAL].flatten(1).cpu().numpy())
+
+        hook = self.network.get_submodule("Mixed_6d").register_forward_hook(keep)
+        try:
+            self(images)
+        finally:
+            hook.remove()
+        return np.concatenate(kept)
 
 
 def load_inception(weights: Path | None, device: torch.device) -> Inception:

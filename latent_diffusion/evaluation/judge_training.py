@@ -4,15 +4,18 @@
 """
 
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.evaluation.features import look
-from latent_diffusion.evaluation.judge import Judge
+from latent_diffusion.evaluation.features import Spatial, look
+from latent_diffusion.evaluation.judge import SPATIAL_FILE, Judge
 from latent_diffusion.evaluation.references import reference_statistics
 from latent_diffusion.evaluation.sources import of_dataset
 from latent_diffusion.progress import say
 from latent_diffusion.run import Run
+from latent_diffusion.subsets import some
 from latent_diffusion.training.classifier import ClassifierStage, train_classifier
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stage import FRESH, Start
+
+MOST_SPATIAL = 10_000  # images whose middle layer is kept as statistics
 
 
 def make_judge(
@@ -28,6 +31,9 @@ def make_judge(
     judge = Judge.load(run, world.device)
     found = reference_statistics(judge, of_dataset(data, data.train), data.info.class_names)
     found.save(run.reference / "judge.npz")
+    some_images = of_dataset(data, data.train[some(len(data.train), MOST_SPATIAL)])
+    spatial = reference_statistics(Spatial(judge), some_images, data.info.class_names)
+    spatial.save(run.reference / SPATIAL_FILE)
     if len(data.test):
         held_out = of_dataset(data, data.test)
         seen = look(judge, held_out.batches(), held_out.count, title="judge sees held-out images")

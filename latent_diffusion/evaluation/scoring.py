@@ -12,19 +12,29 @@ import numpy as np
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation import reals
-from latent_diffusion.evaluation.features import FEWEST, FeatureNetwork, Seen, look
+from latent_diffusion.evaluation.detected import add_detectability, reporting_detector
+from latent_diffusion.evaluation.evidence import evidence_picture
+from latent_diffusion.evaluation.features import FEWEST, FeatureNetwork, Seen, Spatial, look
 from latent_diffusion.evaluation.frechet import extrapolate, fid_by_class, matched_floor
 from latent_diffusion.evaluation.intervals import scores_with_intervals
-from latent_diffusion.evaluation.judge import Judge, judge_statistics
+from latent_diffusion.evaluation.judge import Judge, judge_statistics, spatial_statistics
 from latent_diffusion.evaluation.lpips import Distance, diversity
 from latent_diffusion.evaluation.references import ReferenceStatistics
 from latent_diffusion.evaluation.scores import Score, Scores, sparse
 from latent_diffusion.evaluation.sources import ImageSource, of_array, open_images
 from latent_diffusion.evaluation.targets import Target, choose_target, neighbours
 from latent_diffusion.evaluation.yardstick import Yardstick
+from latent_diffusion.loading import Codec
 from latent_diffusion.run import Run
-from metrics import class_coverage, confusion_matrix, edge_energies, energy_ratio
+from metrics import (
+    class_coverage,
+    confusion_matrix,
+    edge_energies,
+    energy_ratio,
+    frechet_distance,
+)
 
+EVIDENCE = "detectability.png"  # in a run
 MOST_REALS = 6_000  # held-out images made where the source can, unless one set takes more
 
 
@@ -43,14 +53,27 @@ def evaluate(
     judge_run: the run whose judge and held-out images count; this one by default.
     network, against: another feature network, with its statistics of real images.
     lpips: for diversity within classes.
+
+    What gives the samples away is drawn in RUN/detectability.png.
     """
     judged_by = judge_run or run
     reference = Reference.open(judged_by)
     images = open_images(samples, reference.facts.image_size)
+    spatial = None
     if network is None and reference.facts.num_classes >= 2:
         judge = Judge.load(judged_by, choose_device(device))
         network, against = judge, judge_statistics(judged_by, judge)
-    scores = score(reference, images, network, against, lpips)
+        spatial = spatial_statistics(judged_by, judge)
+    scores = score(reference, images, network, against, lpips, spatial=spatial)
+    if network and (detector := reporting_detector(network, reference)):
+        names = reference.facts.class_names
+        codec = Codec.of(run, choose_device(device)) if run.autoencoder.trained else None
+        found = add_detectability(
+            scores, detector, images, names, codec.reconstruct if codec else None
+        )
+        if found:
+            picture = evidence_picture(detector.network, found, images.read(found.rows))
+            picture.save(run.folder / EVIDENCE)
     name = images.name if isinstance(samples, np.ndarray) else str(Path(samples).resolve())
     how = []
     if scores.network not in ("judge", "none"):
@@ -68,11 +91,12 @@ def score(
     against: ReferenceStatistics | None,
     lpips: Distance | None = None,
     title: str | None = "scoring",
+    spatial: ReferenceStatistics | None = None,
 ) -> Scores:
     """Return the scores of images by a network, compared with its statistics `against`.
 
     Without a network there is sharpness only. title: what the progress is called; none is shown
-    without.
+    without. spatial: statistics of the network's middle layer, for the spatial Fréchet distance.
     """
     n, names = images.count, reference.facts.class_names
     most_reals = min(reals.SETS * n, max(MOST_REALS, n * 11 // 10))
@@ -106,6 +130,15 @@ def score(
             "and the reference keeps its own class histogram"
         )
     add_floors(scores, seen, asked, target, held_out, sets)
+    if spatial and n >= FEWEST:
+        scores.scores["spatial_fid"] = spatial_distance(
+            Spatial(network),
+            spatial,
+            images,
+            asked,
+            reference,
+            [real_pixels[rows] for rows in sets],
+        )
     if lpips and asked is not None:
         add_diversity(scores, lpips, images, asked, real_pixels, real_labels)
     if yardstick.by_class:
@@ -174,6 +207,32 @@ def add_floors(
     real = held_out.subset(sets[0])[0] if sets else None
     if extrapolated := extrapolate(seen, target.statistics, real):
         scores.scores["fid_infinity"], scores.trend = extrapolated
+
+
+def spatial_distance(
+    network: FeatureNetwork,
+    against: ReferenceStatistics,
+    images: ImageSource,
+    asked: np.ndarray | None,
+    reference: Reference,
+    real_sets: list[np.ndarray],
+) -> Score:
+    """Return the Fréchet distance of a middle layer's features, beside that of sets of real images.
+
+    real_sets: uint8 (n, S, S, 3) each.
+    """
+    target = choose_target(asked, reference, against).statistics
+
+    def distance(source: ImageSource) -> float:
+        seen = look(network, source.batches(), source.count)
+        assert seen.statistics is not None  # of two images or more
+        return frechet_distance(seen.statistics, target)
+
+    real = [distance(of_array(pixels)) for pixels in real_sets]
+    score = Score(value=distance(images))
+    if real:
+        score.real, score.real_range = float(np.mean(real)), (min(real), max(real))
+    return score
 
 
 def add_diversity(

@@ -9,7 +9,14 @@ from latent_diffusion.evaluation.scores import ClassFid, Score, Scores
 
 TITLES = {  # name in scores.json: what people read, what is best
     "fid": ("FID", "the floor"),
+    "detectability": ("detectability", "0.5"),
+    "detectability_texture": ("  by texture", "0.5"),
+    "detectability_shapes": ("  by shapes", "0.5"),
+    "detectability_layout": ("  by layout", "0.5"),
+    "detectability_decoder": ("  real from reconstructed", "0.5"),
+    "detectability_denoiser": ("  reconstructed from samples", "0.5"),
     "fid_infinity": ("FID, N to infinity", "as real"),
+    "spatial_fid": ("spatial FID", "the floor"),
     "kid": ("KID x 1000", "0"),
     "inception_score": ("Inception score", "as real"),
     "inception_score_10_splits": ("  mean of 10 splits", "as real"),
@@ -53,8 +60,10 @@ def score_rows(scores: Scores) -> list[Row]:
         title, best = TITLES.get(name, (name.replace("_", " "), "as real"))
         gain = 1000 if name == "kid" else 1
         real = number(score.real, gain)
-        if name == "fid" and score.real is not None:
+        if name in ("fid", "spatial_fid") and score.real is not None:
             real += " (floor)"
+        if name == "detectability" and score.real is not None:
+            real += " (control)"
         rows.append(
             Row(
                 name=name,

@@ -8,14 +8,22 @@ from latent_diffusion.run import Run, write_json
 
 
 def run_study(
-    name: str, run_folder: Path, out: Path, samples: Path | None, data: Path | None, device: str
+    name: str,
+    run_folder: Path,
+    out: Path,
+    samples: Path | None,
+    data: Path | None,
+    device: str,
+    images: int | None = None,
 ) -> tuple[Table, Path]:
     """Do one study of a run; its numbers go to OUT/NAME.json, its plot to OUT/NAME.png.
 
-    Return the table and the path of the plot. Raise ValueError for `samples` or `data` that the
-    study does not look at, and for a probe without data.
+    images: how many a ladder of faults takes. Return the table and the path of the plot. Raise
+    ValueError for `samples`, `data` or `images` that the study does not look at, and for a probe
+    without data.
     """
     from latent_diffusion.studies.distance import distance
+    from latent_diffusion.studies.faults import IMAGES, faults
     from latent_diffusion.studies.probe import probe
     from latent_diffusion.studies.sample_size import sample_size
     from latent_diffusion.studies.sensitivity import sensitivity
@@ -26,7 +34,11 @@ def run_study(
         raise ValueError(f"--samples is for sample-size; {name} looks at real images")
     if data and name != "probe":
         raise ValueError(f"--data is for probe; {name} looks at the images that the run keeps")
-    if name == "sensitivity":
+    if images and name != "faults":
+        raise ValueError(f"--images is for faults; {name} takes as many as it needs")
+    if name == "faults":
+        numbers, table = faults(run, plot_path, device, images or IMAGES)
+    elif name == "sensitivity":
         numbers, table = sensitivity(run, plot_path, device)
     elif name == "distance":
         numbers, table = distance(run, plot_path, device)

@@ -7,14 +7,14 @@ The frame is 64 units wide whatever the size of the picture: x from -32 (left) t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-Colour = tuple[int, int, int]
-Point = tuple[float, float]
+from latent_diffusion.data.cartoons.flaws import Colour, Flaw, Layer, Point
+
 FRAME = 64.0  # units across the picture
 SUPERSAMPLING = 4
 
@@ -33,15 +33,18 @@ class Brush:
         ink: Colour,
         rim_width: float,
         detail: int,
+        flaw: Flaw | None = None,
     ):
         self.draw = draw
+        self.flaw = flaw
         self.matrix = matrix
         self.ink = ink
         self.rim_width = rim_width
         self.detail = detail
         a, b, c, d = matrix[:4]
         self.scale = math.sqrt(abs(a * d - b * c))  # pixels a unit
-        self.rim = rim_width * draw.im.size[0] / FRAME / self.scale  # outline in this frame's units
+        self.unit = draw.im.size[0] / FRAME  # pixels a unit of the picture's own frame
+        self.rim = rim_width * self.unit / self.scale  # outline in this frame's units
 
     def at(
         self, x: float, y: float, scale: float = 1.0, tilt: float = 0.0, mirror: bool = False
@@ -57,17 +60,15 @@ class Brush:
         across = (a * ux + c * uy, b * ux + d * uy)
         down = (c * cos - a * sin, d * cos - b * sin)
         matrix = (*across, *down, a * x + c * y + e, b * x + d * y + f)
-        return Brush(self.draw, matrix, self.ink, self.rim_width, self.detail)
+        return Brush(self.draw, matrix, self.ink, self.rim_width, self.detail, self.flaw)
 
     def inked(self, ink: Colour) -> Brush:
         """Return this brush with another outline colour."""
-        return Brush(self.draw, self.matrix, ink, self.rim_width, self.detail)
+        return Brush(self.draw, self.matrix, ink, self.rim_width, self.detail, self.flaw)
 
     def polygon(self, points: Sequence[Point], fill: Colour, rim: bool = False) -> None:
         """Paint a closed polygon with straight sides."""
-        if rim:
-            self._fill(_grown(points, self.rim), self.ink)
-        self._fill(points, fill)
+        self._shape(lambda grow: [_grown(points, grow) if grow else points], fill, rim)
 
     def blob(self, points: Sequence[Point], fill: Colour, rim: bool = False) -> None:
         """Paint a closed smooth shape (Catmull-Rom) through the points."""
@@ -85,12 +86,14 @@ class Brush:
     ) -> None:
         """Paint an ellipse about (x, y); `tilt` in degrees clockwise."""
         cos, sin = math.cos(math.radians(tilt)), math.sin(math.radians(tilt))
-        # As many corners as keep the polygon within a fifth of a supersampled pixel of the curve.
-        circle = _circle(4 * math.ceil(1.25 * math.sqrt(max(rx, ry) * self.scale)))
-        for grow, colour in self._layers(fill, rim):
+        circle = _circle(self._corners(max(rx, ry)))
+
+        def outline(grow: float) -> list[Sequence[Point]]:
             p, q = (rx + grow) * cos, (rx + grow) * sin
             r, s = -(ry + grow) * sin, (ry + grow) * cos
-            self._fill([(x + p * u + r * v, y + q * u + s * v) for u, v in circle], colour)
+            return [[(x + p * u + r * v, y + q * u + s * v) for u, v in circle]]
+
+        self._shape(outline, fill, rim)
 
     def circle(self, x: float, y: float, radius: float, fill: Colour, rim: bool = False) -> None:
         """Paint a circle about (x, y)."""
@@ -109,20 +112,51 @@ class Brush:
         Its width runs from `width` to `end_width`, where that is given.
         """
         path = [*_smooth([points[0], *points, points[-1]], self.detail), points[-1]]
-        end_width = width if end_width is None else end_width
-        for grow, colour in self._layers(fill, rim):
-            for (x, y), w in ((path[0], width), (path[-1], end_width)):
-                self.ellipse(x, y, w / 2 + grow, w / 2 + grow, colour)
-            self._fill(_ribbon(path, width / 2 + grow, end_width / 2 + grow), colour)
+        end = (width if end_width is None else end_width) / 2
+        start = width / 2
 
-    def _layers(self, fill: Colour, rim: bool) -> list[tuple[float, Colour]]:
-        """What is painted one over the other: by how much each grows, and its colour."""
-        outline = [(self.rim, self.ink)] if rim else []
-        return [*outline, (0.0, fill)]
+        def outline(grow: float) -> list[Sequence[Point]]:
+            return [
+                self._disc(path[0], start + grow),
+                self._disc(path[-1], end + grow),
+                _ribbon(path, start + grow, end + grow),
+            ]
 
-    def _fill(self, points: Sequence[Point], fill: Colour) -> None:
+        self._shape(outline, fill, rim)
+
+    def _disc(self, middle: Point, radius: float) -> list[Point]:
+        """A circle as a polygon."""
+        (x, y), circle = middle, _circle(self._corners(radius))
+        return [(x + radius * u + 0.0 * v, y + 0.0 * u + radius * v) for u, v in circle]
+
+    def _corners(self, radius: float) -> int:
+        """As many as keep the polygon within a fifth of a supersampled pixel of the curve."""
+        return 4 * math.ceil(1.25 * math.sqrt(radius * self.scale))
+
+    def _shape(
+        self, outline: Callable[[float], list[Sequence[Point]]], fill: Colour, rim: bool
+    ) -> None:
+        """Paint a shape, with a rim in ink under it.
+
+        `outline(grow)` is the shape grown by so much, as polygons to be filled.
+        """
+        layers: list[Layer] = [(0.0, fill, (0.0, 0.0))]
+        if rim:
+            layers.insert(0, (self.rim, self.ink, (0.0, 0.0)))
+            if self.flaw:
+                layers = self.flaw.layers(layers, self._share(outline(0.0)))
+        for grow, colour, moved in layers:
+            for points in outline(grow):
+                self._fill(points, colour, moved)
+
+    def _share(self, polygons: list[Sequence[Point]]) -> float:
+        """The share of the picture that the largest of some polygons takes."""
+        return max(map(_area, polygons)) * (self.scale / self.unit / FRAME) ** 2
+
+    def _fill(self, points: Sequence[Point], fill: Colour, moved: Point) -> None:
+        """Fill a polygon, moved by so many units of the picture's own frame."""
         a, b, c, d, e, f = self.matrix
-        e, f = e + 0.5, f + 0.5
+        e, f = e + 0.5 + moved[0] * self.unit, f + 0.5 + moved[1] * self.unit
         # Whole pixels of the supersampled canvas: the last bit of a machine's cosine cannot show.
         self.draw.polygon(
             [(int(a * x + c * y + e), int(b * x + d * y + f)) for x, y in points], fill=fill
@@ -130,15 +164,18 @@ class Brush:
 
 
 def canvas(
-    size: int, background: Colour, ink: Colour, rim_width: float
+    size: int, background: Colour, ink: Colour, rim_width: float, flaw: Flaw | None = None
 ) -> tuple[Image.Image, Brush]:
-    """Return an empty picture at SUPERSAMPLING times `size`, and a brush in its 64-unit frame."""
+    """Return an empty picture at SUPERSAMPLING times `size`, and a brush in its 64-unit frame.
+
+    What the brush paints has the flaw, if one is given.
+    """
     image = Image.new("RGB", (size * SUPERSAMPLING, size * SUPERSAMPLING), background)
     unit = size * SUPERSAMPLING / FRAME
     middle = size * SUPERSAMPLING / 2
     matrix = (unit, 0.0, 0.0, unit, middle, middle)
     detail = 6 if size <= 128 else 16  # points between two of a curve: no facets, no time wasted
-    return image, Brush(ImageDraw.Draw(image), matrix, ink, rim_width, detail)
+    return image, Brush(ImageDraw.Draw(image), matrix, ink, rim_width, detail, flaw)
 
 
 def pixels(image: Image.Image) -> np.ndarray:
@@ -193,10 +230,8 @@ def _ribbon(path: Sequence[Point], start: float, end: float) -> list[Point]:
 
 def _grown(points: Sequence[Point], by: float) -> list[Point]:
     """The polygon with every side moved outwards by `by` (corners mitred, at most twice as far)."""
-    followers = [*points[1:], points[0]]
-    sides = list(zip(points, followers, strict=True))
-    area = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in sides)
-    by = by if area > 0 else -by
+    sides = list(zip(points, [*points[1:], points[0]], strict=True))
+    by = by if _turn(points) > 0 else -by
     normals = []
     for (x, y), (x1, y1) in sides:
         length = math.hypot(x1 - x, y1 - y) or 1.0
@@ -207,3 +242,13 @@ def _grown(points: Sequence[Point], by: float) -> list[Point]:
         mitre = by / max(1 + mx * nx + my * ny, 0.5)
         grown.append((x + (mx + nx) * mitre, y + (my + ny) * mitre))
     return grown
+
+
+def _turn(points: Sequence[Point]) -> float:
+    """Twice the area of a polygon, negative where it runs against the clock's hands."""
+    sides = zip(points, [*points[1:], points[0]], strict=True)
+    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in sides)
+
+
+def _area(points: Sequence[Point]) -> float:
+    return abs(_turn(points)) / 2

@@ -46,11 +46,15 @@ def eyes(
     They are dark beads, or with `iris` eyeballs of that colour.
     """
     for side in (-1, 1):
+        across, down, size = side * apart, y, radius
+        if brush.flaw:
+            (right, below), size = brush.flaw.eye(side, radius, alone=not apart)
+            across, down = across + right, down + below
         closed = face.eyes in ("happy", "sleepy") or (face.eyes == "wink" and side == 1)
         if closed:
-            closed_eye(brush, side * apart, y, radius, down=face.eyes == "sleepy")
+            closed_eye(brush, across, down, size, down=face.eyes == "sleepy")
         else:
-            open_eye(brush, side * apart, y, radius, iris, face.turn)
+            open_eye(brush, across, down, size, iris, face.turn)
 
 
 def open_eye(

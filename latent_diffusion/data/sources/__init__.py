@@ -18,7 +18,7 @@ from latent_diffusion.data.sources.cifar100 import Cifar100
 from latent_diffusion.data.sources.mnist import Mnist
 from latent_diffusion.data.sources.parquet import Parquet
 from latent_diffusion.data.sources.pictures import COLUMN, FILE_NAME, FOLDERS, NONE, Pictures
-from latent_diffusion.data.sources.source import AUTO, Asked, DrawMore, Found, Source
+from latent_diffusion.data.sources.source import AUTO, Asked, DrawFaulty, DrawMore, Found, Source
 from latent_diffusion.data.sources.stl10 import Stl10
 from latent_diffusion.data.sources.svhn import Svhn
 from latent_diffusion.data.sources.synth_cute import SynthCute
@@ -92,6 +92,14 @@ def more_images(text: str) -> DrawMore | None:
         if more is not None:
             return more
     return None
+
+
+def source_faults(text: str) -> dict[str, DrawFaulty]:
+    """Return by name the faults that the source of a data set can draw into its own images."""
+    for source in SOURCES:
+        if faults := source.faults(text):
+            return faults
+    return {}
 
 
 def accepted() -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from latent_diffusion.data.sources.source import (
     Asked,
+    DrawFaulty,
     DrawMore,
     Found,
     Item,
@@ -21,6 +22,7 @@ from latent_diffusion.data.split import UNDECIDED
 
 NAME = "cartoons"
 DEFAULT_COUNT = 11_000
+FAULTY = 1_000_000  # numbers from the last of a data set to the first that is drawn with a fault
 
 # The painter is imported where it draws, so that reading other sources does not wait for it.
 
@@ -43,6 +45,14 @@ class Cartoons(Source):
 
     def more_images(self, text: str) -> DrawMore | None:
         return partial(cartoons_beyond, cartoon_count(text)) if is_cartoons(text) else None
+
+    def faults(self, text: str) -> dict[str, DrawFaulty]:
+        if not is_cartoons(text):
+            return {}
+        from latent_diffusion.data.cartoons import FLAWS
+
+        first = cartoon_count(text) + FAULTY
+        return {kind: partial(flawed_cartoons, kind, first) for kind in FLAWS}
 
 
 class CartoonLoader:
@@ -80,18 +90,38 @@ def cartoons_beyond(
 
     uint8 (most, size, size, 3) and int64 (most,).
     """
-    from latent_diffusion.data.cartoons import draw, species_and_seed
+    from latent_diffusion.data.cartoons import draw
 
-    images: list[np.ndarray] = []
-    labels: list[int] = []
-    for index in count(first):
-        if len(images) == most:
-            break
-        species, seed = species_and_seed(index)
-        if species in class_names:
-            images.append(draw(species, seed, size=size))
-            labels.append(class_names.index(species))
-    return np.stack(images), np.array(labels, np.int64)
+    drawn = numbers_of(first, class_names, most)
+    images = [draw(species, seed, size=size) for species, seed in drawn]
+    return np.stack(images), labels_of(drawn, class_names)
+
+
+def flawed_cartoons(
+    kind: str, first: int, class_names: tuple[str, ...], size: int, most: int, dose: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the next `most` cartoons from number `first` on with a flaw, and their labels.
+
+    kind, dose: one of FLAWS, and 1 to 4.
+    """
+    from latent_diffusion.data.cartoons import FLAWS, draw_flawed
+
+    drawn, strength = numbers_of(first, class_names, most), FLAWS[kind][dose - 1]
+    images = [draw_flawed(species, seed, kind, strength, size) for species, seed in drawn]
+    return np.stack(images), labels_of(drawn, class_names)
+
+
+def numbers_of(first: int, class_names: tuple[str, ...], most: int) -> list[tuple[str, int]]:
+    """Return species and seed of the next `most` cartoons of these species from a number on."""
+    from latent_diffusion.data.cartoons import species_and_seed
+
+    animals = (species_and_seed(index) for index in count(first))
+    return list(islice((one for one in animals if one[0] in class_names), most))
+
+
+def labels_of(drawn: list[tuple[str, int]], class_names: tuple[str, ...]) -> np.ndarray:
+    """Return the labels of cartoons, int64 (N,)."""
+    return np.array([class_names.index(species) for species, _ in drawn], np.int64)
 
 
 def write_cartoons(

@@ -33,6 +33,8 @@ PREPARED = ("dataset.json", "images.npy")  # as `store` names them; workers do w
 
 # (class names, size, how many) -> images uint8 (N, size, size, 3) and labels int64 (N,).
 DrawMore = Callable[[tuple[str, ...], int, int], tuple[np.ndarray, np.ndarray]]
+# (class names, size, how many, dose) -> images with a fault, at a dose of 1 to 4, and labels.
+DrawFaulty = Callable[[tuple[str, ...], int, int, int], tuple[np.ndarray, np.ndarray]]
 
 
 class Item(NamedTuple):
@@ -152,6 +154,13 @@ class Source(ABC):
         None, as for nearly every source, where there is nothing beyond.
         """
         return None
+
+    def faults(self, text: str) -> dict[str, DrawFaulty]:
+        """Return by name what draws images like those of `text` with a known fault, exactly.
+
+        They are beyond those that `more_images` draws. Nearly every source can draw none.
+        """
+        return {}
 
 
 @dataclass

@@ -1,0 +1,221 @@
+"""The detector: can samples be told from real pictures of the same classes?
+
+It is fitted on the spot to what the layers of a network see; scoring, studies and reports ask a
+`Detector` for its AUC. Where a known fault is not found in as many pictures there are too
+few to tell, and no number is given.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from latent_diffusion.data.faults import FAULTS
+from latent_diffusion.evaluation.reals import apportion
+from latent_diffusion.evaluation.sources import of_array
+from metrics import Detectability, detectability
+from metrics.detectability import FOLDS
+
+MOST_DETECTED = 1_000  # pictures of either kind; the cost grows with the cube
+FEWEST_DETECTED = 4 * FOLDS  # of either kind, for the halves of the control have two a fold
+# What is looked for to know whether there are pictures enough: to the eye nearly always plain.
+KNOWN_FAULT, KNOWN_DOSE = "elastic warp", 4
+GRID = 4  # cells a side in which a layer is averaged
+SCALES = ("texture", "shapes", "layout")
+
+
+@runtime_checkable
+class Layered(Protocol):
+    """A feature network whose layers can be looked at."""
+
+    identity: str
+
+    def feature_maps(self, images: np.ndarray) -> list[np.ndarray]:
+        """Return one float32 (N, C, h, w) a layer, the finest first, of images uint8."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """What the detector knows of N pictures: numbers (N, D) by scale, and their labels (N,)."""
+
+    scales: dict[str, np.ndarray]
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def all(self) -> np.ndarray:
+        """Return the numbers of all scales, (N, D)."""
+        return np.concatenate(list(self.scales.values()), axis=1)
+
+    def rows(self, rows: np.ndarray) -> "Described":
+        """Return what is known of some of the pictures."""
+        return Described({name: of[rows] for name, of in self.scales.items()}, self.labels[rows])
+
+
+def describe(network: Layered, images: np.ndarray, labels: np.ndarray) -> Described:
+    """Return what a network's layers see in pictures, uint8 (N, S, S, 3) with labels (N,).
+
+    Of each channel the mean, the deviation and a grid of means.
+    """
+    size = images.shape[1]
+    found: dict[str, list[np.ndarray]] = {name: [] for name in SCALES}
+    for batch in of_array(images).batches():
+        seen: dict[str, list[np.ndarray]] = {}
+        for layer in network.feature_maps(batch):
+            scale = scale_of(size // layer.shape[-1], size)
+            seen.setdefault(scale, []).append(numbers_of(layer))
+        for name, layers in seen.items():
+            found[name].append(np.concatenate(layers, axis=1))
+    return Described({name: np.concatenate(of) for name, of in found.items() if of}, labels)
+
+
+def scale_of(stride: int, size: int) -> str:
+    """Return what a layer sees: texture up to a sixteenth of the side, layout from a third on."""
+    if stride * 16 <= size:
+        return "texture"
+    return "layout" if stride * 3 > size else "shapes"
+
+
+def numbers_of(layer: np.ndarray) -> np.ndarray:
+    """Return (N, D) of a layer (N, C, h, w): of each channel the mean, the deviation and cells."""
+    flat = layer.reshape(*layer.shape[:2], -1)
+    cells = cell_means(layer).reshape(len(layer), -1)
+    return np.concatenate([flat.mean(axis=2), flat.std(axis=2), cells], axis=1)
+
+
+def cell_means(layer: np.ndarray) -> np.ndarray:
+    """Return the means of the cells of a layer (N, C, h, w), GRID or fewer a side."""
+    rows, columns = cell_edges(layer.shape[2]), cell_edges(layer.shape[3])
+    sums = np.add.reduceat(np.add.reduceat(layer, rows[:-1], axis=2), columns[:-1], axis=3)
+    means: np.ndarray = sums / np.outer(np.diff(rows), np.diff(columns))
+    return means
+
+
+def cell_edges(side: int) -> np.ndarray:
+    """Return where cells begin and end that cut a side as evenly as can be."""
+    return np.linspace(0, side, min(GRID, side) + 1).round().astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Reals:
+    """Real pictures of a detector, uint8 (N, S, S, 3), and what is known of them.
+
+    `control` is one half against the other, `known` one half against the other with the known
+    fault: where that is not found, there are too few pictures to tell anything.
+    """
+
+    images: np.ndarray
+    described: Described
+    control: Detectability
+    known: Detectability
+
+    @property
+    def too_few(self) -> bool:
+        """Whether a fault that is plain to the eye is not found in as many pictures."""
+        return self.known.low <= max(0.5, self.control.auc)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How well pictures are told from as many real ones: by all scales, and by each.
+
+    `rows` are those of the pictures that were compared, `described` what is known of them.
+    """
+
+    reals: Reals
+    rows: np.ndarray
+    described: Described
+    found: Detectability
+    by_scale: dict[str, Detectability]
+
+
+@dataclass
+class Detector:
+    """Tells pictures from real ones, uint8 (N, S, S, 3) with labels (N,), by a network's layers."""
+
+    network: Layered
+    images: np.ndarray
+    labels: np.ndarray
+    known: dict[tuple[int, ...], Reals] = field(default_factory=dict)
+
+    def without_classes(self) -> "Detector":
+        """Return this detector for pictures whose classes are not known."""
+        return Detector(self.network, self.images, np.zeros_like(self.labels))
+
+    def counts(self, labels: np.ndarray) -> np.ndarray:
+        """Return how many pictures of each class are compared, of those with these labels.
+
+        As many as there are of either kind, at most MOST_DETECTED in all: a class must not give a
+        picture away.
+        """
+        classes = 1 + int(max(self.labels.max(initial=0), labels.max(initial=0)))
+        there = np.minimum(
+            np.bincount(self.labels, minlength=classes), np.bincount(labels, minlength=classes)
+        )
+        return apportion(there, MOST_DETECTED) if there.sum() > MOST_DETECTED else there
+
+    def reals(self, counts: np.ndarray) -> Reals:
+        """Return the real pictures with so many of each class, looked at once."""
+        key = tuple(counts.tolist())
+        if key not in self.known:
+            rows = rows_with(self.labels, counts)
+            self.known[key] = look_at_reals(self.network, self.images[rows], self.labels[rows])
+        return self.known[key]
+
+    def detect(
+        self, read: Callable[[np.ndarray], np.ndarray], labels: np.ndarray
+    ) -> Detection | Reals | None:
+        """Return how well pictures are told from real ones.
+
+        `read(rows)` gives some of the pictures, uint8; labels (N,) are those of all of them.
+        Where there are too few to tell, return the real ones alone, with what they measure, and
+        None for fewer than FEWEST_DETECTED.
+        """
+        counts = self.counts(labels)
+        if counts.sum() < FEWEST_DETECTED:
+            return None
+        reals = self.reals(counts)
+        if reals.too_few:
+            return reals
+        rows = rows_with(labels, counts)
+        described = describe(self.network, read(rows), labels[rows])
+        return Detection(
+            reals,
+            rows,
+            described,
+            tell(reals.described, described),
+            {name: tell(reals.described, described, name) for name in described.scales},
+        )
+
+
+def rows_with(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return rows with counts[c] of class c, at random, the same each time, ascending."""
+    order = np.random.default_rng(0).permutation(len(labels))
+    of_class = [order[labels[order] == label][:count] for label, count in enumerate(counts)]
+    return np.sort(np.concatenate(of_class))
+
+
+def look_at_reals(network: Layered, images: np.ndarray, labels: np.ndarray) -> Reals:
+    """Return real pictures, uint8 (N, S, S, 3), with what a detector makes of their halves."""
+    first, second = halves(labels)
+    spoilt = FAULTS[KNOWN_FAULT].at(
+        images[second], labels[second], KNOWN_DOSE, np.random.default_rng(0)
+    )
+    described = describe(network, images, labels)
+    one, other = described.rows(first), described.rows(second)
+    faulty = describe(network, spoilt, labels[second])
+    return Reals(images, described, tell(one, other), tell(one, faulty))
+
+
+def halves(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows of two halves of some labels, with as many of each class as can be."""
+    order = np.lexsort((np.random.default_rng(0).random(len(labels)), labels))
+    return np.sort(order[0::2]), np.sort(order[1::2])
+
+
+def tell(first: Described, second: Described, scale: str | None = None) -> Detectability:
+    """Return how well a detector tells pictures, by one scale or by all of them."""
+    a, b = (of.scales[scale] if scale else of.all() for of in (first, second))
+    return detectability(a, b, np.random.default_rng(0), strata=(first.labels, second.labels))
