@@ -48,8 +48,11 @@ def load_classifier(part: Part, device: torch.device) -> Classifier:
     """
     table = part.require().read_config()[part.name]["model"]
     config = validated(ClassifierConfig, table, f"{part.config_path}: {part.name}.model")
-    model = Classifier(config, trained_on(part).num_classes)
-    return ready(model, load_tensors(part.model_path)[0], part, device)
+    weights = load_tensors(part.model_path)[0]
+    # Of what it learnt to tell there need not be as many as classes.
+    outputs = weights["head.bias"] if "head.bias" in weights else ()
+    model = Classifier(config, len(outputs) or trained_on(part).num_classes)
+    return ready(model, weights, part, device)
 
 
 def load_denoiser(

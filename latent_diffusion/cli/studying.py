@@ -122,6 +122,16 @@ ByClass = Annotated[
         "confirm that, too.",
     ),
 ]
+
+
+class By(StrEnum):
+    """What a sweep goes by."""
+
+    fid = "fid"
+    detectability = "detectability"
+
+
+SearchedBy = Annotated[By, typer.Option("--by", help="The score that is to be least.")]
 Apply = Annotated[
     bool, typer.Option("--apply", help="Make the best setting how the run samples from now on.")
 ]
@@ -197,6 +207,7 @@ def sweep(
     epsilon_scale: EpsilonScales = None,
     ema: EmaLengths = None,
     images: SweepImages = 500,
+    by: SearchedBy = By.fid,
     by_class: ByClass = False,
     apply: Apply = False,
     device: Device = "auto",
@@ -220,7 +231,7 @@ def sweep(
     check_writable(folder / "sweep.json")
     with locked(opened.lock_path) if apply else nullcontext():
         found, pictures = try_all(
-            opened, folder, tried, ema_lengths, images, device, apply, by_class
+            opened, folder, tried, ema_lengths, images, device, apply, by_class, by.value
         )
     console.print(found)
     say(f"plots: {', '.join(map(str, pictures))}")

@@ -13,12 +13,21 @@ FIRST_IMAGES = 2_000  # of 64x64, fewer of larger ones, for what is fitted to th
 
 
 class ImageRows:
-    """Some rows of a data set: `rows(indices)` gives float images (N, 3, H, W) and labels (N,)."""
+    """Some rows of a data set: `rows(indices)` gives float images (N, 3, H, W) and labels (N,).
 
-    def __init__(self, data: Dataset, rows: np.ndarray, device: torch.device):
+    The labels are those of the data set, or others given for all of it.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        rows: np.ndarray,
+        device: torch.device,
+        labels: np.ndarray | None = None,
+    ):
         self.rows, self.device = rows, device
         self.images = DeviceRows(data.images, device)
-        self.labels = DeviceRows(data.labels, device)
+        self.labels = DeviceRows(data.labels if labels is None else labels, device)
 
     def __len__(self) -> int:
         return len(self.rows)

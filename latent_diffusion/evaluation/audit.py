@@ -106,7 +106,8 @@ def audit_samples(
     if data.info.checksum != reference.facts.checksum:
         raise ValueError(f"{data_folder} is not the data set that {run.folder} was trained on")
     images = open_images(samples, reference.facts.image_size)
-    network = Judge.load(run, choose_device(device)) if reference.facts.num_classes > 1 else None
+    judged = run.classifier.trained or reference.facts.num_classes > 1
+    network = Judge.load(run, choose_device(device)) if judged else None
     found = audit(reference, data, images, network)
     run.add_scores(f"{Path(samples).resolve()} (memorisation)", found.model_dump())
     return found, closest_pairs(found, images, data)

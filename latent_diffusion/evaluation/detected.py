@@ -14,6 +14,7 @@ from latent_diffusion.evaluation.detector import (
     MOST_DETECTED,
     Detection,
     Detector,
+    Layered,
     Reals,
     describe,
     tell,
@@ -41,7 +42,7 @@ def choosing_detector(network: FeatureNetwork, reference: Reference) -> Detector
 
 def detector_of(network: FeatureNetwork, half: Reference) -> Detector | None:
     """Return a detector of one half of the held-out images."""
-    if not hasattr(network, "feature_maps"):
+    if not isinstance(network, Layered):
         return None
     return Detector(network, *half.held_out(MOST_DETECTED))
 

@@ -6,7 +6,7 @@ number by the probabilities only.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -53,6 +53,7 @@ class Pixels:
         return np.stack(thumbnails).reshape(len(images), -1).astype(np.float32) / 255, None
 
 
+@runtime_checkable
 class HasSpatial(Protocol):
     """A network that also gives features of a middle layer, place by place."""
 

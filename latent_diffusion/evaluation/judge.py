@@ -1,5 +1,7 @@
 """The judge: the classifier trained on the data set, which scores samples.
 
+It learnt to tell the data's classes, or where there is one, groups of images with alike outlines.
+
 judge_training.py makes it; everything that scores loads it.
 """
 
@@ -20,21 +22,34 @@ MIDDLE, SPATIAL = 8, 8  # places a side, and channels, of the layer whose places
 
 
 class Judge:
-    """A classifier ready to look at images: a FeatureNetwork with class probabilities."""
+    """A classifier ready to look at images: a FeatureNetwork with class probabilities.
+
+    `scheme` is what it learnt to tell: "classes", or "outlines", and then there are none.
+    """
 
     name = "judge"
 
-    def __init__(self, network: Classifier, identity: str, device: torch.device, precision: str):
+    def __init__(
+        self,
+        network: Classifier,
+        identity: str,
+        device: torch.device,
+        precision: str,
+        scheme: str = "classes",
+    ):
         self.network = network
         self.identity = identity
         self.device = device
         self.precision = precision
+        self.scheme = scheme
 
     @torch.inference_mode()
-    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return features (N, D), float32, and probabilities (N, K), float64, of images."""
         with autocast(self.device, self.precision):
             features = self.network.features(from_uint8(images, self.device))
+        if self.scheme != "classes":
+            return features.cpu().float().numpy(), None
         logits = self.network.head(features.float())
         return features.cpu().float().numpy(), logits.cpu().double().softmax(dim=1).numpy()
 
@@ -58,8 +73,14 @@ class Judge:
     def load(cls, run: Run, device: torch.device) -> "Judge":
         """Return the judge of a run; raise ValueError where none is trained."""
         part = run.classifier.require()
-        precision = part.read_config()["classifier"]["training"]["precision"]
-        return cls(load_classifier(part, device), part.checksum(), device, precision)
+        config = part.read_config()
+        return cls(
+            load_classifier(part, device),
+            part.checksum(),
+            device,
+            config["classifier"]["training"]["precision"],
+            config.get("scheme", "classes"),  # what judges from before there were others learnt
+        )
 
 
 def judge_statistics(run: Run, judge: Judge) -> ReferenceStatistics:

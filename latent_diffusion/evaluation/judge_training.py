@@ -34,7 +34,7 @@ def make_judge(
     some_images = of_dataset(data, data.train[some(len(data.train), MOST_SPATIAL)])
     spatial = reference_statistics(Spatial(judge), some_images, data.info.class_names)
     spatial.save(run.reference / SPATIAL_FILE)
-    if len(data.test):
+    if len(data.test) and judge.scheme == "classes":
         held_out = of_dataset(data, data.test)
         seen = look(judge, held_out.batches(), held_out.count, title="judge sees held-out images")
         assert seen.probabilities is not None

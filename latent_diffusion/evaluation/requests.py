@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from latent_diffusion.data.reference import Reference
+from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation import lpips
 from latent_diffusion.evaluation.audit import Audit, audit_samples
+from latent_diffusion.evaluation.features import HasSpatial, Spatial
 from latent_diffusion.evaluation.networks import image_statistics, load_network, load_reference
 from latent_diffusion.evaluation.reconstruction import ReconstructionScores, reconstruct_images
-from latent_diffusion.evaluation.references import ReferenceStatistics
+from latent_diffusion.evaluation.references import ReferenceStatistics, dataset_statistics
 from latent_diffusion.evaluation.scores import Scores
 from latent_diffusion.evaluation.scoring import evaluate
 from latent_diffusion.exploration.pictures import find_pictures
@@ -36,12 +38,14 @@ def evaluate_samples(
     does not go together.
     """
     other = Run.open(judge_run) if judge_run else None
-    network = against = None
+    network = against = spatial = None
     if features != "judge" or weights or data or reference:
         network = load_network(features, other or run, weights, device)
         against = load_reference(network, other or run, data, reference)
+        if data and isinstance(network, HasSpatial):
+            spatial = dataset_statistics(Dataset.open(data), Spatial(network))
     distance = lpips.find_lpips(None, choose_device(device))
-    return evaluate(run, samples, other, device, network, against, distance)
+    return evaluate(run, samples, other, device, network, against, distance, spatial)
 
 
 def write_statistics(

@@ -14,7 +14,14 @@ from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation import reals
 from latent_diffusion.evaluation.detected import add_detectability, reporting_detector
 from latent_diffusion.evaluation.evidence import evidence_picture
-from latent_diffusion.evaluation.features import FEWEST, FeatureNetwork, Seen, Spatial, look
+from latent_diffusion.evaluation.features import (
+    FEWEST,
+    FeatureNetwork,
+    HasSpatial,
+    Seen,
+    Spatial,
+    look,
+)
 from latent_diffusion.evaluation.frechet import extrapolate, fid_by_class, matched_floor
 from latent_diffusion.evaluation.intervals import scores_with_intervals
 from latent_diffusion.evaluation.judge import Judge, judge_statistics, spatial_statistics
@@ -46,12 +53,14 @@ def evaluate(
     network: FeatureNetwork | None = None,
     against: ReferenceStatistics | None = None,
     lpips: Distance | None = None,
+    spatial: ReferenceStatistics | None = None,
 ) -> Scores:
     """Return the scores of samples, and record them in RUN/scores.json.
 
     samples: a folder, a zip, a data set, or an array uint8 (N, H, W, 3).
     judge_run: the run whose judge and held-out images count; this one by default.
-    network, against: another feature network, with its statistics of real images.
+    network, against, spatial: another feature network, with its statistics of real images, and
+    those of its middle layer, if any.
     lpips: for diversity within classes.
 
     What gives the samples away is drawn in RUN/detectability.png.
@@ -59,8 +68,7 @@ def evaluate(
     judged_by = judge_run or run
     reference = Reference.open(judged_by)
     images = open_images(samples, reference.facts.image_size)
-    spatial = None
-    if network is None and reference.facts.num_classes >= 2:
+    if network is None and (judged_by.classifier.trained or reference.facts.num_classes >= 2):
         judge = Judge.load(judged_by, choose_device(device))
         network, against = judge, judge_statistics(judged_by, judge)
         spatial = spatial_statistics(judged_by, judge)
@@ -113,12 +121,13 @@ def score(
         statistics=target.statistics,
         features=neighbours(against, target.shares, n),
         edge_energies=held_out.seen.edge_energies if held_out.seen else np.zeros(0),
-        by_class=network.name == "judge",
+        by_class=network.name == "judge" and seen.probabilities is not None,
     )
     scores = Scores(
         n=n,
         network=network.name,
         identity=network.identity,
+        scheme=network.scheme if isinstance(network, Judge) else "",
         reference=target.description,
         scores=scores_with_intervals(
             yardstick, seen, asked, [yardstick.scores(*held_out.subset(rows)) for rows in sets]
@@ -130,7 +139,7 @@ def score(
             "and the reference keeps its own class histogram"
         )
     add_floors(scores, seen, asked, target, held_out, sets)
-    if spatial and n >= FEWEST:
+    if spatial and isinstance(network, HasSpatial) and n >= FEWEST:
         scores.scores["spatial_fid"] = spatial_distance(
             Spatial(network),
             spatial,
@@ -281,7 +290,7 @@ def add_classes(
 
 
 def sharpness_only(images: ImageSource, real_pixels: np.ndarray) -> Scores:
-    """Return the one score that needs no network, for data of one class."""
+    """Return the one score that needs no network, for a run of one class without a judge."""
     energies = np.concatenate([edge_energies(batch) for batch in images.batches()])
     scores = Scores(
         n=images.count,
@@ -289,8 +298,8 @@ def sharpness_only(images: ImageSource, real_pixels: np.ndarray) -> Scores:
         identity="",
         reference="held-out images",
         notes=[
-            "the data has one class: FID, Inception score, coverage and accuracy "
-            "need a judge of two"
+            "no judge: FID, precision, recall and detectability need one "
+            "(ldm train-classifier, which also learns data of one class)"
         ],
     )
     if len(real_pixels):

@@ -26,7 +26,10 @@ def add_columns(table: Table, names: Iterable[str], left: Iterable[str]) -> None
 
 def scores_table(scores: Scores) -> Table:
     """Return all scores, one a line, with intervals, those of real images and notes."""
-    table = Table(title=f"{scores.n} samples, seen by {scores.network}")
+    seen_by = scores.network
+    if scores.network == "judge":
+        seen_by += f" of {scores.scheme}"
+    table = Table(title=f"{scores.n} samples, seen by the {seen_by}")
     add_columns(
         table, ("score", "samples", "95% interval", f"real, N={scores.n}", "best"), left=("score",)
     )

@@ -121,10 +121,10 @@ def load_judge(
     run: Run, missing: dict[str, str], classes: int, device: torch.device
 ) -> tuple[Judge | None, ReferenceStatistics | None]:
     """Return the judge and its statistics of real images, or a pair of None."""
-    if classes < 2:
+    if classes < 2 and not run.classifier.trained:
         missing["judge"] = (
-            "the data has one class, and a judge needs at least two: there is no FID, "
-            "Inception score or accuracy"
+            "there is no FID, precision, recall or detectability without; ldm train-classifier "
+            "trains one for data of one class, too"
         )
         return None, None
     judge = load_or_note(missing, "judge", lambda: Judge.load(run, device))

@@ -151,6 +151,7 @@ def choose_favourites(
     seeds = list(range(first, first + CANDIDATES * plan.favourites))
     labels = labels_of(pipe, seeds, plan.classes)
     features, probabilities = judge(draw(pipe, seeds, plan.classes, BATCH, on_progress))
+    assert probabilities is not None  # a course's data has classes
     confidence = probabilities[np.arange(len(seeds)), np.array(labels)]
     taken = [int(confidence.argmax())]
     while len(taken) < plan.favourites:

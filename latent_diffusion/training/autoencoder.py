@@ -160,18 +160,13 @@ def autoencoder_task(
 def perceptual_term(job: Job, stage: AutoencoderStage) -> PerceptualTerm | None:
     """Return the distance of features that the loss adds, if any; its classifier is trained here.
 
-    Raise ValueError for a classifier of one class, and for one that --resume would change.
+    Raise ValueError for a classifier that --resume would change.
     """
     device = job.world.device
     if stage.perceptual == "none":
         return None
     if stage.perceptual == "lpips":
         return Mean(lpips_distance(backbone=stage.lpips_backbone).to(device))
-    if job.data.num_classes < 2:
-        raise ValueError(
-            'perceptual = "classifier" needs a data set with at least two classes: use "none" or '
-            '"lpips"'
-        )
     part = job.run.perceptual
     if job.start.resume and part.trained:
         recorded = ClassifierStage.model_validate(part.read_config()[part.name])

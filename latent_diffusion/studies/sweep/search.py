@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from rich.table import Table
 
 from latent_diffusion.data.reference import Reference
+from latent_diffusion.evaluation.detected import add_detectability, choosing_detector
+from latent_diffusion.evaluation.detector import Detector
 from latent_diffusion.evaluation.features import look
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.references import ReferenceStatistics
@@ -41,6 +43,7 @@ from latent_diffusion.studies.sweep.store import (
     write_trials,
 )
 
+By = Literal["fid", "detectability"]
 GUIDANCE = (1.0, 1.25, 1.5, 2.0, 3.0, 4.0)  # what is tried where nothing is named
 
 
@@ -59,7 +62,8 @@ class Plan(NamedTuple):
 class Search:
     """Scores settings by one judge, with as many images each, and keeps what it finds in `folder`.
 
-    `known` are the trials that need not be made again.
+    `detector` has the held-out images that are for choices, `known` are the trials that need not be
+    made again.
     """
 
     reference: Reference
@@ -69,6 +73,7 @@ class Search:
     folder: Path
     progress: Progress
     known: list[Trial]
+    detector: Detector | None
 
     def attempt(self, plan: Plan, first_seed: int) -> Trial:
         """Return the trial of this setting: the known one, or one that is made and written now.
@@ -87,11 +92,14 @@ class Search:
         began = time.perf_counter()
         samples = sample_in_proportion(sample, plan.pipe.facts, self.images, first_seed, "a sweep")
         seconds = time.perf_counter() - began
+        scores = score(self.reference, samples, self.judge, self.against, title=None)
+        if self.detector:
+            add_detectability(scores, self.detector, samples, plan.pipe.facts.class_names)
         trial = Trial(
             **setting,
             evaluations=plan.config.evaluations,
             seconds=seconds / self.images,
-            scores=score(self.reference, samples, self.judge, self.against, title=None),
+            scores=scores,
         )
         if first_seed == TRIED:
             seen = look(self.judge, samples.batches(), self.images, self.images, title=None)
@@ -141,28 +149,34 @@ def sweep(
     device: str,
     apply: bool = False,
     by_class: bool = False,
+    by: By = "fid",
 ) -> tuple[Table, list[Path]]:
-    """Score `images` samples of every combination; the one of the least FID with other seeds again.
+    """Score `images` samples of every combination; the best, by one score, with other seeds again.
 
     Combined are `settings` (names of SamplingConfig; GUIDANCE where there are none) and EMAs of the
     weights. `by_class` also chooses among the guidances tried (GUIDANCE where none are named) one
     for each class, all else being that of the best, and scores that with the other seeds, too.
     `apply` makes it how the run samples from now on; of the two that were scored with other seeds
-    the better one. Return the table and the plots that were written to `folder`. Raise ValueError
-    for settings that cannot be, and for data of one class, which no judge scores.
+    the better one. The best has the least `by`; detectability is that from the held-out images that
+    are for choices. Return the table and the plots that were written to `folder`. Raise ValueError
+    for settings that cannot be, and where there are too few pictures for a detectability.
     """
     if "guidance" not in settings and (by_class or not (settings or ema_lengths)):
         settings = {"guidance": GUIDANCE, **settings}
     if by_class and len(set(settings["guidance"])) < 2:
         raise ValueError("--by-class chooses among the values of --guidance: give two or more")
+    if by_class and by != "fid":
+        raise ValueError("--by-class goes by FID: leave out --by, or --by-class")
     plans = combined(run, settings, ema_lengths, device)
     judge = Judge.load(run, plans[0].pipe.device)
-    known = still_good(folder, images, judge, by_class)
+    known = still_good(folder, images, judge, by_class, by)
     with Progress("sweeping", (len(plans) + 1 + by_class) * images) as progress:
         against = judge_statistics(run, judge)
-        search = Search(Reference.open(run), judge, against, images, folder, progress, known)
+        reference = Reference.open(run)
+        detector = choosing_detector(judge, reference)
+        search = Search(reference, judge, against, images, folder, progress, known, detector)
         tried = [search.attempt(plan, TRIED) for plan in plans]
-        best = min(range(len(tried)), key=lambda number: tried[number].fid)
+        best = min(range(len(tried)), key=lambda number: badness(tried[number], by))
         finalists = [plans[best]]
         if by_class:
             rivals = [tried[number] for number in differing_in_guidance(plans, best)]
@@ -172,7 +186,7 @@ def sweep(
             else:
                 finalists.insert(0, mixed)
         confirmed = [search.attempt(plan, CONFIRMED) for plan in finalists]
-    confirmed.sort(key=lambda trial: -trial.fid)
+    confirmed.sort(key=lambda trial: -badness(trial, by))
     write_trials(folder, [*tried, *confirmed])
     keep_features_of(tried, folder)
     if apply:
@@ -184,10 +198,20 @@ def sweep(
     return scores_table(tried, best, confirmed), plots
 
 
+def badness(trial: Trial, by: By) -> float:
+    """Return the score of a trial that is to be least; raise ValueError where it has none."""
+    value = trial.scores.value(by)
+    if value is None:
+        raise ValueError(
+            f"no {by} to go by: {'; '.join(trial.scores.notes) or 'the judge has no layers'}"
+        )
+    return value
+
+
 def combined(
     run: Run, settings: Mapping[str, Sequence], ema_lengths: Sequence[float], device: str
 ) -> list[Plan]:
-    """Return a plan for each combination; ValueError for what cannot be, and for one class."""
+    """Return a plan for each combination; ValueError for what cannot be."""
     lengths: list[float | None] = [*dict.fromkeys(ema_lengths)] or [None]
     pipes = [Pipeline.from_run(run.folder, device, ema_length=length) for length in lengths]
     plans = []
@@ -195,8 +219,6 @@ def combined(
         for values in product(*settings.values()):
             given = dict(zip(settings, values, strict=True))
             plans.append(Plan(pipe, pipe.configured(**given)))
-    if pipes[0].facts.num_classes < 2:
-        raise ValueError("the data has one class: a sweep goes by FID, which needs a judge of two")
     own = pipes[0].sampling.class_guidance
     if own and "guidance" in settings:
         say(
@@ -206,14 +228,16 @@ def combined(
     return plans
 
 
-def still_good(folder: Path, images: int, judge: Judge, by_class: bool) -> list[Trial]:
+def still_good(folder: Path, images: int, judge: Judge, by_class: bool, by: By) -> list[Trial]:
     """Return the trials that an earlier sweep left: of as many images, scored by the same judge.
 
-    For a choice by class their features must be there as well.
+    They must have the score to go by, and for a choice by class their features as well.
     """
     known = []
     for trial in read_trials(folder):
         if trial.scores.n != images or trial.scores.identity != judge.identity:
+            continue
+        if trial.scores.value(by) is None:
             continue
         if by_class and trial.first_seed == TRIED and not features_path(trial, folder).is_file():
             continue

@@ -15,6 +15,7 @@ from latent_diffusion.studies.sweep.store import TRIED, Trial
 
 SCORES = {
     "fid": "FID",
+    "detectability": "detectability",
     "inception_score": "Inception score",
     "accuracy": "accuracy",
     "precision": "precision",
@@ -64,12 +65,12 @@ def varying(trials: Sequence[Trial]) -> list[str]:
 def scores_table(trials: list[Trial], best: int, confirmed: list[Trial]) -> Table:
     """Return a row for each trial, and after a line those with other seeds, the best of them last.
 
-    `best` is the number of the trial of the least FID.
+    `best` is the number of the trial that was chosen.
     """
     table = Table(title=f"{confirmed[0].scores.n} samples each")
     varied = varying(trials)
     settings = [VARIED[name] for name in varied]
-    scored = ["FID", "/ floor", "/ matched", "IS", "accuracy", "prec.", "recall", "sharp."]
+    scored = ["FID", "/ floor", "/ matched", "told", "IS", "accuracy", "prec.", "recall", "sharp."]
     for column in ["", *settings, "NFE", "ms", *scored]:
         left = column in LEFT_ALIGNED
         least = 3 if column == "NFE" else None  # legible in a narrow terminal, too
@@ -89,6 +90,7 @@ def scores_table(trials: list[Trial], best: int, confirmed: list[Trial]) -> Tabl
     lines += [
         "NFE and ms: network evaluations and milliseconds an image; "
         "again: the best with other seeds",
+        "told: detectability, 0.5 is best, from the held-out images that are for choices",
         "/ matched: FID over that of held-out images with the samples' own class counts",
     ]
     table.caption = Text("\n".join(lines), justify="center")
