@@ -5,11 +5,13 @@ It is fitted on the spot to what the layers of a network see; scoring, studies a
 few to tell, and no number is given.
 """
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from latent_diffusion.data.faults import FAULTS
 from latent_diffusion.evaluation.reals import apportion
@@ -22,6 +24,8 @@ FEWEST_DETECTED = 4 * FOLDS  # of either kind, for the halves of the control hav
 # What is looked for to know whether there are pictures enough: to the eye nearly always plain.
 KNOWN_FAULT, KNOWN_DOSE = "elastic warp", 4
 GRID = 4  # cells a side in which a layer is averaged
+MOST_PAIRED = 64  # channels of a layer, for covariances of each with each
+BLUR, GRAIN = 0.9, 4.0  # deviations: pixels of a picture of 64, grey levels of 255
 SCALES = ("texture", "shapes", "layout")
 
 
@@ -57,11 +61,11 @@ class Described:
 def describe(network: Layered, images: np.ndarray, labels: np.ndarray) -> Described:
     """Return what a network's layers see in pictures, uint8 (N, S, S, 3) with labels (N,).
 
-    Of each channel the mean, the deviation and a grid of means.
+    They are seen as through `blurred_glasses`.
     """
     size = images.shape[1]
     found: dict[str, list[np.ndarray]] = {name: [] for name in SCALES}
-    for batch in of_array(images).batches():
+    for batch in of_array(blurred_glasses(images)).batches():
         seen: dict[str, list[np.ndarray]] = {}
         for layer in network.feature_maps(batch):
             scale = scale_of(size // layer.shape[-1], size)
@@ -69,6 +73,18 @@ def describe(network: Layered, images: np.ndarray, labels: np.ndarray) -> Descri
         for name, layers in seen.items():
             found[name].append(np.concatenate(layers, axis=1))
     return Described({name: np.concatenate(of) for name, of in found.items() if of}, labels)
+
+
+def blurred_glasses(images: np.ndarray) -> np.ndarray:
+    """Return images uint8 (N, S, S, 3) a little blurred and grainy.
+
+    What no eye sees shall not count: a grey level, a shift by a part of a pixel, the file format.
+    """
+    width = BLUR * images.shape[1] / 64
+    random = np.random.default_rng(zlib.crc32(images.tobytes()))  # others for other pictures
+    seen = gaussian_filter(images.astype(np.float32), (0, width, width, 0), mode="nearest")
+    seen += random.standard_normal(images.shape, dtype=np.float32) * GRAIN
+    return np.rint(seen).clip(0, 255).astype(np.uint8)
 
 
 def scale_of(stride: int, size: int) -> str:
@@ -79,10 +95,21 @@ def scale_of(stride: int, size: int) -> str:
 
 
 def numbers_of(layer: np.ndarray) -> np.ndarray:
-    """Return (N, D) of a layer (N, C, h, w): of each channel the mean, the deviation and cells."""
+    """Return (N, D) of a layer (N, C, h, w): means and cells of channels, covariances of pairs."""
     flat = layer.reshape(*layer.shape[:2], -1)
+    mean = flat.mean(axis=2)
+    away = flat - mean[..., None]
+    left, right = paired(layer.shape[1])
+    covariances = (away @ away.transpose(0, 2, 1) / flat.shape[2])[:, left, right]
     cells = cell_means(layer).reshape(len(layer), -1)
-    return np.concatenate([flat.mean(axis=2), flat.std(axis=2), cells], axis=1)
+    return np.concatenate([mean, cells, covariances], axis=1)
+
+
+def paired(channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the channels whose covariance is taken: each with each, or of many with itself."""
+    if channels > MOST_PAIRED:
+        return np.arange(channels), np.arange(channels)
+    return np.triu_indices(channels)
 
 
 def cell_means(layer: np.ndarray) -> np.ndarray:

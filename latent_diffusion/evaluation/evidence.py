@@ -10,8 +10,10 @@ from scipy.ndimage import gaussian_filter
 from latent_diffusion.evaluation.detector import (
     Detection,
     Layered,
+    blurred_glasses,
     cell_edges,
     numbers_of,
+    paired,
 )
 from latent_diffusion.inspection.grids import enlargement, grid
 from metrics.detectability import LinearDetector, linear_detector
@@ -56,7 +58,7 @@ def heat_maps(network: Layered, fitted: LinearDetector, images: np.ndarray) -> n
     heat = np.zeros(images.shape[:3])
     start = 0
     # In the order of the columns of `Described.all`: by scale, which is the finest layer first.
-    for layer in network.feature_maps(images):
+    for layer in network.feature_maps(blurred_glasses(images)):
         numbers = len(numbers_of(layer[:1])[0])
         here = slice(start, start + numbers)
         found = layer_heat(layer.astype(np.float64), fitted.mean[here], fitted.weights[here])
@@ -66,24 +68,25 @@ def heat_maps(network: Layered, fitted: LinearDetector, images: np.ndarray) -> n
 
 
 def layer_heat(layer: np.ndarray, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the evidence (N, h, w) of a layer (N, C, h, w): of means, deviations and cells."""
+    """Return the evidence (N, h, w) of a layer (N, C, h, w): of means, cells and covariances."""
     channels, height, width = layer.shape[1:]
-    parts = [channels, 2 * channels]
-    of_mean, of_deviation, of_cells = np.split(weights, parts)
-    mean, deviation, cell_mean = np.split(mean, parts)
-    heat = np.einsum("c,nchw->nhw", of_mean, layer - mean[:, None, None]) / (height * width)
-    # A deviation is spread over the places by how far they are from the image's own mean.
-    squares = (layer - layer.mean(axis=(2, 3), keepdims=True)) ** 2
-    share = squares / np.maximum(squares.sum(axis=(2, 3), keepdims=True), 1e-30)
-    off = np.sqrt(squares.mean(axis=(2, 3))) - deviation  # (N, C)
-    heat += np.einsum("nc,nchw->nhw", off * of_deviation, share)
     rows, columns = cell_edges(height), cell_edges(width)
     area = np.outer(np.diff(rows), np.diff(columns))
+    parts = [channels, channels * (1 + area.size)]
+    of_mean, of_cells, of_pairs = np.split(weights, parts)
+    mean, cell_mean, pair_mean = np.split(mean, parts)
+    places = height * width
+    heat = np.einsum("c,nchw->nhw", of_mean, layer - mean[:, None, None]) / places
     y, x = (np.repeat(np.arange(len(ends) - 1), np.diff(ends)) for ends in (rows, columns))
     shape = (channels, *area.shape)
     by_place = (of_cells.reshape(shape) / area)[:, y][:, :, x]  # (C, h, w)
     heat += np.einsum("chw,nchw->nhw", by_place, layer - cell_mean.reshape(shape)[:, y][:, :, x])
-    return heat
+    # A covariance is a mean over places, too.
+    away = layer - layer.mean(axis=(2, 3), keepdims=True)
+    pairs = np.zeros((channels, channels))
+    pairs[paired(channels)] = of_pairs
+    products = np.einsum("nchw,cd,ndhw->nhw", away, pairs, away, optimize=True)
+    return heat + (products - of_pairs @ pair_mean) / places
 
 
 def enlarged(heat: np.ndarray, size: int) -> np.ndarray:
