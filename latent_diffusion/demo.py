@@ -13,9 +13,9 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device, choose_precision
 from latent_diffusion.evaluation.judge_training import make_judge
 from latent_diffusion.evaluation.reconstruction import reconstruct_images
-from latent_diffusion.evaluation.scoring import evaluate
+from latent_diffusion.evaluation.scoring import EVIDENCE, evaluate
 from latent_diffusion.evaluation.tables import reconstruction_table, scores_table
-from latent_diffusion.inspection.grids import grid, reconstruction_grid
+from latent_diffusion.inspection.grids import beside_real, reconstruction_grid
 from latent_diffusion.inspection.previews import reconstruction_preview, sample_preview
 from latent_diffusion.lock import locked
 from latent_diffusion.pipeline import Pipeline, sample_to_folder
@@ -184,12 +184,16 @@ def sample_and_score(run: Run, device: str) -> None:
     samples_by_class(pipe, picture)
     console.print(reconstruction_table(found))
     console.print(scores_table(evaluate(run, samples, device=device)))
-    say(f"look at {picture} (classes x seeds), {reconstructions} and {samples}/")
+    say(
+        f"look at {picture} (classes x seeds, beside real pictures), {run.folder / EVIDENCE} (what "
+        f"gives samples away), {reconstructions} and {samples}/"
+    )
 
 
 def samples_by_class(pipe: Pipeline, path: Path) -> None:
-    """Write a grid of the first seeds in every class."""
+    """Write a grid of the first seeds in every class, beside real pictures of it."""
     names, seeds = pipe.facts.class_names, list(range(1, SEEDS_SHOWN + 1))
     labels = [label for label in range(len(names)) for _ in seeds]
     images = pipe.generate(seeds * len(names), labels, pipe.sampling)
-    grid(list(images.reshape(len(names), len(seeds), *images.shape[1:])), names).save(path)
+    rows = list(images.reshape(len(names), len(seeds), *images.shape[1:]))
+    beside_real(rows, [pipe.real(name) for name in names], names).save(path)

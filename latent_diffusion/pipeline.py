@@ -18,10 +18,10 @@ from torch import Tensor
 from autoencoder import Autoencoder
 from latent_diffusion.config import validated
 from latent_diffusion.data.decode import Unreadable, to_rgb
-from latent_diffusion.data.reference import DataFacts
+from latent_diffusion.data.reference import DataFacts, Reference
 from latent_diffusion.denoiser import Denoiser
 from latent_diffusion.device import choose_device
-from latent_diffusion.inspection.grids import grid, wrapped
+from latent_diffusion.inspection.grids import REALS_SHOWN, beside_real, wrapped
 from latent_diffusion.loading import Codec, chosen_ema, load_autoencoder, load_denoiser
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.config import SamplingConfig
@@ -30,6 +30,7 @@ from latent_diffusion.sampling.generate import generate
 from latent_diffusion.sampling.plan import checked_seeds, cycle, follow
 
 GRID_SEEDS = 10  # columns of grid.png
+MOST_REAL = 50  # held-out images of a class, beside samples
 ABOUT = 100  # images at a time
 
 
@@ -44,6 +45,7 @@ class Pipeline:
     device: torch.device
     ema_length: float  # of the denoiser's weights
     checksum: str  # of autoencoder and denoiser
+    reference: Reference | None = None  # held-out images, where the run keeps some
     knows_null: bool = True  # whether labels were hidden in training, without which is no guidance
 
     @classmethod
@@ -115,6 +117,15 @@ class Pipeline:
         if not classes:
             return list(range(self.facts.num_classes))
         return self.facts.labels_of(list(classes))
+
+    def real(self, name: str) -> np.ndarray:
+        """Return held-out images of a class that the run keeps, uint8 (N, H, W, 3); maybe none."""
+        if not self.reference:
+            size = self.facts.image_size
+            return np.zeros((0, size, size, 3), np.uint8)
+        label = self.facts.class_names.index(name)
+        rows = np.flatnonzero(self.reference.labels == label)[:MOST_REAL]
+        return np.asarray(self.reference.images[rows])
 
     def configured(self, **settings: Any) -> SamplingConfig:
         """Return the run's sampling defaults with some replaced (those that are not None).
@@ -273,14 +284,23 @@ def sample_to_folder(
         on_progress(len(batch))
     writer.close()
     path = Path(folder) / GRID
-    samples_grid(writer, [names[label] for label in allowed]).save(path)
+    samples_grid(pipe, writer, [names[label] for label in allowed]).save(path)
     return path
 
 
-def samples_grid(writer: SamplesWriter, first: list[str]) -> Image.Image:
+def find_reference(run: Run) -> Reference | None:
+    """Return what a run keeps of its data, or None where it is missing or damaged."""
+    try:
+        return Reference.open(run)
+    except ValueError:
+        return None
+
+
+def samples_grid(pipe: Pipeline, writer: SamplesWriter, first: list[str]) -> Image.Image:
     """Return a picture with a named line for each class of a folder, those of `first` first.
 
-    The samples of a single class stand in wrapped lines.
+    At the right are real pictures of the class. The samples of a single class stand in wrapped
+    lines, each beside other real pictures.
     """
     shown: dict[str, list[str]] = {name: [] for name in first}
     for file, about in writer.files.items():
@@ -288,9 +308,13 @@ def samples_grid(writer: SamplesWriter, first: list[str]) -> Image.Image:
         if len(files) < GRID_SEEDS:
             files.append(file)
     rows = {name: writer.read(files) for name, files in shown.items() if files}
-    if len(rows) == 1:
-        return grid(wrapped(next(iter(rows.values())), GRID_SEEDS), None)
-    return grid(list(rows.values()), list(rows))
+    if len(rows) > 1:
+        return beside_real(list(rows.values()), [pipe.real(name) for name in rows], list(rows))
+    (name, images), *_ = rows.items()
+    lines = wrapped(images, GRID_SEEDS)
+    real = wrapped(pipe.real(name), REALS_SHOWN)[: len(lines)]
+    real += [images[:0]] * (len(lines) - len(real))
+    return beside_real(lines, real, None)
 
 
 def whole_batch(config: SamplingConfig) -> int:

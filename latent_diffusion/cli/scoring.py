@@ -33,8 +33,8 @@ StatisticsRun = Annotated[
 
 @app.command(
     epilog="Example: ldm evaluate samples/eurosat --run runs/eurosat",
-    help="Score samples: FID beside its floor, KID, Inception score, precision and recall, "
-    "coverage, accuracy, sharpness.",
+    help="Score samples: FID beside its floor, detectability, KID, Inception score, precision and "
+    "recall, coverage, accuracy, sharpness.",
 )
 def evaluate(
     samples: SamplesFolder,
@@ -48,6 +48,7 @@ def evaluate(
 ) -> None:
     """Score samples."""
     from latent_diffusion.evaluation.requests import evaluate_samples
+    from latent_diffusion.evaluation.scoring import EVIDENCE
     from latent_diffusion.evaluation.tables import class_scores_table, scores_table
     from latent_diffusion.run import Run
 
@@ -58,6 +59,8 @@ def evaluate(
         console.print(class_scores_table(scores))
     if opened.has_recorded:
         say(f"recorded in {opened.scores_path}")
+    if scores.detected:
+        say(f"what gives samples away: {opened.folder / EVIDENCE}")
 
 
 @app.command(epilog="Example: ldm statistics data/eurosat eurosat.npz --features inception")

@@ -18,6 +18,7 @@ INK = (40, 40, 48)
 PAPER = (255, 255, 255)
 MOVING = (".gif", ".webp")
 STILL = (".png", ".jpg", ".jpeg")
+REALS_SHOWN = 5  # beside samples of a class
 ERROR_GAIN = 4  # error maps are this many times brighter than the error
 
 
@@ -68,6 +69,24 @@ def grid(
             pen.text(middle, text, fill=INK, font=font_for(text, caption_size), anchor="mm")
         top += height + GAP + strips[number]
     return sheet
+
+
+def beside_real(
+    samples: list[np.ndarray], real: list[np.ndarray], names: list[str] | None
+) -> Image.Image:
+    """Return a line a class: its samples, a gap, and real pictures of it, uint8 (N, H, W, 3) each.
+
+    Without any real pictures there are samples alone.
+    """
+    if not any(len(known) for known in real):
+        return grid(samples, names)
+    across = max(len(drawn) for drawn in samples)
+    rows = []
+    for drawn, known in zip(samples, real, strict=True):
+        gap = np.full((across - len(drawn) + 1, *drawn.shape[1:]), 255, np.uint8)
+        rows.append(np.concatenate([drawn, gap, known[:REALS_SHOWN]]))
+    words = ["samples", *[""] * across, "real"]
+    return grid(rows, names, captions=[*([] for _ in rows[1:]), words])
 
 
 def play(

@@ -11,7 +11,7 @@ from einops import rearrange
 from autoencoder import Autoencoder
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.denoiser import Denoiser
-from latent_diffusion.inspection.grids import grid, reconstruction_grid
+from latent_diffusion.inspection.grids import REALS_SHOWN, beside_real, reconstruction_grid
 from latent_diffusion.loading import Codec, load_autoencoder
 from latent_diffusion.run import Part, Run
 from latent_diffusion.sampling.config import SamplingConfig
@@ -47,10 +47,17 @@ def reconstruction_preview(run: Run, data: Dataset) -> Preview:
 def sample_preview(
     run: Run, data: Dataset, sampling: SamplingConfig, device: torch.device, most_classes: int = 12
 ) -> Preview:
-    """Return what samples the same seeds in every class, and writes RUN/diffusion/pictures/."""
+    """Return what samples the same seeds in every class, and writes RUN/diffusion/pictures/.
+
+    Real pictures of the class stand beside them.
+    """
     names = data.info.class_names[:most_classes]
     labels = np.repeat(np.arange(len(names)), SEEDS).tolist()
     seeds = list(range(1, SEEDS + 1)) * len(names)
+    pool = data.test if len(data.test) else data.train
+    real = [
+        data.images[pool[data.labels[pool] == label][:REALS_SHOWN]] for label in range(len(names))
+    ]
     codec: Codec | None = None
 
     def preview(model: Denoiser, step: int) -> Path:
@@ -60,7 +67,7 @@ def sample_preview(
         images = generate(model, codec, seeds, labels, sampling)
         path = picture_path(run.diffusion, step)
         rows = rearrange(images, "(c s) h w rgb -> c s h w rgb", s=SEEDS)
-        grid(list(rows), names).save(path)
+        beside_real(list(rows), real, names).save(path)
         return path
 
     return preview

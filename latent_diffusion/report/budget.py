@@ -1,4 +1,4 @@
-"""The stage error budget: how much of the FID each stage costs, and so which one to improve.
+"""The stage error budget: what each stage and the latents between cost, and what to improve.
 
 Numbers in, words out; called by the page of a run.
 """
@@ -10,9 +10,12 @@ from latent_diffusion.evaluation.reconstruction import ReconstructionScores
 from latent_diffusion.evaluation.scores import Scores
 from latent_diffusion.evaluation.text import number
 from latent_diffusion.report.verdicts import reaches_floor
+from latent_diffusion.studies.latent_cost import LatentCost
 
 MOSTLY = 0.6  # share of the excess from which on one stage is to blame
 SOFT = 0.9  # sharpness of reconstructions under which they are called soft
+UNSEEN, SEEN = 0.58, 0.65  # AUC up to which nobody sees a loss, and from which anybody may
+FINE = 1.5  # noise level up to which it is details that a denoiser draws
 CLEARLY = 0.05  # difference by which one of precision and recall suffers more than the other
 
 
@@ -21,11 +24,12 @@ class Budget:
     """What the FID is above its floor, and what of that the autoencoder costs.
 
     excess: of the FID over its floor, 0 at least; autoencoder: what its reconstructions alone have
-    over theirs, at most all of it. stage: which to improve; "neither" where the samples' interval
-    reaches the floor, "unknown" where a score is missing. `words` say it in sentences.
+    over theirs, at most all of it. stage: which to improve; "latents" where stage one loses nothing
+    that shows but leaves stage two too much to draw, "neither" where the samples' interval reaches
+    the floor, "unknown" where a score is missing. `words` say it in sentences.
     """
 
-    stage: Literal["autoencoder", "denoiser", "both", "neither", "unknown"]
+    stage: Literal["autoencoder", "latents", "denoiser", "both", "neither", "unknown"]
     words: list[str]
     excess: float | None = None
     autoencoder: float | None = None
@@ -38,8 +42,82 @@ class Budget:
         return self.autoencoder / self.excess
 
 
-def stage_budget(scores: Scores | None, reconstruction: ReconstructionScores | None) -> Budget:
-    """Return which stage costs how much.
+def stage_budget(
+    scores: Scores | None,
+    reconstruction: ReconstructionScores | None,
+    cost: LatentCost | None = None,
+) -> Budget:
+    """Return which stage costs how much, by FID and, where it is known, by detectability.
+
+    What a detector tells goes before what FID has: latents may keep more than anybody sees, and no
+    reconstruction shows what that costs the denoiser.
+    """
+    budget = fid_budget(scores, reconstruction)
+    seen = told_words(scores, cost) if scores else []
+    if scores and reconstruction and cost and too_generous(scores, cost):
+        excess = (budget.excess, budget.autoencoder)
+        return Budget("latents", [*budget.words[:1], *seen, latents_advice(cost)], *excess)
+    decoder = scores.value("detectability_decoder") if scores else None
+    if reconstruction and decoder and decoder > SEEN and budget.stage in ("denoiser", "neither"):
+        words = [
+            *budget.words[:1],
+            *seen,
+            "FID does not show it, but a detector does: improve stage one as well.",
+            autoencoder_advice(reconstruction),
+        ]
+        return Budget("both", words, budget.excess, budget.autoencoder)
+    return Budget(budget.stage, [*budget.words, *seen], budget.excess, budget.autoencoder)
+
+
+def too_generous(scores: Scores, cost: LatentCost) -> bool:
+    """Return whether the latents keep what nobody sees, at the cost of what the denoiser draws.
+
+    So it is where latents are large, reconstructions cannot be told from real pictures, samples can
+    be told from reconstructions, and can be so where only their details are the denoiser's.
+    """
+    decoder, denoiser = (
+        scores.value(f"detectability_{stage}") for stage in ("decoder", "denoiser")
+    )
+    if decoder is None or denoiser is None:
+        return False
+    details = max((level.low for level in cost.levels if level.sigma <= FINE), default=0.0)
+    return cost.generous and decoder <= UNSEEN and denoiser >= SEEN and details > 0.5
+
+
+def told_words(scores: Scores, cost: LatentCost | None) -> list[str]:
+    """Return what a detector tells of the stages and of the noise levels, in a sentence or two."""
+    decoder, denoiser = (
+        scores.value(f"detectability_{stage}") for stage in ("decoder", "denoiser")
+    )
+    if decoder is None or denoiser is None:
+        return []
+    words = [
+        f"A detector tells reconstructions from real pictures with an AUC of {decoder:.2f}, and "
+        f"samples from reconstructions with {denoiser:.2f}; 0.5 is right."
+    ]
+    if cost:
+        levels = ", ".join(f"{level.auc:.2f} from {level.sigma:g}" for level in cost.levels)
+        words.append(
+            f"Of held-out pictures that are noised to a level and denoised it is {levels} "
+            f"(N = {cost.n}): the lower the level, the finer what the denoiser draws there."
+        )
+    return words
+
+
+def latents_advice(cost: LatentCost) -> str:
+    """Return what to do about latents that are made for reconstruction."""
+    return (
+        f"Improve the latents: stage one keeps {cost.numbers:,} numbers for the {cost.pixels:,} of "
+        "a picture, more than the eye sees in a reconstruction, and stage two has to draw them "
+        "all. Train stage one anew with fewer latent_channels (a third or half), with "
+        'perceptual = "classifier" and adversarial = true, so that the decoder draws crisply what '
+        "the latents leave open; its PSNR may fall. Then train stage two again. More steps of "
+        "stage two help as well."
+    )
+
+
+def fid_budget(scores: Scores | None, reconstruction: ReconstructionScores | None) -> Budget:
+    """Return which stage costs how much of the FID.
 
     FID is no sum, but excesses over the floor add up roughly; and a floor has the bias of its N, so
     that differences of two numbers of images may be compared.

@@ -26,7 +26,13 @@ from latent_diffusion.loading import Codec
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import say
 from latent_diffusion.report.gather import Gathered, gather, load_or_note
-from latent_diffusion.report.measure import draw_by_class, draw_samples, images_to_score, load_judge
+from latent_diffusion.report.measure import (
+    detected,
+    draw_by_class,
+    draw_samples,
+    images_to_score,
+    load_judge,
+)
 from latent_diffusion.report.reproduce import resolved_settings
 from latent_diffusion.run import Run
 from latent_diffusion.subsets import spread
@@ -92,6 +98,8 @@ class CommonJudge:
             entry.by_class = draw_by_class(pipe, SEEDS_SHOWN)
             samples = draw_samples(pipe, self.images)
             entry.scores = score(self.reference, samples, self.judge, self.against)
+            if self.judge:
+                detected(entry.scores, self.judge, self.reference, samples, pipe)
 
     def reconstruct(self, run: Run) -> ReconstructionScores:
         """Return the scores of at most MOST_RECONSTRUCTED held-out images, encoded and decoded."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from latent_diffusion.inspection.plots import Curve, Panel
 from latent_diffusion.report.gather import Training
+from latent_diffusion.studies.latent_cost import LatentCost
 from latent_diffusion.studies.noise_loss import NoiseLoss
 
 LOGGED = {  # of each training: the keys of its log that have curves, and what their axes are called
@@ -51,3 +52,31 @@ def noise_panel(loss: NoiseLoss) -> Panel:
         Curve("without it", loss.sigmas, loss.unconditional),
     ]
     return Panel("loss by noise level", "noise level (sigma)", "velocity loss", curves, log_x=True)
+
+
+def cost_panels(cost: LatentCost) -> list[Panel]:
+    """Return the spectrum of latents, and how well pictures are told that are redrawn from a level.
+
+    The bars of the second are 95% intervals.
+    """
+    components = list(range(1, len(cost.deviations) + 1))
+    sigmas = [level.sigma for level in cost.levels]
+    error = [(level.high - level.low) / 2 for level in cost.levels]
+    return [
+        Panel(
+            "spectrum of latents",
+            "principal component",
+            "deviation",
+            [Curve("latents", components, cost.deviations)],
+            log_x=True,
+            log_y=True,
+        ),
+        Panel(
+            "redrawn from a noise level down",
+            "sigma",
+            "AUC of the detector",
+            [Curve("held-out pictures", sigmas, [level.auc for level in cost.levels], error)],
+            {"cannot be told": 0.5},
+            log_x=True,
+        ),
+    ]

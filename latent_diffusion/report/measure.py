@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from PIL import Image
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation.audit import Audit, audit, closest_pairs
+from latent_diffusion.evaluation.detected import add_detectability, reporting_detector
+from latent_diffusion.evaluation.evidence import evidence_picture
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.lpips import find_lpips
 from latent_diffusion.evaluation.reconstruction import ReconstructionScores, reconstruct_images
@@ -26,6 +29,7 @@ from latent_diffusion.progress import Progress, say
 from latent_diffusion.report.gather import Gathered, load_or_note
 from latent_diffusion.report.pictures import spread_labels
 from latent_diffusion.run import Run
+from latent_diffusion.studies.latent_cost import LatentCost, latent_cost
 from latent_diffusion.studies.noise_loss import NoiseLoss, noise_loss
 from latent_diffusion.subsets import some, spread
 
@@ -55,7 +59,9 @@ class Measured:
     process: dict[int, np.ndarray] | None = None  # label: frames from noise to image
     reconstruction: ReconstructionScores | None = None
     reconstructed: Pair | None = None  # originals, decoded
+    evidence: Image.Image | None = None  # what gave samples away
     noise: NoiseLoss | None = None
+    cost: LatentCost | None = None
     audit: Audit | None = None
     pairs: dict[str, Pair] | None = None  # by distance: samples, training images
 
@@ -93,14 +99,32 @@ def measure(found: Gathered, images: int, data: Dataset | None, device: torch.de
     if found.reference and (judge or found.facts.num_classes == 1):
         lpips = find_lpips(None, device) if judge else None
         measured.scores = score(found.reference, samples, judge, against, lpips)
+        if judge:
+            measured.evidence = detected(measured.scores, judge, found.reference, samples, pipe)
         run.add_scores(samples.name, measured.scores.model_dump())
     if held_out:
+        if judge:
+            rows = some(len(held_out.images), NOISED)
+            measured.cost = latent_cost(
+                pipe, judge, np.asarray(held_out.images[rows]), held_out.labels[rows]
+            )
         rows = spread(len(held_out.images), NOISED)
         measured.noise = noise_loss(pipe, held_out.images[rows], held_out.labels[rows])
         if data:
             measured.audit = audited(run, held_out, data, samples, judge)
             measured.pairs = closest_pairs(measured.audit, samples, data)
     return measured
+
+
+def detected(
+    scores: Scores, judge: Judge, reference: Reference, samples: ImageSource, pipe: Pipeline
+) -> Image.Image | None:
+    """Add the detectability of samples to their scores; return what gave them away, if known."""
+    detector = reporting_detector(judge, reference)
+    assert detector  # a judge has layers
+    names = reference.facts.class_names
+    found = add_detectability(scores, detector, samples, names, pipe.codec.reconstruct)
+    return evidence_picture(judge, found, samples.read(found.rows)) if found else None
 
 
 def measure_reconstructions(measured: Measured, found: Gathered) -> None:

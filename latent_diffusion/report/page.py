@@ -36,6 +36,7 @@ from latent_diffusion.studies.sweep.show import ON_A_PAGE, score_panels, spoken
 REALS_SHOWN = 6  # images a class
 FEWEST_SWEPT = 50  # samples of each setting of a sweep
 HEADLINES = (
+    "detectability",
     "fid",
     "fid_over_floor",
     "fid_over_matched_floor",
@@ -120,7 +121,10 @@ def render(found: Gathered, measured: Measured) -> str:
             rows=rows,
             headlines=[row for name in HEADLINES for row in rows if row.name == name],
             earlier={name: one for name, one in found.earlier.items() if name != this},
-            budget=stage_budget(scores, measured.reconstruction),
+            budget=stage_budget(scores, measured.reconstruction, measured.cost),
+            evidence=np.asarray(measured.evidence) if measured.evidence else None,
+            cost=measured.cost,
+            cost_panels=curves.cost_panels(measured.cost) if measured.cost else [],
             reals=real_images(found),
             held_out=held_out(found),
             classes=class_rows(scores) if scores else [],
@@ -154,6 +158,7 @@ def environment() -> Environment:
         "svg": lambda panel: Markup(charts.svg(panel)),
         "tile": pictures.tile,
         "strip": pictures.strip,
+        "sheet": pictures.sheet,
         "number": number,
         "clock": clock,
         "thousands": "{:,}".format,

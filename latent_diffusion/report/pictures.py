@@ -51,6 +51,11 @@ def strip(frames: np.ndarray, alt: str) -> Markup:
     return img('class="strip" ', sheet, images.shape[1:3], alt)
 
 
+def sheet(image: np.ndarray, alt: str) -> Markup:
+    """Return a picture (H, W, 3) that is many in one as one <img>, as wide as fits."""
+    return img('class="strip" ', image, (LOSSLESS_UP_TO + 1,), alt)
+
+
 def img(
     attributes: str, sheet: np.ndarray, size: tuple[int, ...], alt: str, times: int = 1
 ) -> Markup:

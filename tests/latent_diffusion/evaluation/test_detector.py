@@ -1,4 +1,4 @@
-"""The detector on layers: what it finds, what it must not, and where it says that it cannot tell."""
+"""The detector on layers: what it finds, what it must not, where it says it cannot tell."""
 
 import numpy as np
 import pytest
