@@ -10,7 +10,6 @@ from scipy.ndimage import gaussian_filter
 from latent_diffusion.evaluation.detector import (
     Detection,
     Layered,
-    blurred_glasses,
     cell_edges,
     numbers_of,
     paired,
@@ -53,12 +52,13 @@ def reals_like(detection: Detection, labels: np.ndarray) -> np.ndarray:
 def heat_maps(network: Layered, fitted: LinearDetector, images: np.ndarray) -> np.ndarray:
     """Return how much each place of images, uint8 (N, S, S, 3), speaks for a sample, (N, S, S).
 
-    The sum over the places is the detector's evidence without its offset.
+    The sum over the places is the detector's evidence by layers, of images seen clearly, without
+    its offset.
     """
     heat = np.zeros(images.shape[:3])
     start = 0
     # In the order of the columns of `Described.all`: by scale, which is the finest layer first.
-    for layer in network.feature_maps(blurred_glasses(images)):
+    for layer in network.feature_maps(images):
         numbers = len(numbers_of(layer[:1])[0])
         here = slice(start, start + numbers)
         found = layer_heat(layer.astype(np.float64), fitted.mean[here], fitted.weights[here])

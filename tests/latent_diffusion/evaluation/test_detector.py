@@ -11,6 +11,7 @@ from latent_diffusion.evaluation.detector import (
     blurred_glasses,
     cell_means,
     describe,
+    grain_of,
     numbers_of,
     rows_with,
     scale_of,
@@ -115,13 +116,22 @@ def test_glasses_hide_little_things_alone():
     assert 1 < error.mean() < 12
 
 
+def test_grain_is_seen_at_both_sizes():
+    flat = np.full((2, SIZE, SIZE, 3), 128, np.uint8)
+    assert (grain_of(flat) == 0).all()
+    grainy = FAULTS["noise"].at(flat, np.zeros(2), 2, np.random.default_rng(0))
+    assert (grain_of(grainy) > 0.2).all() and grain_of(grainy).shape == (2, 10)
+
+
 def test_heat_adds_up_to_the_evidence():
     real, labels = scenes(60, 8)
     other = FAULTS["patches swapped"].at(real, labels, 4, np.random.default_rng(0))
     first, second = (describe(Eye(), images, labels).all() for images in (real, other))
     fitted = linear_detector(first, second)
     heat = heat_maps(Eye(), fitted, other)
-    evidence = (second - fitted.mean) @ fitted.weights
+    layers = np.concatenate([numbers_of(layer) for layer in Eye().feature_maps(other)], axis=1)
+    here = slice(layers.shape[1])  # after the layers comes the grain
+    evidence = (layers - fitted.mean[here]) @ fitted.weights[here]
     assert heat.sum(axis=(1, 2)) == pytest.approx(evidence, rel=1e-4, abs=1e-4)
     assert enlarged(np.ones((1, 3, 3)), 32).sum() == pytest.approx(9)
 
