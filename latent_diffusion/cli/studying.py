@@ -48,7 +48,7 @@ StudiedSamples = Annotated[
 ]
 StudiedImages = Annotated[
     int | None,
-    typer.Option("--images", min=40, help="faults: images that are spoilt.", show_default=False),
+    typer.Option("--images", min=20, help="faults: images that are spoilt.", show_default=False),
 ]
 BlindSheet = Annotated[
     int, typer.Option("--sheet", min=1, help="blind: which sheet; they share no picture.")

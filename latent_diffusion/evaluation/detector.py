@@ -25,7 +25,7 @@ FEWEST_DETECTED = 4 * FOLDS  # of either kind, for the halves of the control hav
 KNOWN_FAULT, KNOWN_DOSE = "elastic warp", 4
 GRID = 4  # cells a side in which a layer is averaged
 MOST_PAIRED = 64  # channels of a layer, for covariances of each with each
-BLUR, GRAIN = 1.5, 5.0  # deviations, at most: pixels of a picture of 64, grey levels of 255
+BLUR, GRAIN = 1.5, 12.0  # deviations, at most: pixels of a picture of 64, grey levels of 255
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 SCALES = ("texture", "shapes", "layout")
 

@@ -1,17 +1,23 @@
-"""Fréchet distances beside the headline FID: the matched floor, by class, at infinitely many.
+"""Fréchet distances beside the headline FID: matched floor, by class, by place, of ever more.
 
 scoring.py calls these.
 """
 
 import numpy as np
 
+from latent_diffusion.data.reference import Reference
 from latent_diffusion.evaluation import reals
-from latent_diffusion.evaluation.features import FEWEST, Seen
+from latent_diffusion.evaluation.features import FEWEST, FeatureNetwork, Seen, look
+from latent_diffusion.evaluation.intervals import FEWEST_FOR_INTERVALS
+from latent_diffusion.evaluation.references import ReferenceStatistics
 from latent_diffusion.evaluation.scores import ClassFid, Score, TrendPoint
-from metrics import Statistics, frechet_distance, frechet_extrapolation, statistics
+from latent_diffusion.evaluation.sources import ImageSource, of_array
+from latent_diffusion.evaluation.targets import choose_target
+from metrics import Statistics, frechet_distance, frechet_extrapolation, interval, statistics
 
 FEWEST_FOR_TREND = 4  # times the number of features: with less, the trend of FID is no line
 TREND_DRAWS = 5
+SPATIAL_DRAWS = 10  # of halves, for the interval of the spatial FID
 SMALL_DIMENSION = 512  # of features; beyond it a Fréchet distance takes about a second
 
 
@@ -87,3 +93,41 @@ def class_floor(held_out: np.ndarray, n: int, target: Statistics) -> float | Non
     sets = reals.random_sets(np.zeros(len(held_out), np.int64), np.ones(1), n)
     distances = [frechet_distance(statistics(held_out[rows]), target) for rows in sets]
     return float(np.mean(distances)) if distances else None
+
+
+def spatial_distance(
+    network: FeatureNetwork,
+    against: ReferenceStatistics,
+    images: ImageSource,
+    asked: np.ndarray | None,
+    reference: Reference,
+    real_sets: list[np.ndarray],
+) -> Score:
+    """Return the Fréchet distance of a middle layer's features, beside that of sets of real images.
+
+    real_sets: uint8 (n, S, S, 3) each.
+    """
+    target = choose_target(asked, reference, against).statistics
+
+    seen = look(network, images.batches(), images.count)
+    assert seen.statistics is not None  # of two images or more
+    score = Score(value=frechet_distance(seen.statistics, target))
+    if seen.features.shape[1] <= SMALL_DIMENSION and seen.n >= FEWEST_FOR_INTERVALS:
+        strata = None if asked is None else asked[seen.rows]
+        found = interval(
+            lambda rows: frechet_distance(statistics(seen.features[rows]), target),
+            len(seen.rows),
+            np.random.default_rng(0),
+            SPATIAL_DRAWS,
+            strata=strata,
+        )
+        half = (found.high - found.low) / 2
+        score.low, score.high = max(0.0, score.value - half), score.value + half
+    real = []
+    for pixels in real_sets:
+        of_real = look(network, of_array(pixels).batches(), len(pixels)).statistics
+        assert of_real is not None
+        real.append(frechet_distance(of_real, target))
+    if real:
+        score.real, score.real_range = float(np.mean(real)), (min(real), max(real))
+    return score

@@ -22,7 +22,12 @@ from latent_diffusion.evaluation.features import (
     Spatial,
     look,
 )
-from latent_diffusion.evaluation.frechet import extrapolate, fid_by_class, matched_floor
+from latent_diffusion.evaluation.frechet import (
+    extrapolate,
+    fid_by_class,
+    matched_floor,
+    spatial_distance,
+)
 from latent_diffusion.evaluation.intervals import scores_with_intervals
 from latent_diffusion.evaluation.judge import Judge, judge_statistics, spatial_statistics
 from latent_diffusion.evaluation.lpips import Distance, diversity
@@ -33,13 +38,7 @@ from latent_diffusion.evaluation.targets import Target, choose_target, neighbour
 from latent_diffusion.evaluation.yardstick import Yardstick
 from latent_diffusion.loading import Codec
 from latent_diffusion.run import Run
-from metrics import (
-    class_coverage,
-    confusion_matrix,
-    edge_energies,
-    energy_ratio,
-    frechet_distance,
-)
+from metrics import class_coverage, confusion_matrix, edge_energies, energy_ratio
 
 EVIDENCE = "detectability.png"  # in a run
 MOST_REALS = 6_000  # held-out images made where the source can, unless one set takes more
@@ -216,32 +215,6 @@ def add_floors(
     real = held_out.subset(sets[0])[0] if sets else None
     if extrapolated := extrapolate(seen, target.statistics, real):
         scores.scores["fid_infinity"], scores.trend = extrapolated
-
-
-def spatial_distance(
-    network: FeatureNetwork,
-    against: ReferenceStatistics,
-    images: ImageSource,
-    asked: np.ndarray | None,
-    reference: Reference,
-    real_sets: list[np.ndarray],
-) -> Score:
-    """Return the Fréchet distance of a middle layer's features, beside that of sets of real images.
-
-    real_sets: uint8 (n, S, S, 3) each.
-    """
-    target = choose_target(asked, reference, against).statistics
-
-    def distance(source: ImageSource) -> float:
-        seen = look(network, source.batches(), source.count)
-        assert seen.statistics is not None  # of two images or more
-        return frechet_distance(seen.statistics, target)
-
-    real = [distance(of_array(pixels)) for pixels in real_sets]
-    score = Score(value=distance(images))
-    if real:
-        score.real, score.real_range = float(np.mean(real)), (min(real), max(real))
-    return score
 
 
 def add_diversity(

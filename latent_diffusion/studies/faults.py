@@ -29,7 +29,7 @@ from latent_diffusion.progress import Progress
 from latent_diffusion.run import Run
 from metrics import energy_ratio, frechet_distance, statistics
 
-IMAGES, FEWEST = 1_000, 40  # that are spoilt, and as many real ones beside them
+IMAGES, FEWEST = 1_000, 20  # that are spoilt, and as many real ones beside them
 SPLITS = 10  # of the pictures without a fault, which make the band
 SCORES = {
     "detectability": "detectability",

@@ -222,23 +222,42 @@ def test_another_runs_judge(tiny_run, held_out, tmp_path):
     assert scores.identity == Run(tiny_run).classifier.checksum()
 
 
-def test_a_data_set_of_one_class_says_which_scores_it_cannot_have(tmp_path, ldm, tiny_config):
+def test_a_flat_folder_of_one_class_has_a_judge_and_all_that_goes_with_it(
+    tmp_path, ldm, tiny_config
+):
+    """Trained, scored, swept and audited; what needs classes is not there."""
     source = tmp_path / "flat"
     source.mkdir()
     random = np.random.default_rng(0)
-    for number in range(40):
-        image = random.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    for number in range(240):
+        image = np.full((16, 16, 3), random.integers(0, 256, 3), np.uint8)
+        y, x = random.integers(2, 8, 2)
+        image[y : y + 6, x : x + random.integers(3, 8)] = random.integers(0, 256, 3)
         Image.fromarray(image).save(source / f"{number}.png")
-    data, run = tmp_path / "data", tmp_path / "run"
+    data, run, samples = tmp_path / "data", tmp_path / "run", tmp_path / "s"
     short = []
-    for setting in ("autoencoder.training.steps=3", "diffusion.training.steps=3"):
-        short += ["--set", setting]
-    assert ldm("prepare", source, data, "--size", "16")[0] == 0
-    status, _, errors = ldm("train-classifier", tiny_config, "--data", data, "--run", run)
-    assert status == 2 and "at least two" in errors
-    for command in ("train-autoencoder", "train-diffusion"):
+    for stage in ("autoencoder", "classifier", "diffusion"):
+        short += ["--set", f"{stage}.training.steps=4"]
+    assert ldm("prepare", source, data, "--size", "16", "--holdout", "0.4")[0] == 0
+    for command in ("train-classifier", "train-autoencoder", "train-diffusion"):
         assert ldm(command, tiny_config, "--data", data, "--run", run, *short)[0] == 0
-    assert ldm("sample", run, tmp_path / "s", "--seeds", "1-3")[0] == 0
-    status, output, _ = ldm("evaluate", tmp_path / "s", "--run", run)
-    assert status == 0 and "one class" in output and "sharpness" in output
-    assert len(Dataset.open(data)) == 40
+    assert Run(run).classifier.read_config()["scheme"] == "outlines"
+    assert ldm("sample", run, samples, "--seeds", "1-40")[0] == 0
+    status, output, errors = ldm("evaluate", samples, "--run", run)
+    assert status == 0 and "judge of outlines" in output, errors
+    (scores,) = (
+        one for name, one in json.loads((run / "scores.json").read_text()).items() if "s" in name
+    )
+    assert {"fid", "precision", "recall", "detectability", "sharpness"} <= set(scores["scores"])
+    assert not {"accuracy", "inception_score", "class_coverage"} & set(scores["scores"])
+    assert scores["scores"]["detectability"]["value"] > 0.8  # four steps are none
+    sweep = ("sweep", run, "--guidance", "1,2", "--images", "50", "--by", "detectability")
+    status, output, errors = ldm(*sweep)
+    assert status == 0 and "told" in output, errors
+    status, output, errors = ldm("audit", samples, "--run", run, "--data", data)
+    assert status == 0 and "judge" in output, errors
+    status, _, errors = ldm(
+        *("train-classifier", tiny_config, "--data", data, "--run", run, "--overwrite"),
+        *("--set", "classifier.labels=classes"),
+    )
+    assert status == 2 and "classes to tell are at least two" in errors

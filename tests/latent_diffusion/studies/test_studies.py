@@ -5,8 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from latent_diffusion.denoiser.dit import DiTConfig
+from latent_diffusion.run import Run
+from latent_diffusion.studies import blind
+from latent_diffusion.studies.blind import draw_sheet, opened
 from latent_diffusion.studies.disturbances import (
     ForeignCrops,
     gaussian_blur,
@@ -95,3 +99,60 @@ def test_the_linear_classifier_separates_what_is_separable_and_nothing_else():
     assert accuracy(features[:200], labels[:200], features[200:], labels[200:], 3) > 0.98
     shuffled = labels[torch.randperm(300, generator=random)]
     assert accuracy(features[:200], shuffled[:200], features[200:], shuffled[200:], 3) < 0.6
+
+
+def test_the_ladder_of_faults(study):
+    numbers = study("faults", "--images", "25")
+    assert set(numbers["faults"]) == {
+        "elastic warp",
+        "median smear",
+        "patches swapped",
+        "blur",
+        "noise",
+    }
+    low, high = numbers["band"]["sharpness"]
+    assert numbers["faults"]["blur"]["sharpness"][-1] < low < 1.1 and high > 0.9
+    assert numbers["faults"]["noise"]["sharpness"][-1] > high
+    smeared = numbers["faults"]["median smear"]["detectability"]
+    assert smeared[-1] > max(0.9, numbers["band"]["detectability"][1])
+    assert "noise" not in numbers["blind"]["sharpness"]
+
+
+def test_the_key_of_a_blind_sheet_is_sealed_and_its_answers_are_scored(ldm, tiny_run, tmp_path):
+    status, output, errors = ldm("study", "blind", tiny_run, tmp_path)
+    assert status == 0 and "sheet 1 is drawn" in " ".join(output.split()), errors
+    assert Image.open(tmp_path / "blind-1.png").width >= 8 * 4 * 16
+    assert b"real" not in (tmp_path / "blind-1.key").read_bytes()
+    real = opened(tmp_path / "blind-1.key")
+    assert real.sum() == 20 and len(real) == 40
+    for said, right in ((real, 40), (~real, 0), (real | True, 20)):
+        numbers = ",".join(str(number) for number in np.flatnonzero(said) + 1)
+        assert ldm("study", "blind", tiny_run, tmp_path, "--answers", numbers)[0] == 0
+        found = json.loads((tmp_path / "blind.json").read_text())
+        assert found["1"] == {"pictures": 40, "right": right}
+    for options, words in (
+        ((), "is there already"),
+        (("--sheet", "2"), "needs 40 held-out pictures"),
+        (("--sheet", "9", "--answers", "1"), "draw the sheet first"),
+        (("--answers", "41"), "numbers from 1 to 40"),
+    ):
+        status, _, errors = ldm("study", "blind", tiny_run, tmp_path, *options)
+        assert status == 2 and words in errors
+
+
+def test_blind_sheets_share_no_picture(tiny_run, monkeypatch):
+    monkeypatch.setattr(blind, "PICTURES", 20)
+    sheets = [draw_sheet(Run(tiny_run), None, "cpu", number) for number in (1, 2)]
+    shown = [image.tobytes() for sheet in sheets for image in sheet.images]
+    assert len(set(shown)) == 40 and [int(sheet.real.sum()) for sheet in sheets] == [10, 10]
+
+
+def test_a_sheet_of_a_folder_has_its_samples(tiny_run, tmp_path, ldm):
+    samples = tmp_path / "samples"
+    assert ldm("sample", tiny_run, samples, "--seeds", "1-90")[0] == 0
+    sheet = draw_sheet(Run(tiny_run), samples, "cpu", 1)
+    drawn = {np.asarray(Image.open(path)).tobytes() for path in samples.glob("*[0-9].png")}
+    assert {image.tobytes() in drawn for image in sheet.images[~sheet.real]} == {True}
+    kept = np.load(tiny_run / "reference" / "images.npy")
+    real = {image.tobytes() for image in kept}
+    assert {image.tobytes() in real for image in sheet.images[sheet.real]} == {True}
