@@ -74,7 +74,8 @@ def add_detectability(
     if reconstruct:
         reals = found.reals
         decoded = describe(detector.network, reconstruct(reals.images), reals.described.labels)
-        of_decoder, of_denoiser = tell(reals.described, decoded), tell(decoded, found.described)
+        of_decoder = tell(reals.described, decoded, paired=True)
+        of_denoiser = tell(decoded, found.described)
         scores.scores["detectability_decoder"] = as_score(of_decoder)
         scores.scores["detectability_denoiser"] = as_score(of_denoiser)
     return found

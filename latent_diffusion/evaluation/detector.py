@@ -266,7 +266,13 @@ def halves(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(order[0::2]), np.sort(order[1::2])
 
 
-def tell(first: Described, second: Described, scale: str | None = None) -> Detectability:
-    """Return how well a detector tells pictures, by one scale or by all of them."""
+def tell(
+    first: Described, second: Described, scale: str | None = None, paired: bool = False
+) -> Detectability:
+    """Return how well a detector tells pictures, by one scale or by all of them.
+
+    paired: the second were made of the first, one of each.
+    """
     a, b = (of.scales[scale] if scale else of.all() for of in (first, second))
-    return detectability(a, b, np.random.default_rng(0), strata=(first.labels, second.labels))
+    strata = (first.labels, second.labels)
+    return detectability(a, b, np.random.default_rng(0), strata, paired=paired)

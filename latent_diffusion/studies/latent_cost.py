@@ -8,11 +8,10 @@ the denoiser has lost something. Called by the report.
 import numpy as np
 from pydantic import BaseModel
 
-from latent_diffusion.evaluation.detector import Described, Layered, describe
+from latent_diffusion.evaluation.detector import Layered, describe, tell
 from latent_diffusion.exploration.variation import vary
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress
-from metrics import Detectability, detectability
 
 SIGMAS = (0.5, 1.5, 5.0)  # grain and edges, shapes, layout
 MOST_STEPS = 8  # from a noise level down; samples take the run's own
@@ -63,7 +62,7 @@ def latent_cost(
         for sigma in SIGMAS:
             strength = sigma / (1 + sigma)
             varied = vary(pipe, images, labels.tolist(), seeds, [strength], config)[:, 0]
-            found = told(decoded, describe(network, varied, labels))
+            found = tell(decoded, describe(network, varied, labels), paired=True)
             levels.append(LevelCost(sigma=sigma, auc=found.auc, low=found.low, high=found.high))
             progress.advance(len(images))
     return LatentCost(
@@ -73,10 +72,3 @@ def latent_cost(
         deviations=(deviations[:MOST_DEVIATIONS] / max(1, len(images) - 1) ** 0.5).tolist(),
         levels=levels,
     )
-
-
-def told(first: Described, second: Described) -> Detectability:
-    """Return how well pictures are told from others of which they were made, pair by pair."""
-    strata = (first.labels, second.labels)
-    random = np.random.default_rng(0)
-    return detectability(first.all(), second.all(), random, strata, paired=True)
