@@ -43,13 +43,15 @@ def detectability(
     strata: tuple[ArrayLike, ArrayLike] | None = None,
     folds: int = FOLDS,
     penalty: float = PENALTY,
+    paired: bool = False,
 ) -> Detectability:
     """Return how well logistic regression tells features (N, D) from features (M, D).
 
     Features are centred and scaled over both sets, which takes no account of who is who. `strata`
-    (N,) and (M,), such as labels, are spread evenly over the folds. The AUC is the mean over the
-    folds, each of images that its detector did not see; the interval takes in other images and the
-    other detectors that they would give.
+    (N,) and (M,), such as labels, are spread evenly over the folds. `paired` rows, of which the
+    second was made of the first, stay in one fold, for a detector knows those it was fitted to. The
+    AUC is the mean over the folds, each of images that its detector did not see; the interval takes
+    in other images and the other detectors that they would give.
 
     Raise ValueError unless both sets have at least 2 rows a fold, D is the same and all is finite.
     """
@@ -58,7 +60,10 @@ def detectability(
     gram = _gram(np.concatenate([a, b]))
     target = np.repeat([0.0, 1.0], [len(a), len(b)])
     groups = strata if strata is not None else (np.zeros(len(a)), np.zeros(len(b)))
-    fold = np.concatenate([_spread(np.asarray(group), folds, random) for group in groups])
+    if paired:
+        fold = np.tile(_spread(np.asarray(groups[0]), folds, random), 2)
+    else:
+        fold = np.concatenate([_spread(np.asarray(group), folds, random) for group in groups])
     if len(fold) != len(target):
         raise ValueError(f"strata are of {len(fold)} rows, and there are {len(target)}")
     evidence = np.empty(len(target))
