@@ -31,7 +31,6 @@ CAPTIONS = {
         "ldm train-autoencoder",
         "autoencoder.perceptual_classifier",
     ),
-    "eye": ("judge's eye for faults", "ldm train-classifier", "classifier"),
     "adversary": ("sharpening", "ldm train-autoencoder", "autoencoder.adversary"),
 }
 
@@ -126,7 +125,6 @@ class Run:
         self.classifier = Part(self.folder / "classifier")
         self.diffusion = Part(self.folder / "diffusion")
         self.perceptual = Part(self.folder / "perceptual")
-        self.eye = Part(self.folder / "eye")
         self.adversary = Part(self.folder / "adversary")
         self.reference = self.folder / "reference"
         self.scores_path = self.folder / "scores.json"

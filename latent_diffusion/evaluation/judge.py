@@ -24,9 +24,7 @@ MIDDLE, SPATIAL = 8, 8  # places a side, and channels, of the layer whose places
 class Judge:
     """A classifier ready to look at images: a FeatureNetwork with class probabilities.
 
-    `scheme` is what it learnt to tell: "classes", or "outlines", and then there are none. `eye` is
-    a second network that also learnt to see faults, for detectability; runs of an earlier version
-    have none.
+    `scheme` is what it learnt to tell: "classes", or "outlines", and then there are none.
     """
 
     name = "judge"
@@ -38,14 +36,12 @@ class Judge:
         device: torch.device,
         precision: str,
         scheme: str = "classes",
-        eye: Classifier | None = None,
     ):
         self.network = network
         self.identity = identity
         self.device = device
         self.precision = precision
         self.scheme = scheme
-        self.eye = eye
 
     @torch.inference_mode()
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -57,28 +53,19 @@ class Judge:
         logits = self.network.head(features.float())
         return features.cpu().float().numpy(), logits.cpu().double().softmax(dim=1).numpy()
 
-    def feature_maps(self, images: np.ndarray) -> list[np.ndarray]:
-        """Return what layers see in images, float32 (N, C, h, w), the finest first.
-
-        They are those of the judge and of its eye for faults.
-        """
-        networks = (self.network, self.eye) if self.eye else (self.network,)
-        layers = [layer for network in networks for layer in self.layers(network, images)]
-        return sorted(layers, key=lambda layer: -layer.shape[-1])
-
     @torch.inference_mode()
-    def layers(self, network: Classifier, images: np.ndarray) -> list[np.ndarray]:
-        """Return what the layers of one of the networks see in images."""
+    def feature_maps(self, images: np.ndarray) -> list[np.ndarray]:
+        """Return what each layer sees in images, float32 (N, C, h, w), the finest first."""
         with autocast(self.device, self.precision):
-            found = network.feature_maps(from_uint8(images, self.device))
-        return [layer.float().cpu().numpy() for layer in found]
+            layers = self.network.feature_maps(from_uint8(images, self.device))
+        return [layer.float().cpu().numpy() for layer in layers]
 
     def spatial(self, images: np.ndarray) -> np.ndarray:
         """Return features (N, D) of a middle layer of images uint8, place by place.
 
         The first channels of the layer that has MIDDLE places a side, or of the last one.
         """
-        layers = self.layers(self.network, images)
+        layers = self.feature_maps(images)
         middle = next((layer for layer in layers if layer.shape[-1] <= MIDDLE), layers[-1])
         return middle[:, :SPATIAL].reshape(len(middle), -1)
 
@@ -93,7 +80,6 @@ class Judge:
             device,
             config["classifier"]["training"]["precision"],
             config.get("scheme", "classes"),  # what judges from before there were others learnt
-            load_classifier(run.eye, device) if run.eye.trained else None,
         )
 
 

@@ -11,7 +11,7 @@ from latent_diffusion.evaluation.sources import of_dataset
 from latent_diffusion.progress import say
 from latent_diffusion.run import Run
 from latent_diffusion.subsets import some
-from latent_diffusion.training.classifier import ClassifierStage, train_classifier, train_eye
+from latent_diffusion.training.classifier import ClassifierStage, train_classifier
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stage import FRESH, Start
 
@@ -21,12 +21,11 @@ MOST_SPATIAL = 10_000  # images whose middle layer is kept as statistics
 def make_judge(
     run: Run, data: Dataset, stage: ClassifierStage, world: World, start: Start = FRESH
 ) -> None:
-    """Train the judge of a run and its eye for faults, and store its statistics of the train split.
+    """Train the judge of a run, and store its statistics of the train split.
 
     Its accuracy on the held-out images is said, and recorded in scores.json.
     """
     train_classifier(run, data, stage, world, start)
-    train_eye(run, data, stage, world, start)
     if not world.first:
         return
     judge = Judge.load(run, world.device)

@@ -1,6 +1,5 @@
 """Trains a classifier on the data set: the judge, and another behind the perceptual term."""
 
-from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -18,7 +17,6 @@ from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Task
 from latent_diffusion.training.outlines import outline_groups
 from latent_diffusion.training.randomness import StepRandom, stream_seed
-from latent_diffusion.training.spoiling import KINDS, spoilt
 from latent_diffusion.training.stage import FRESH, Job, Stage, Start
 
 
@@ -39,15 +37,11 @@ class ClassifierStage(BaseModel):
 
 
 class ClassifierObjective(nn.Module):
-    """Cross entropy on flipped and shifted images.
+    """Cross entropy on flipped and shifted images."""
 
-    With `faults` most images are spoilt first, and the outputs after those of the labels are to
-    tell how.
-    """
-
-    def __init__(self, model: Classifier, flip: bool, faults: bool = False):
+    def __init__(self, model: Classifier, flip: bool):
         super().__init__()
-        self.model, self.flip, self.faults = model, flip, faults
+        self.model, self.flip = model, flip
 
     def forward(
         self, batch: tuple[Tensor, Tensor], random: StepRandom
@@ -55,20 +49,9 @@ class ClassifierObjective(nn.Module):
         images, labels = batch
         if self.flip:
             images = flipped(images, random.uniform(len(images)))
-        images = shifted(images, random.uniform(2, len(images)))
-        if not self.faults:
-            logits = self.model(images)
-            return F.cross_entropy(logits, labels), {"accuracy": share_right(logits, labels)}
-        images, kinds = spoilt(images, random)
-        logits, of_kinds = self.model(images).tensor_split([-KINDS], dim=1)
-        loss = F.cross_entropy(logits, labels) + F.cross_entropy(of_kinds, kinds)
-        told = {"accuracy": share_right(logits, labels), "faults": share_right(of_kinds, kinds)}
-        return loss, told
-
-
-def share_right(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the share of rows whose greatest logit is that of their label."""
-    return (logits.argmax(dim=1) == labels).float().mean()
+        logits = self.model(shifted(images, random.uniform(2, len(images))))
+        accuracy = (logits.argmax(dim=1) == labels).float().mean()
+        return F.cross_entropy(logits, labels), {"accuracy": accuracy}
 
 
 def shifted(images: Tensor, uniform: Tensor) -> Tensor:
@@ -96,30 +79,11 @@ class ClassifierTraining(Stage[ClassifierStage]):
         return {"scheme": scheme_of(self.config, self.job.data)}
 
 
-class EyeTraining(ClassifierTraining):
-    """The training of a classifier that also learns to tell faults."""
-
-    def task(self) -> Task:
-        return classifier_task(self.job.data, self.config, self.job.world.device, faults=True)
-
-
 def train_classifier(
     run: Run, data: Dataset, stage: ClassifierStage, world: World, start: Start = FRESH
 ) -> None:
     """Train the judge of a run; ValueError for data that cannot be told apart as it should."""
     ClassifierTraining(Job(run, data, world, start), run.classifier, stage).train()
-
-
-def train_eye(
-    run: Run, data: Dataset, stage: ClassifierStage, world: World, start: Start = FRESH
-) -> None:
-    """Train the judge's eye: a network like it that also learns to tell faults of pictures.
-
-    An interrupted training goes on where the judge's does.
-    """
-    resume = start.resume and run.eye.checkpoint_path.is_file()
-    start = replace(start, resume=resume, overwrite=True, init=None)
-    EyeTraining(Job(run, data, world, start), run.eye, stage).train()
 
 
 def scheme_of(stage: ClassifierStage, data: Dataset) -> str:
@@ -137,18 +101,14 @@ def scheme_of(stage: ClassifierStage, data: Dataset) -> str:
     return stage.labels
 
 
-def classifier_task(
-    data: Dataset, stage: ClassifierStage, device: torch.device, faults: bool = False
-) -> Task:
-    """Return a new classifier and how it learns the train split, and if asked for, faults."""
+def classifier_task(data: Dataset, stage: ClassifierStage, device: torch.device) -> Task:
+    """Return a new classifier and how it learns the train split."""
     by_classes = scheme_of(stage, data) == "classes"
     labels = data.labels if by_classes else outline_groups(data)
     torch.manual_seed(stream_seed(stage.training.seed))
-    groups = data.num_classes if by_classes else int(labels.max()) + 1
-    model = Classifier(stage.model, groups + KINDS if faults else groups)
+    model = Classifier(stage.model, data.num_classes if by_classes else int(labels.max()) + 1)
     model.initialise(first_images(data))
     images = ImageRows(data, data.train, device, labels)
     # A mirrored image has other outlines, and may be of another group.
-    flip = data.info.flip and by_classes
-    objective = place(ClassifierObjective(model, flip, faults), device)
+    objective = place(ClassifierObjective(model, data.info.flip and by_classes), device)
     return Task(model, objective, len(images), images)
