@@ -29,7 +29,7 @@ def scores_table(scores: Scores) -> Table:
     seen_by = scores.network
     if scores.network == "judge":
         seen_by += f" of {scores.scheme}"
-    table = Table(title=f"{scores.n} samples, seen by the {seen_by}")
+    table = Table(title=f"{scores.n} samples, seen by {seen_by}")
     add_columns(
         table, ("score", "samples", "95% interval", f"real, N={scores.n}", "best"), left=("score",)
     )
