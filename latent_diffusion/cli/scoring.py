@@ -59,7 +59,7 @@ def evaluate(
         console.print(class_scores_table(scores))
     if opened.has_recorded:
         say(f"recorded in {opened.scores_path}")
-    if scores.detected:
+    if scores.detected and (opened.folder / EVIDENCE).is_file():
         say(f"what gives samples away: {opened.folder / EVIDENCE}")
 
 

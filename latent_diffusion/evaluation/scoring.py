@@ -37,6 +37,7 @@ from latent_diffusion.evaluation.sources import ImageSource, of_array, open_imag
 from latent_diffusion.evaluation.targets import Target, choose_target, neighbours
 from latent_diffusion.evaluation.yardstick import Yardstick
 from latent_diffusion.loading import Codec
+from latent_diffusion.progress import say
 from latent_diffusion.run import Run
 from metrics import class_coverage, confusion_matrix, edge_energies, energy_ratio
 
@@ -80,7 +81,10 @@ def evaluate(
         )
         if found:
             picture = evidence_picture(detector.network, found, images.read(found.rows))
-            picture.save(run.folder / EVIDENCE)
+            try:
+                picture.save(run.folder / EVIDENCE)
+            except OSError as error:  # scores are worth more than their picture
+                say(f"not drawn: {run.folder / EVIDENCE} ({error.strerror})")
     name = images.name if isinstance(samples, np.ndarray) else str(Path(samples).resolve())
     how = []
     if scores.network not in ("judge", "none"):
