@@ -4,6 +4,7 @@ A detector is fitted on the spot, cross-validated, and its AUC is the score: 0.5
 every time. Called by evaluation with the features of samples and of real images.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,10 +45,12 @@ def detectability(
     folds: int = FOLDS,
     penalty: float = PENALTY,
     paired: bool = False,
+    parts: Sequence[int] | None = None,
 ) -> Detectability:
     """Return how well logistic regression tells features (N, D) from features (M, D).
 
-    Features are centred and scaled over both sets, which takes no account of who is who. `strata`
+    Features are centred and scaled over both sets, which takes no account of who is who. `parts`
+    are numbers of columns, D in all, that weigh alike, however many each has. `strata`
     (N,) and (M,), such as labels, are spread evenly over the folds. `paired` rows, of which the
     second was made of the first, stay in one fold, for a detector knows those it was fitted to. The
     AUC is the mean over the folds, each of images that its detector did not see; the interval takes
@@ -57,7 +60,7 @@ def detectability(
     """
     a, b = checks.feature_pair(first, second, ("first", "second"))
     _check_rows(len(a), len(b), checks.count(folds, "folds", 2))
-    gram = _gram(np.concatenate([a, b]))
+    gram = _gram(np.concatenate([a, b]), parts)
     target = np.repeat([0.0, 1.0], [len(a), len(b)])
     groups = strata if strata is not None else (np.zeros(len(a)), np.zeros(len(b)))
     if paired:
@@ -98,7 +101,10 @@ class LinearDetector(NamedTuple):
 
 
 def linear_detector(
-    first: ArrayLike, second: ArrayLike, penalty: float = PENALTY
+    first: ArrayLike,
+    second: ArrayLike,
+    penalty: float = PENALTY,
+    parts: Sequence[int] | None = None,
 ) -> LinearDetector:
     """Return the detector of features (N, D) and (M, D) that is fitted to all of both.
 
@@ -107,7 +113,7 @@ def linear_detector(
     """
     a, b = checks.feature_pair(first, second, ("first", "second"))
     features = np.concatenate([a, b])
-    scaled, deviations = _scaled(features)
+    scaled, deviations = _scaled(features, parts)
     dual, offset = _fit(scaled @ scaled.T, np.repeat([0.0, 1.0], [len(a), len(b)]), penalty)
     varying = deviations > 0
     weights = np.zeros(features.shape[1])
@@ -142,22 +148,32 @@ def area(first: ArrayLike, second: ArrayLike) -> tuple[float, float]:
     return float(above.mean()), float(variance)
 
 
-def _gram(features: Floats) -> Floats:
-    """Return the products (N, N) of rows whose columns have mean 0 and deviation 1."""
-    single = _scaled(features)[0].astype(np.float32)  # a third of the time, the same six digits
+def _gram(features: Floats, parts: Sequence[int] | None = None) -> Floats:
+    """Return the products (N, N) of rows whose columns have mean 0 and deviation 1.
+
+    With `parts` the deviations are those by which each part weighs alike.
+    """
+    scaled = _scaled(features, parts)[0]
+    single = scaled.astype(np.float32)  # a third of the time, the same six digits
     products: Floats = (single @ single.T).astype(np.float64)
     return products
 
 
-def _scaled(features: Floats) -> tuple[Floats, Floats]:
-    """Return the columns that vary with mean 0 and deviation 1, and the deviation of all (D,).
+def _scaled(features: Floats, parts: Sequence[int] | None = None) -> tuple[Floats, Floats]:
+    """Return the columns that vary with mean 0, and what all columns (D,) were divided by.
 
-    It is 0 for columns that do not vary, which are left out.
+    That is 0 for columns that do not vary, which are left out.
     """
+    columns = features.shape[1]
+    parts = [columns] if parts is None else list(parts)
+    if sum(parts) != columns or min(parts) < 1:
+        raise ValueError(f"parts {parts} are not numbers of columns that make {columns}")
     centred = features - features.mean(axis=0)
     deviations = centred.std(axis=0)
     varying = deviations > 1e-9 * max(1e-300, float(deviations.max(initial=0.0)))
-    return centred[:, varying] / deviations[varying], np.where(varying, deviations, 0.0)
+    alike = np.repeat([(columns / len(parts) / part) ** 0.5 for part in parts], parts)
+    divisors = np.where(varying, deviations / alike, 0.0)
+    return centred[:, varying] / divisors[varying], divisors
 
 
 def _spread(

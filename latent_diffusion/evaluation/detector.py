@@ -22,7 +22,7 @@ from metrics.detectability import FOLDS
 MOST_DETECTED = 1_000  # pictures of either kind; the cost grows with the cube
 FEWEST_DETECTED = 4 * FOLDS  # of either kind, for the halves of the control have two a fold
 # What is looked for to know whether there are pictures enough: to the eye nearly always plain.
-KNOWN_FAULT, KNOWN_DOSE = "elastic warp", 4
+KNOWN_FAULT, KNOWN_DOSE = "median smear", 3
 GRID = 4  # cells a side in which a layer is averaged
 MOST_PAIRED = 64  # channels of a layer, for covariances of each with each
 BLUR, GRAIN = 1.5, 12.0  # deviations, at most: pixels of a picture of 64, grey levels of 255
@@ -53,6 +53,11 @@ class Described:
     def all(self) -> np.ndarray:
         """Return the numbers of all scales, (N, D)."""
         return np.concatenate(list(self.scales.values()), axis=1)
+
+    @property
+    def parts(self) -> list[int]:
+        """How many of the numbers of `all` are of each scale."""
+        return [of.shape[1] for of in self.scales.values()]
 
     def rows(self, rows: np.ndarray) -> "Described":
         """Return what is known of some of the pictures."""
@@ -275,4 +280,5 @@ def tell(
     """
     a, b = (of.scales[scale] if scale else of.all() for of in (first, second))
     strata = (first.labels, second.labels)
-    return detectability(a, b, np.random.default_rng(0), strata, paired=paired)
+    parts = None if scale else first.parts  # grain has ten numbers, and counts like the layers
+    return detectability(a, b, np.random.default_rng(0), strata, paired=paired, parts=parts)

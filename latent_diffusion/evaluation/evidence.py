@@ -32,7 +32,8 @@ def evidence_picture(network: Layered, detection: Detection, images: np.ndarray)
     rows: list[np.ndarray] = []
     names: list[str] = []
     captions: list[list[str]] = []
-    fitted = linear_detector(detection.reals.described.all(), detection.described.all())
+    real = detection.reals.described
+    fitted = linear_detector(real.all(), detection.described.all(), parts=real.parts)
     for name, chosen in (("give themselves away", order[::-1][:SHOWN]), ("pass", order[:SHOWN])):
         beside = reals_like(detection, detection.described.labels[chosen])
         heat = heat_maps(network, fitted, images[chosen])

@@ -6,7 +6,7 @@ from scipy.optimize import minimize
 from scipy.stats import mannwhitneyu, norm
 
 from metrics import area, detectability
-from metrics.detectability import _fit, _gram, _spread
+from metrics.detectability import _fit, _gram, _spread, linear_detector
 
 
 def test_an_area_is_that_of_mann_and_whitney_and_ties_count_half():
@@ -105,3 +105,41 @@ def test_what_cannot_be_compared_is_refused_in_one_line():
         detectability(a, a, random, (np.zeros(20), np.zeros(1)))
     with pytest.raises(ValueError, match="folds must be a whole number"):
         detectability(a, a, random, folds=1)
+
+
+def test_parts_weigh_alike_however_many_columns_they_have():
+    """One column that tells, beside 400 of noise that drown it."""
+    random = np.random.default_rng(4)
+    noise = random.normal(size=(2, 60, 400))
+    telling = random.normal(size=(2, 60, 1)) + np.array([0.0, 1.5])[:, None, None]
+    first, second = np.concatenate([telling, noise], axis=2)
+
+    def auc(parts):
+        return detectability(first, second, np.random.default_rng(0), parts=parts).auc
+
+    alone = detectability(telling[0], telling[1], np.random.default_rng(0)).auc
+    assert auc([1, 400]) > auc(None) + 0.1 and auc([1, 400]) > alone - 0.1
+    assert auc([401]) == auc(None)
+    for wrong in ([1, 399], [0, 401]):
+        with pytest.raises(ValueError, match=r"parts .* are not numbers of columns that make 401"):
+            auc(wrong)
+
+
+def test_the_fitted_detector_is_the_one_that_sees_its_own_rows():
+    random = np.random.default_rng(5)
+    first, second = random.normal(size=(40, 6)), random.normal(0.8, 1, size=(30, 6))
+    fitted = linear_detector(first, second, parts=[2, 4])
+    evidence = [(rows - fitted.mean) @ fitted.weights + fitted.offset for rows in (first, second)]
+    assert area(*evidence)[0] > 0.8
+    # At the optimum the chances add up to the number of rows of the second set.
+    chances = 1 / (1 + np.exp(-np.concatenate(evidence)))
+    assert chances.sum() == pytest.approx(30, abs=0.01)
+
+
+def test_paired_rows_stay_in_one_fold():
+    """Of each row a copy: whoever was fitted to the one would know the other."""
+    rows = np.random.default_rng(6).normal(size=(60, 200))
+    nearly = rows + 1e-3 * np.random.default_rng(7).normal(size=rows.shape)
+    apart = detectability(rows, nearly, np.random.default_rng(0)).auc
+    together = detectability(rows, nearly, np.random.default_rng(0), paired=True).auc
+    assert apart < 0.3 and 0.4 < together < 0.6

@@ -48,6 +48,7 @@ def scenes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         y, x = random.integers(4, 16, 2)
         height, width = (12, 12) if label == 0 else (4, 16)
         image[y : y + height, x : x + width] = random.integers(160, 255, 3)
+        image[random.integers(0, 32, 3)] = 20  # thin lines, which a smear takes away
     return images, labels
 
 
