@@ -136,7 +136,7 @@ class Ablation:
         autoencoder = load_autoencoder(run, self.world.device)
         precision = stage.training.precision
         checksum_of_latents = latents_checksum(run.autoencoder)
-        cached_moments(self.data, autoencoder, checksum_of_latents, precision, self.world)
+        cached_moments(self.data, run, autoencoder, checksum_of_latents, precision, self.world)
         began, resume = time.perf_counter(), run.diffusion.resumable
         start = Start(resume=resume)
         train_diffusion(run, self.data, stage, config.sampling, self.world, start)
@@ -171,7 +171,8 @@ class Ablation:
     def forget(self) -> None:
         """Delete the latents that were cached: a data set can be large."""
         for path in (self.out / "autoencoders").glob("*/autoencoder/model.safetensors"):
-            forget_moments(self.data, latents_checksum(Run(path.parents[1]).autoencoder))
+            run = Run(path.parents[1])
+            forget_moments(self.data, run, latents_checksum(run.autoencoder))
 
 
 def seeded(stage: AutoencoderStage, seed: int) -> AutoencoderStage:

@@ -43,7 +43,7 @@ def ours(turn: Turn) -> None:
     codec = Codec(load_autoencoder(run, race.device), race.precision)
     checksum = latents_checksum(run.autoencoder)
     # train_diffusion finds them: the time that is left is without them.
-    cached_moments(data, codec.autoencoder, checksum, race.precision, world)
+    cached_moments(data, run, codec.autoencoder, checksum, race.precision, world)
     left = race.seconds - turn.elapsed()
     second = with_steps(second, (1 - KEPT_BACK) * left / step_two, previews=STOPS)
     second = without_checkpoints(second)
@@ -53,7 +53,7 @@ def ours(turn: Turn) -> None:
         train_diffusion(run, data, second, race.config.sampling, world, start, preview)
     except TimeUp:
         say("ours: this machine became slower than was measured, so the last steps were left out")
-    forget_moments(data, checksum)
+    forget_moments(data, run, checksum)
 
 
 def without_checkpoints(stage: Stage) -> Stage:

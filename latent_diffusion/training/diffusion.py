@@ -94,12 +94,13 @@ class DiffusionTraining(Stage[DiffusionStage]):
             "anew"
         )
         if job.world.first:
-            forget_moments(job.data, former)
+            forget_moments(job.data, job.run, former)
         return replace(job, start=replace(job.start, overwrite=True))
 
     def task(self) -> Task:
-        data, world, precision = self.job.data, self.job.world, self.config.training.precision
-        moments = cached_moments(data, self.autoencoder, self.checksum, precision, world)
+        run, data, world = self.job.run, self.job.data, self.job.world
+        precision = self.config.training.precision
+        moments = cached_moments(data, run, self.autoencoder, self.checksum, precision, world)
         labels, names = data.labels[data.train], data.info.class_names
         self.warn_of_other_latents()
         return diffusion_task(self.config, moments, labels, names, world.device)

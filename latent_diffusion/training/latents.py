@@ -1,10 +1,16 @@
 """The data set as latents: posterior moments of every train image, encoded once and cached.
 
-The cache lies beside the data set and is keyed by what encodes, so that a retrained autoencoder
-never meets old latents. Stage two reads it.
+The cache lies beside the data set, or where there is room, and is keyed by what encodes, so that a
+retrained autoencoder never meets old latents. Stage two reads it.
 """
 
+import atexit
+import math
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +21,15 @@ from autoencoder import Autoencoder
 from latent_diffusion.data.rows import ImageRows
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import DeviceRows, autocast
-from latent_diffusion.progress import Progress
+from latent_diffusion.progress import Progress, say
+from latent_diffusion.run import Run, remove_leftovers
 from latent_diffusion.training.distributed import World
+from latent_diffusion.training.room import free_bytes, in_words
 
 ENCODE_BATCH = 128
+MOST_IN_MEMORY = 2**30  # bytes
+LEFT_ALONE = 600  # seconds without a write after which a dead process's half of a cache is deleted
+Shape = tuple[int, int, int, int, int]
 
 
 class MomentRows:
@@ -39,54 +50,131 @@ class MomentRows:
 
 
 def cached_moments(
-    data: Dataset, autoencoder: Autoencoder, checksum: str, precision: str, world: World
+    data: Dataset, run: Run, autoencoder: Autoencoder, checksum: str, precision: str, world: World
 ) -> np.ndarray:
     """Return float16 (views, N, 2C, h, w), memory-mapped; `checksum` names what encodes.
 
-    A data set that may be flipped has a second, mirrored view.
+    A data set that may be flipped has a second, mirrored view. The cache lies beside the data set;
+    where that cannot be written to, in the run, else in a temporary folder, else in memory. Raise
+    ValueError where none of them has room.
     """
     views = 2 if data.info.flip else 1
     name = f"{data.info.checksum[:16]}-{checksum[:16]}-{views}-{precision}.npy"
-    path = data.folder / "latents" / name
-    if not path.is_file() and world.first:
-        encode_all(path, views, data, autoencoder, precision, world.device)
-    world.barrier()
-    return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-def forget_moments(data: Dataset, checksum: str) -> None:
-    """Delete what was cached for an autoencoder that is no more."""
-    for path in (data.folder / "latents").glob(f"*-{checksum[:16]}-*.npy"):
-        path.unlink(missing_ok=True)
-
-
-@torch.inference_mode()
-def encode_all(
-    path: Path,
-    views: int,
-    data: Dataset,
-    autoencoder: Autoencoder,
-    precision: str,
-    device: torch.device,
-) -> None:
-    """Encode the train split, and write it when it is whole."""
-    images = ImageRows(data, data.train, device)
     size, channels = autoencoder.latent_size, 2 * autoencoder.config.latent_channels
-    shape = (views, len(images), channels, size, size)
-    path.parent.mkdir(exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    shape = (views, len(data.train), channels, size, size)
+    encoded = encode_all(shape, data, autoencoder, precision, world.device)
+    path = ""
+    if world.first:
+        there = [folder / name for folder in folders(data, run) if is_whole(folder / name, shape)]
+        path = str(there[0]) if there else ""
+        if not there and (place := place_for(shape, data, run)):
+            path = str(place / name)
+            write(Path(path), shape, encoded)
+    path = world.agree(path)
+    if path:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    moments = np.empty(shape, np.float16)
+    for view, start, chunk in encoded:
+        moments[view, start : start + len(chunk)] = chunk
+    return moments
+
+
+def folders(data: Dataset, run: Run) -> tuple[Path, Path]:
+    """Return where latents may be cached for good, the first choice first."""
+    return data.folder / "latents", run.folder / "latents"
+
+
+def forget_moments(data: Dataset, run: Run, checksum: str) -> None:
+    """Delete what was cached for an autoencoder that is no more, where that can be."""
+    for folder in folders(data, run):
+        for path in folder.glob(f"*-{checksum[:16]}-*.npy"):
+            with suppress(OSError):
+                path.unlink()
+
+
+def is_whole(path: Path, shape: Shape) -> bool:
+    """Return whether a cache is there and has all its bytes."""
     try:
-        moments = np.lib.format.open_memmap(beside, "w+", np.float16, shape)
-        with Progress("encoding", views * len(images)) as progress:
-            for start in range(0, len(images), ENCODE_BATCH):
-                indices = np.arange(start, min(start + ENCODE_BATCH, len(images)))
-                batch, _ = images(indices)
-                for view in range(views):
-                    with autocast(device, precision):
-                        posterior = autoencoder.encode(batch.flip(-1) if view else batch)
-                    moments[view, indices] = posterior.moments.cpu().numpy()
-                    progress.advance(len(indices))
-        moments.flush()
+        return np.load(path, mmap_mode="r", allow_pickle=False).shape == shape
+    except (OSError, ValueError, EOFError):
+        return False
+
+
+def place_for(shape: Shape, data: Dataset, run: Run) -> Path | None:
+    """Return a folder that can take a cache of this shape; None where that is memory.
+
+    Raise ValueError where it is too large for that.
+    """
+    needed, first = 2 * math.prod(shape), folders(data, run)[0]
+    for folder in folders(data, run):
+        remove_leftovers(folder, LEFT_ALONE)
+        if takes(folder, needed):
+            if folder != first:
+                say(f"latents go to {folder}, as {first} cannot take {in_words(needed)}")
+            return folder
+    if takes(Path(tempfile.gettempdir()), needed):
+        temporary = tempfile.mkdtemp(prefix="ldm-latents-")
+        atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+        say(f"latents go to {temporary} until this ends, as {first} cannot take them")
+        return Path(temporary)
+    if needed > MOST_IN_MEMORY:
+        raise ValueError(
+            f"there is no place for {in_words(needed)} of latents: free as much in {data.folder}, "
+            f"in {run.folder} or in {tempfile.gettempdir()} (TMPDIR)"
+        )
+    say(f"latents stay in memory, as no folder can take {in_words(needed)}")
+    return None
+
+
+def takes(folder: Path, needed: int) -> bool:
+    """Return whether a folder can be written to and has this room; it is made where it can be."""
+    try:
+        if free_bytes(folder) < needed:
+            return False
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def write(path: Path, shape: Shape, encoded: Iterator[tuple[int, int, np.ndarray]]) -> None:
+    """Write a cache when it is whole.
+
+    Not through a mapping: on a disk that fills up, that would end the process.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    row = 2 * math.prod(shape[2:])
+    try:
+        with beside.open("wb") as file:
+            header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            first = file.tell()
+            for view, start, chunk in encoded:
+                file.seek(first + (view * shape[1] + start) * row)
+                file.write(chunk.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(beside, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def encode_all(
+    shape: Shape, data: Dataset, autoencoder: Autoencoder, precision: str, device: torch.device
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Yield the moments of the train split in pieces: view, first row, float16 (n, 2C, h, w)."""
+    images, views = ImageRows(data, data.train, device), shape[0]
+    with Progress("encoding", views * len(images)) as progress:
+        for start in range(0, len(images), ENCODE_BATCH):
+            indices = np.arange(start, min(start + ENCODE_BATCH, len(images)))
+            batch, _ = images(indices)
+            for view in range(views):
+                with torch.inference_mode(), autocast(device, precision):
+                    posterior = autoencoder.encode(batch.flip(-1) if view else batch)
+                yield view, start, posterior.moments.cpu().numpy().astype(np.float16)
+                progress.advance(len(indices))
