@@ -11,7 +11,14 @@ from pathlib import PurePosixPath
 from latent_diffusion.data.folder_names import is_plain
 from latent_diffusion.data.labels import Labels, padded
 from latent_diffusion.data.sources.labelled import find_labels
-from latent_diffusion.data.sources.layout import Layout, Place, arrange, is_picture, listed
+from latent_diffusion.data.sources.layout import (
+    Layout,
+    Place,
+    arrange,
+    deciding,
+    is_picture,
+    listed,
+)
 from latent_diffusion.data.sources.source import (
     AUTO,
     Asked,
@@ -76,6 +83,8 @@ def labelled_items(asked: Asked, layout: Layout) -> tuple[list[Item], list[Skip]
     if how == COLUMN and labels is None:
         reasons = f": {notes[0]}" if notes else ""
         raise ValueError(f"--labels {asked.labels}: no list of labels has that column{reasons}")
+    if labels is not None and how == AUTO and speaks_of_others(labels, layout):
+        return by_both(labels, layout, notes)
     if labels is None or (how == AUTO and folders_say_more(labels, layout)):
         layout.notes += notes if labels is None else [*notes, unused(labels, layout)]
         layout.notes = [note for note in layout.notes if note]
@@ -126,6 +135,30 @@ def by_list(labels: Labels, layout: Layout, notes: list[str]) -> tuple[list[Item
         said += f", not from the folders (--labels {FOLDERS} takes those)"
     layout.notes = [said, *notes]
     return items, skipped
+
+
+def speaks_of_others(labels: Labels, layout: Layout) -> bool:
+    """Return whether folders name classes, and a list labels only pictures that are in none."""
+    return layout.has_classes and not any(
+        place.folders and place.file.path in labels.classes for place in layout.places
+    )
+
+
+def by_both(labels: Labels, layout: Layout, notes: list[str]) -> tuple[list[Item], list[Skip]]:
+    """Return the pictures by the classes of their folders, those in none by a list of labels."""
+    names = padded(labels.classes)
+    folders = {place.folders[0] for place in layout.places if place.folders}
+    if all(map(str.isdecimal, [*folders, *names.values()])):  # the folder 00014 is class 14
+        as_folder = {int(folder): folder for folder in folders}
+        names = {path: as_folder.get(int(name), name) for path, name in names.items()}
+    for place in layout.places:
+        if place.file.path in names:
+            place.folders = [names[place.file.path]]
+    layout.places = [place for place in layout.places if place.file.path not in labels.tables]
+    layout.skipped = [skip for skip in layout.skipped if skip.path not in labels.tables]
+    layout.notes += [f"labels of what lies in no class folder are from {listed(labels.tables)}"]
+    layout.notes += notes
+    return by_folder(layout)
 
 
 def folders_say_more(labels: Labels, layout: Layout) -> bool:
@@ -192,7 +225,7 @@ def name_classes(places: list[Place]) -> tuple[dict[str, str], str]:
 
 def file_name_hint(layout: Layout) -> str | None:
     """Return that file names may name classes, where they begin with a few words that repeat."""
-    places = [place for place in layout.places if is_picture(place.file)]
+    places = [place for place in deciding(layout) if is_picture(place.file)]
     classes, _ = name_classes(places)
     counts = Counter(classes.values())
     several = 2 <= len(counts) <= len(places) / MIN_REPEATED

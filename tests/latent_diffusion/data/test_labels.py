@@ -163,6 +163,18 @@ def test_a_list_of_test_pictures_that_are_not_there_labels_no_others(tmp_path):
     assert set(classes(tmp_path / "in").values()) == {"in"}
 
 
+def test_class_folders_to_train_and_a_list_of_the_test_pictures(tmp_path):
+    touch(tmp_path, *(f"Train/{at % 2:05d}/{at}.png" for at in range(20)))
+    touch(tmp_path, *(f"Test/{name}" for name in FLAT))
+    rows = {f"Test/{name}": str(at % 2) for at, name in enumerate(FLAT)}
+    (tmp_path / "Test.csv").write_text(lines(rows, "Path,ClassId\n"))
+    found = open_source(str(tmp_path))
+    said = {(item.path, item.class_name, item.split) for item in found.items}
+    assert ("Train/00001/7.png", "00001", TRAIN) in said and len(said) == 40
+    assert ("Test/0007.png", "00001", TEST) in said and not found.skipped
+    assert found.notes[0] == "labels of what lies in no class folder are from Test.csv"
+
+
 def test_a_list_of_all_pictures_leaves_the_split_to_the_folders(tmp_path):
     touch(tmp_path, *(f"{'train' if name < '0015' else 'val'}/{name}" for name in FLAT))
     (tmp_path / "train.csv").write_text(lines(STEMS, "id,label\n"))
@@ -257,6 +269,13 @@ def test_file_names_are_classes_only_where_asked(tmp_path, pattern, first):
     assert "--labels file-name makes classes" in open_source(str(tmp_path / "pets")).notes[0]
     found = classes(tmp_path / "pets", "file-name")
     assert found[names[0]] == first and len(set(found.values())) == 2
+
+
+def test_names_of_training_pictures_that_may_be_classes(tmp_path):
+    touch(tmp_path, *(f"train/{ANIMALS[at % 2]}.{at}.jpg" for at in range(20)))
+    touch(tmp_path, *(f"test1/{at}.jpg" for at in range(20)))
+    assert "file names begin with cat, dog" in open_source(str(tmp_path)).notes[0]
+    assert set(classes(tmp_path, "file-name").values()) == {"cat", "dog"}
 
 
 def test_file_names_that_name_nothing(tmp_path):
