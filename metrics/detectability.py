@@ -16,6 +16,7 @@ from scipy.stats import norm, rankdata
 from metrics import checks
 from metrics.checks import Floats
 
+Part = tuple[int, float]  # a number of columns, and what they weigh
 FOLDS = 5
 PENALTY = 0.03  # of the squared weights, beside the mean loss of an image
 STEPS = 50  # of Newton, at most; a handful is enough
@@ -45,16 +46,16 @@ def detectability(
     folds: int = FOLDS,
     penalty: float = PENALTY,
     paired: bool = False,
-    parts: Sequence[int] | None = None,
+    parts: Sequence[Part] | None = None,
 ) -> Detectability:
     """Return how well logistic regression tells features (N, D) from features (M, D).
 
     Features are centred and scaled over both sets, which takes no account of who is who. `parts`
-    are numbers of columns, D in all, that weigh alike, however many each has. `strata`
-    (N,) and (M,), such as labels, are spread evenly over the folds. `paired` rows, of which the
-    second was made of the first, stay in one fold, for a detector knows those it was fitted to. The
-    AUC is the mean over the folds, each of images that its detector did not see; the interval takes
-    in other images and the other detectors that they would give.
+    are numbers of columns, D in all, each with what they weigh together, however many they are.
+    `strata` (N,) and (M,), such as labels, are spread evenly over the folds. `paired` rows, of
+    which the second was made of the first, stay in one fold, for a detector knows those it was
+    fitted to. The AUC is the mean over the folds, each of images that its detector did not see;
+    the interval takes in other images and the other detectors that they would give.
 
     Raise ValueError unless both sets have at least 2 rows a fold, D is the same and all is finite.
     """
@@ -104,7 +105,7 @@ def linear_detector(
     first: ArrayLike,
     second: ArrayLike,
     penalty: float = PENALTY,
-    parts: Sequence[int] | None = None,
+    parts: Sequence[Part] | None = None,
 ) -> LinearDetector:
     """Return the detector of features (N, D) and (M, D) that is fitted to all of both.
 
@@ -148,10 +149,10 @@ def area(first: ArrayLike, second: ArrayLike) -> tuple[float, float]:
     return float(above.mean()), float(variance)
 
 
-def _gram(features: Floats, parts: Sequence[int] | None = None) -> Floats:
+def _gram(features: Floats, parts: Sequence[Part] | None = None) -> Floats:
     """Return the products (N, N) of rows whose columns have mean 0 and deviation 1.
 
-    With `parts` the deviations are those by which each part weighs alike.
+    With `parts` the deviations are those by which each part weighs what it should.
     """
     scaled = _scaled(features, parts)[0]
     single = scaled.astype(np.float32)  # a third of the time, the same six digits
@@ -159,20 +160,22 @@ def _gram(features: Floats, parts: Sequence[int] | None = None) -> Floats:
     return products
 
 
-def _scaled(features: Floats, parts: Sequence[int] | None = None) -> tuple[Floats, Floats]:
+def _scaled(features: Floats, parts: Sequence[Part] | None = None) -> tuple[Floats, Floats]:
     """Return the columns that vary with mean 0, and what all columns (D,) were divided by.
 
     That is 0 for columns that do not vary, which are left out.
     """
     columns = features.shape[1]
-    parts = [columns] if parts is None else list(parts)
-    if sum(parts) != columns or min(parts) < 1:
-        raise ValueError(f"parts {parts} are not numbers of columns that make {columns}")
+    counts, weights = zip(*(parts or [(columns, 1.0)]), strict=True)
+    if sum(counts) != columns or min(counts) < 1 or min(weights) <= 0:
+        raise ValueError(
+            f"parts {parts} are not numbers of columns that make {columns}, each with a weight"
+        )
     centred = features - features.mean(axis=0)
     deviations = centred.std(axis=0)
     varying = deviations > 1e-9 * max(1e-300, float(deviations.max(initial=0.0)))
-    alike = np.repeat([(columns / len(parts) / part) ** 0.5 for part in parts], parts)
-    divisors = np.where(varying, deviations / alike, 0.0)
+    each = columns * np.array(weights) / sum(weights) / np.array(counts)
+    divisors = np.where(varying, deviations / np.repeat(np.sqrt(each), counts), 0.0)
     return centred[:, varying] / divisors[varying], divisors
 
 

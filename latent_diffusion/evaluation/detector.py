@@ -25,7 +25,8 @@ FEWEST_DETECTED = 4 * FOLDS  # of either kind, for the halves of the control hav
 KNOWN_FAULT, KNOWN_DOSE = "median smear", 3
 GRID = 4  # cells a side in which a layer is averaged
 MOST_PAIRED = 64  # channels of a layer, for covariances of each with each
-BLUR, GRAIN = 1.5, 12.0  # deviations, at most: pixels of a picture of 64, grey levels of 255
+OF_GRAIN = 0.2  # weight of grain, where each of the other scales weighs 1
+BLUR, GRAIN = 2.2, 12.0  # deviations, at most: pixels of a picture of 64, grey levels of 255
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 SCALES = ("texture", "shapes", "layout")
 
@@ -55,9 +56,11 @@ class Described:
         return np.concatenate(list(self.scales.values()), axis=1)
 
     @property
-    def parts(self) -> list[int]:
-        """How many of the numbers of `all` are of each scale."""
-        return [of.shape[1] for of in self.scales.values()]
+    def parts(self) -> list[tuple[int, float]]:
+        """How many of the numbers of `all` are of each scale, and what these weigh."""
+        return [
+            (of.shape[1], OF_GRAIN if name == "grain" else 1.0) for name, of in self.scales.items()
+        ]
 
     def rows(self, rows: np.ndarray) -> "Described":
         """Return what is known of some of the pictures."""
@@ -280,5 +283,5 @@ def tell(
     """
     a, b = (of.scales[scale] if scale else of.all() for of in (first, second))
     strata = (first.labels, second.labels)
-    parts = None if scale else first.parts  # grain has ten numbers, and counts like the layers
+    parts = None if scale else first.parts
     return detectability(a, b, np.random.default_rng(0), strata, paired=paired, parts=parts)

@@ -107,7 +107,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line():
         detectability(a, a, random, folds=1)
 
 
-def test_parts_weigh_alike_however_many_columns_they_have():
+def test_parts_weigh_what_they_should_however_many_columns_they_have():
     """One column that tells, beside 400 of noise that drown it."""
     random = np.random.default_rng(4)
     noise = random.normal(size=(2, 60, 400))
@@ -118,9 +118,11 @@ def test_parts_weigh_alike_however_many_columns_they_have():
         return detectability(first, second, np.random.default_rng(0), parts=parts).auc
 
     alone = detectability(telling[0], telling[1], np.random.default_rng(0)).auc
-    assert auc([1, 400]) > auc(None) + 0.1 and auc([1, 400]) > alone - 0.1
-    assert auc([401]) == auc(None)
-    for wrong in ([1, 399], [0, 401]):
+    alike = [(1, 1.0), (400, 1.0)]
+    assert auc(alike) > auc(None) + 0.1 and auc(alike) > alone - 0.1
+    assert auc([(401, 3.0)]) == auc(None)
+    assert auc([(1, 1.0), (400, 400.0)]) == pytest.approx(auc(None), abs=1e-3)
+    for wrong in ([(1, 1.0), (399, 1.0)], [(0, 1.0), (401, 1.0)], [(1, 0.0), (400, 1.0)]):
         with pytest.raises(ValueError, match=r"parts .* are not numbers of columns that make 401"):
             auc(wrong)
 
@@ -128,7 +130,7 @@ def test_parts_weigh_alike_however_many_columns_they_have():
 def test_the_fitted_detector_is_the_one_that_sees_its_own_rows():
     random = np.random.default_rng(5)
     first, second = random.normal(size=(40, 6)), random.normal(0.8, 1, size=(30, 6))
-    fitted = linear_detector(first, second, parts=[2, 4])
+    fitted = linear_detector(first, second, parts=[(2, 1.0), (4, 2.0)])
     evidence = [(rows - fitted.mean) @ fitted.weights + fitted.offset for rows in (first, second)]
     assert area(*evidence)[0] > 0.8
     # At the optimum the chances add up to the number of rows of the second set.
