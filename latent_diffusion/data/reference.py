@@ -132,15 +132,23 @@ class Reference:
         if self.half is None:
             more_pixels, more_labels = more(names, self.facts.image_size, missing)
         else:
-            both_pixels, both_labels = more(names, self.facts.image_size, 2 * missing)
-            rows = half_of(both_labels, self.half)
+            drawn = 2 * (missing + len(names))  # halves of a class differ by one
+            both_pixels, both_labels = more(names, self.facts.image_size, drawn)
+            rows = half_of(both_labels, self.half)[:missing]
             more_pixels, more_labels = both_pixels[rows], both_labels[rows]
         return np.concatenate([images, more_pixels]), np.concatenate([labels, more_labels])
 
 
 def half_of(labels: np.ndarray, half: int) -> np.ndarray:
-    """Return the rows of half 0 or 1 of some labels (N,), ascending: every other one of a class."""
-    return np.sort(np.argsort(labels, kind="stable")[half::2])
+    """Return the rows of half 0 or 1 of some labels (N,), ascending: every other one of a class.
+
+    More labels at the end leave the halves of the first as they are.
+    """
+    order = np.argsort(labels, kind="stable")
+    first = np.searchsorted(labels[order], labels[order])  # where the class of each begins
+    rank = np.empty(len(labels), np.int64)
+    rank[order] = np.arange(len(labels)) - first  # among those of its class
+    return np.flatnonzero((rank + labels) % 2 == half)
 
 
 def write_reference(run: Run, data: Dataset) -> DataFacts:

@@ -52,3 +52,32 @@ def test_foreign_images_are_of_another_data_set(source):
     assert images.shape == (12, 16, 16, 3) and images.dtype == np.uint8
     cartoons = np.stack([draw(*species_and_seed(index), size=16) for index in range(12)])
     assert np.array_equal(images, cartoons) == (source == "photos/")
+
+
+@pytest.mark.parametrize("source", ["photos", "cartoons:40"])
+def test_the_halves_for_choices_and_for_reports_share_no_image(source):
+    """Nor do they where the source draws more than are kept."""
+    names = ["cat", "dog", "fish"]
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (31, 16, 16, 3), dtype=np.uint8)
+    labels = np.sort(random.integers(0, 3, 31))
+    facts = DataFacts(
+        source=source,
+        checksum="",
+        image_size=16,
+        flip=True,
+        class_names=names,
+        histogram=[3, 3, 3],
+        images=40,
+    )
+    reference = Reference(facts, images, labels)
+    wanted = 40 if source.startswith("cartoons") else 0
+    halves = [half.held_out(wanted) for half in (reference.for_choices(), reference.reported())]
+    shown = [{image.tobytes() for image in pixels} for pixels, _ in halves]
+    assert not shown[0] & shown[1]
+    sizes = [len(one) for one in shown]
+    assert sizes == [40, 40] if wanted else sum(sizes) == 31 and abs(sizes[0] - sizes[1]) <= 3
+    counts = [np.bincount(labels, minlength=3) for _, labels in halves]
+    assert np.abs(counts[0] - counts[1]).max() <= 1 + (wanted > 0) * 3
+    again = reference.reported().held_out(wanted)
+    assert (again[0] == halves[1][0]).all()

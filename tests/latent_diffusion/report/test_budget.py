@@ -6,6 +6,7 @@ from latent_diffusion.evaluation.reconstruction import ReconstructionScores
 from latent_diffusion.evaluation.scores import Score, Scores
 from latent_diffusion.report.budget import stage_budget
 from latent_diffusion.report.verdicts import verdicts
+from latent_diffusion.studies.latent_cost import LatentCost, LevelCost
 
 
 def samples(
@@ -98,3 +99,43 @@ def test_verdicts_put_each_score_on_its_side():
     good, weak = verdicts(far, reconstructions(0.4), None)
     assert len(weak) == 1 and weak[0].startswith("FID") and len(good) == 3
     assert verdicts(None, None, None) == ([], [])
+
+
+def told(decoder: float, denoiser: float, fid: float = 3.5) -> Scores:
+    """Samples that a detector tells, stage by stage."""
+    found = samples(fid)
+    for stage, auc in (("decoder", decoder), ("denoiser", denoiser)):
+        found.scores[f"detectability_{stage}"] = Score(value=auc, low=auc - 0.03, high=auc + 0.03)
+    return found
+
+
+def cost(channels: int, details: float) -> LatentCost:
+    """Latents of 16 x 16 with so many channels, for pictures of 64 x 64."""
+    levels = [
+        LevelCost(sigma=sigma, auc=auc, low=auc - 0.05, high=auc + 0.05)
+        for sigma, auc in ((0.5, details), (1.5, details), (5.0, 0.8))
+    ]
+    return LatentCost(
+        n=200, numbers=256 * channels, pixels=64 * 64 * 3, deviations=[9.0], levels=levels
+    )
+
+
+@pytest.mark.parametrize(
+    ("decoder", "denoiser", "channels", "details", "stage"),
+    [
+        (0.53, 0.92, 12, 0.7, "latents"),  # nobody sees what the decoder loses; details are told
+        (0.53, 0.92, 4, 0.7, "denoiser"),  # small latents are not to blame
+        (0.75, 0.92, 12, 0.7, "both"),  # a decoder that is told, and FID does not show it
+        (0.53, 0.55, 12, 0.7, "denoiser"),  # samples that pass
+        (0.53, 0.92, 12, 0.5, "denoiser"),  # it is the layout alone that is told
+    ],
+)
+def test_latents_that_keep_more_than_anybody_sees_are_to_blame(
+    decoder, denoiser, channels, details, stage
+):
+    budget = stage_budget(told(decoder, denoiser), reconstructions(0.41), cost(channels, details))
+    text = " ".join(budget.words)
+    assert budget.stage == stage
+    assert f"AUC of {decoder:.2f}" in text and f"with {denoiser:.2f}" in text
+    assert ("fewer latent_channels" in text) == (stage == "latents")
+    assert ("Improve stage two:" in text) == (stage == "denoiser")
