@@ -12,6 +12,7 @@ from latent_diffusion.app.tabs.generate import GenerateTab
 from latent_diffusion.app.tabs.human_test import HumanTestTab
 from latent_diffusion.app.tabs.interpolate import InterpolateTab
 from latent_diffusion.app.tabs.reconstruct import ReconstructTab
+from latent_diffusion.app.tabs.scores import ScoresTab
 from latent_diffusion.app.uploads import MOST_MEGABYTES
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import say
@@ -44,6 +45,8 @@ def build(run: Run, pipe: Pipeline) -> gr.Blocks:
             InterpolateTab(jobs)
         with gr.Tab("Human test"):
             HumanTestTab(jobs, run)
+        with gr.Tab("Scores"):
+            ScoresTab(run)
     return blocks.queue(max_size=WAITING)
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from latent_diffusion import extras
 from latent_diffusion.cli import serving
+from latent_diffusion.evaluation.scores import Scores
+from latent_diffusion.run import Run
 
 
 def test_a_port_in_use_is_one_line(tiny_run, ldm):
@@ -39,3 +41,16 @@ def test_a_run_without_a_denoiser_is_one_line(tiny_run, tmp_path, ldm):
         (tmp_path / "run" / "autoencoder" / name).symlink_to(tiny_run / "autoencoder" / name)
     status, _, errors = ldm("app", tmp_path / "run", "--port", 7999)
     assert status == 2 and "train-diffusion" in errors and errors.count("\n") == 1
+
+
+def test_the_scores_that_were_recorded_last_are_those_of_samples(tmp_path):
+    pytest.importorskip("gradio")
+    from latent_diffusion.app.tabs.scores import last_scores
+
+    run = Run(tmp_path)
+    assert last_scores(run) is None
+    run.add_scores("old", Scores(n=5, network="none", identity="", reference="x").model_dump())
+    run.add_scores("new", Scores(n=7, network="none", identity="", reference="x").model_dump())
+    run.add_scores("judge", {"test_accuracy": 0.9})
+    name, scores = last_scores(run)
+    assert name == "new" and scores.n == 7
