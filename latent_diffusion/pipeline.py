@@ -82,6 +82,7 @@ class Pipeline:
             ema_length=chosen_ema(config) if ema_length is None else ema_length,
             checksum=run.checksum(),
             knows_null=knows_null,
+            reference=find_reference(run),
         )
 
     @property

@@ -182,6 +182,8 @@ def study(
     from latent_diffusion.studies.blind import blind
 
     if name is Study.blind:
+        if data or images:
+            raise ValueError("--data and --images are for other studies than blind")
         found, picture = blind(Run.open(run), out, samples, device, sheet, answers)
     elif answers or sheet != 1:
         raise ValueError(f"--sheet and --answers are for blind, and this is {name.value}")

@@ -63,6 +63,11 @@ def add_detectability(
     if asked is None:  # then classes cannot be matched
         detector, asked = detector.without_classes(), np.zeros(images.count, np.int64)
     found = detector.detect(images.read, asked)
+    if isinstance(found, Detection) and same_pictures(found, images.read(found.rows)):
+        scores.notes.append(
+            "no detectability: the samples hold held-out pictures that they would be told from"
+        )
+        return None
     if not isinstance(found, Detection):
         scores.notes.append(too_few(found, len(detector.labels), images.count))
         return None
@@ -79,6 +84,12 @@ def add_detectability(
         scores.scores["detectability_decoder"] = as_score(of_decoder)
         scores.scores["detectability_denoiser"] = as_score(of_denoiser)
     return found
+
+
+def same_pictures(found: Detection, samples: np.ndarray) -> bool:
+    """Return whether a real picture is among the samples, uint8 (N, S, S, 3)."""
+    real = {image.tobytes() for image in found.reals.images}
+    return any(image.tobytes() in real for image in samples)
 
 
 def as_score(found: Detectability, control: Detectability | None = None) -> Score:

@@ -43,6 +43,14 @@ class Judge:
         self.precision = precision
         self.scheme = scheme
 
+    def require_classes(self) -> None:
+        """Raise ValueError for a judge that did not learn classes, where all scores are needed."""
+        if self.scheme != "classes":
+            raise ValueError(
+                "this study needs a judge of classes, and the data has one class: "
+                "ldm study faults does without"
+            )
+
     @torch.inference_mode()
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return features (N, D), float32, and probabilities (N, K), float64, of images."""

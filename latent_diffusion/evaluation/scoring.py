@@ -39,6 +39,7 @@ from latent_diffusion.evaluation.yardstick import Yardstick
 from latent_diffusion.loading import Codec
 from latent_diffusion.progress import say
 from latent_diffusion.run import Run
+from latent_diffusion.sampling.folder import LIST, read_list
 from metrics import class_coverage, confusion_matrix, edge_energies, energy_ratio
 
 EVIDENCE = "detectability.png"  # in a run
@@ -75,10 +76,11 @@ def evaluate(
     scores = score(reference, images, network, against, lpips, spatial=spatial)
     if network and (detector := reporting_detector(network, reference)):
         names = reference.facts.class_names
-        codec = Codec.of(run, choose_device(device)) if run.autoencoder.trained else None
+        codec = Codec.of(run, choose_device(device)) if drew(run, samples, reference) else None
         found = add_detectability(
             scores, detector, images, names, codec.reconstruct if codec else None
         )
+        (run.folder / EVIDENCE).unlink(missing_ok=True)  # of earlier samples
         if found:
             picture = evidence_picture(detector.network, found, images.read(found.rows))
             try:
@@ -93,6 +95,17 @@ def evaluate(
         how.append(f"judge of {judge_run.folder.resolve()}")
     run.add_scores(f"{name} ({', '.join(how)})" if how else name, scores.model_dump())
     return scores
+
+
+def drew(run: Run, samples: Path | str | np.ndarray, reference: Reference) -> bool:
+    """Return whether samples are this run's own, so that its stages can be told apart."""
+    if isinstance(samples, np.ndarray) or not (Path(samples) / LIST).is_file():
+        return False
+    if not run.autoencoder.trained or not run.diffusion.trained:
+        return False
+    listed = read_list(Path(samples)).get("files") or {}
+    own = Reference.open(run).facts.checksum == reference.facts.checksum
+    return own and {about.get("run") for about in listed.values()} == {run.checksum()}
 
 
 def score(

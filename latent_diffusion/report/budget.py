@@ -57,16 +57,30 @@ def stage_budget(
     if scores and reconstruction and cost and too_generous(scores, cost):
         excess = (budget.excess, budget.autoencoder)
         return Budget("latents", [*budget.words[:1], *seen, latents_advice(cost)], *excess)
-    decoder = scores.value("detectability_decoder") if scores else None
-    if reconstruction and decoder and decoder > SEEN and budget.stage in ("denoiser", "neither"):
-        words = [
-            *budget.words[:1],
-            *seen,
-            "FID does not show it, but a detector does: improve stage one as well.",
-            autoencoder_advice(reconstruction),
-        ]
-        return Budget("both", words, budget.excess, budget.autoencoder)
-    return Budget(budget.stage, [*budget.words, *seen], budget.excess, budget.autoencoder)
+    told = told_stages(scores) - {budget.stage, "both"} if scores else set()
+    if budget.stage == "both" or not (scores and reconstruction and told):
+        return Budget(budget.stage, [*budget.words, *seen], budget.excess, budget.autoencoder)
+    words = budget.words[:1] if budget.stage == "neither" else budget.words
+    also = " as well" if budget.stage != "neither" else ""
+    words = [*words, *seen, f"FID does not show it, but a detector does; improve this{also}."]
+    if "autoencoder" in told:
+        words.append(autoencoder_advice(reconstruction))
+    if "denoiser" in told:
+        words.append(denoiser_advice(scores))
+    stages = told | ({budget.stage} & {"autoencoder", "denoiser"})
+    return Budget(
+        "both" if len(stages) > 1 else next(iter(told)), words, budget.excess, budget.autoencoder
+    )
+
+
+def told_stages(scores: Scores) -> set[Literal["autoencoder", "denoiser"]]:
+    """Return the stages whose loss a detector tells so well that anybody may see it."""
+    found: set[Literal["autoencoder", "denoiser"]] = set()
+    if (scores.value("detectability_decoder") or 0) > SEEN:
+        found.add("autoencoder")
+    if (scores.value("detectability_denoiser") or 0) > SEEN:
+        found.add("denoiser")
+    return found
 
 
 def too_generous(scores: Scores, cost: LatentCost) -> bool:

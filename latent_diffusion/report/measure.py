@@ -15,7 +15,7 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation.audit import Audit, audit, closest_pairs
 from latent_diffusion.evaluation.detected import add_detectability, reporting_detector
 from latent_diffusion.evaluation.evidence import evidence_picture
-from latent_diffusion.evaluation.judge import Judge, judge_statistics
+from latent_diffusion.evaluation.judge import Judge, judge_statistics, spatial_statistics
 from latent_diffusion.evaluation.lpips import find_lpips
 from latent_diffusion.evaluation.reconstruction import ReconstructionScores, reconstruct_images
 from latent_diffusion.evaluation.references import ReferenceStatistics
@@ -98,15 +98,17 @@ def measure(found: Gathered, images: int, data: Dataset | None, device: torch.de
     samples = draw_samples(pipe, images)
     if found.reference and (judge or found.facts.num_classes == 1):
         lpips = find_lpips(None, device) if judge else None
-        measured.scores = score(found.reference, samples, judge, against, lpips)
+        spatial = spatial_statistics(run, judge) if judge else None
+        measured.scores = score(found.reference, samples, judge, against, lpips, spatial=spatial)
         if judge:
             measured.evidence = detected(measured.scores, judge, found.reference, samples, pipe)
         run.add_scores(samples.name, measured.scores.model_dump())
     if held_out:
-        if judge:
-            rows = some(len(held_out.images), NOISED)
-            measured.cost = latent_cost(
-                pipe, judge, np.asarray(held_out.images[rows]), held_out.labels[rows]
+        if judge and measured.scores and measured.scores.detected:  # else there are too few
+            pixels, labels = held_out.reported().held_out()
+            few = some(len(pixels), NOISED)
+            measured.cost = load_or_note(
+                missing, "latents", lambda: latent_cost(pipe, judge, pixels[few], labels[few])
             )
         rows = spread(len(held_out.images), NOISED)
         measured.noise = noise_loss(pipe, held_out.images[rows], held_out.labels[rows])

@@ -23,6 +23,7 @@ from latent_diffusion.sampling.plan import parse_seeds
 from metrics import binomial_interval
 
 PICTURES = 40  # on a sheet, half of them real
+POOL = 400  # held-out pictures that sheets share, or as many as there are
 COLUMNS, ENLARGED = 8, 4
 FIRST_SEED = 3_000_001  # far from those that people draw, score and search by
 
@@ -83,7 +84,7 @@ def blind(
 def draw_sheet(run: Run, samples: Path | None, device: str, number: int) -> Sheet:
     """Return a sheet of held-out pictures and samples of the same classes."""
     half, reference = PICTURES // 2, Reference.open(run).reported()
-    images, labels = reference.held_out(number * half)
+    images, labels = reference.held_out(POOL)  # the same whatever the number
     rows = np.random.default_rng(0).permutation(len(images))[: number * half]
     if len(rows) < number * half:
         raise ValueError(
@@ -146,7 +147,10 @@ def results_table(found: dict[str, Any], number: int, drawn: bool) -> Table:
         table.add_column(name, justify="right")
     right = sum(one["right"] for one in found.values())
     pictures = sum(one["pictures"] for one in found.values())
-    rows = [(name, one["right"], one["pictures"]) for name, one in sorted(found.items())]
+    rows = [
+        (name, one["right"], one["pictures"])
+        for name, one in sorted(found.items(), key=lambda item: int(item[0]))
+    ]
     for name, hits, n in [*rows, ("all", right, pictures)] if found else []:
         low, high = binomial_interval(hits, n)
         table.add_row(name, str(hits), str(n), f"{hits / n:.2f}", f"{low:.2f} .. {high:.2f}")

@@ -148,7 +148,10 @@ def all_faults(reference: Reference) -> Iterator[tuple[str, Spoil]]:
         def drawn(
             images: np.ndarray, labels: np.ndarray, dose: int, draw=draw
         ) -> tuple[np.ndarray, np.ndarray]:
-            return draw(tuple(facts.class_names), facts.image_size, len(images), dose)
+            drawn, theirs = draw(tuple(facts.class_names), facts.image_size, 2 * len(images), dose)
+            wanted = np.bincount(labels, minlength=len(facts.class_names))
+            rows = rows_with(theirs, wanted)  # a class must not give a picture away
+            return drawn[rows], theirs[rows]
 
         yield name, drawn
     for name, fault in FAULTS.items():

@@ -34,6 +34,7 @@ def sample_size(run: Run, samples: Path | None, plot_path: Path, device: str) ->
     """
     reference = Reference.open(run)
     judge = Judge.load(run, choose_device(device))
+    judge.require_classes()
     against = judge_statistics(run, judge)
     assert against.features is not None  # a judge's statistics keep some
     neighbours = against.features[some(len(against.features), MOST_NEIGHBOURS)]
@@ -55,7 +56,7 @@ def sample_size(run: Run, samples: Path | None, plot_path: Path, device: str) ->
 
 def growing(seen: Seen, yardstick: Yardstick) -> dict[str, list]:
     """Return the sizes, "n", and for each score (mean, standard deviation) over subsets by size."""
-    assert seen.probabilities is not None  # a judge gives them
+    assert seen.probabilities is not None  # a judge of classes gives them
     random = np.random.default_rng(0)
     kept = len(seen.rows)
     whole = Seen(

@@ -44,6 +44,7 @@ def sensitivity(run: Run, plot_path: Path, device: str) -> tuple[dict, Table]:
     """Return numbers {disturbance: {score: [one a level]}} and a table of FID; write the plot."""
     reference = Reference.open(run)
     judge = Judge.load(run, choose_device(device))
+    judge.require_classes()
     against = judge_statistics(run, judge)
     images = held_out_images(reference, IMAGES, run)
     yardstick = Yardstick(

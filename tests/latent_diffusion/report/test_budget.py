@@ -126,6 +126,7 @@ def cost(channels: int, details: float) -> LatentCost:
         (0.53, 0.92, 12, 0.7, "latents"),  # nobody sees what the decoder loses; details are told
         (0.53, 0.92, 4, 0.7, "denoiser"),  # small latents are not to blame
         (0.75, 0.92, 12, 0.7, "both"),  # a decoder that is told, and FID does not show it
+        (0.75, 0.55, 4, 0.5, "both"),  # FID blames the denoiser, the detector the decoder
         (0.53, 0.55, 12, 0.7, "denoiser"),  # samples that pass
         (0.53, 0.92, 12, 0.5, "denoiser"),  # it is the layout alone that is told
     ],
@@ -138,4 +139,11 @@ def test_latents_that_keep_more_than_anybody_sees_are_to_blame(
     assert budget.stage == stage
     assert f"AUC of {decoder:.2f}" in text and f"with {denoiser:.2f}" in text
     assert ("fewer latent_channels" in text) == (stage == "latents")
-    assert ("Improve stage two:" in text) == (stage == "denoiser")
+    assert ("Improve stage two:" in text) == (stage != "latents")
+
+
+def test_what_a_detector_tells_counts_where_the_fid_has_nothing_left_to_say():
+    near = told(0.53, 0.95, fid=0.6)
+    budget = stage_budget(near, reconstructions(0.41), cost(4, 0.5))
+    assert budget.stage == "denoiser" and "FID does not show it" in " ".join(budget.words)
+    assert stage_budget(told(0.53, 0.55, fid=0.6), reconstructions(0.41)).stage == "neither"
