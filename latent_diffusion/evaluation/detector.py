@@ -22,7 +22,7 @@ from metrics.detectability import FOLDS
 MOST_DETECTED = 1_000  # pictures of either kind; the cost grows with the cube
 FEWEST_DETECTED = 4 * FOLDS  # of either kind, for the halves of the control have two a fold
 # What is looked for to know whether there are pictures enough: to the eye nearly always plain.
-KNOWN_FAULT, KNOWN_DOSE = "median smear", 3
+KNOWN_FAULT, KNOWN_DOSE = "median smear", 4
 GRID = 4  # cells a side in which a layer is averaged
 MOST_PAIRED = 64  # channels of a layer, for covariances of each with each
 OF_GRAIN = 0.2  # weight of grain, where each of the other scales weighs 1

@@ -39,6 +39,14 @@ SCORES = {
     "precision": "precision",
     "sharpness": "sharpness",
 }
+SHORT = {  # for tables in narrow terminals
+    "detectability": "told",
+    "fid": "FID",
+    "spatial_fid": "spat. FID",
+    "kid": "KID",
+    "precision": "prec.",
+    "sharpness": "sharp.",
+}
 Band = dict[str, tuple[float, float]]
 Spoil = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
@@ -211,14 +219,15 @@ def ladder_table(n: int, found: dict[str, dict[str, list[float]]], band: Band) -
     table.add_column("fault", no_wrap=True)
     table.add_column("dose", justify="right")
     for score in shown:
-        table.add_column(SCORES[score], justify="right")
-    edges = (f"{band[score][0]:.3f} .. {band[score][1]:.3f}" for score in shown)
-    table.add_row("none", f"{SPLITS} splits", *edges, end_section=True)
+        table.add_column(SHORT[score], justify="right", no_wrap=True)
+    for name, end in (("none, least", 0), ("none, greatest", 1)):
+        edges = (decimal(band[score][end]) for score in shown)
+        table.add_row(name, "", *edges, end_section=end == 1)
     for name, scores in found.items():
         for place, dose in enumerate(DOSES):
             cells = [
                 Text(
-                    f"{scores[score][place]:.3f}",
+                    decimal(scores[score][place]),
                     style="bold" if sees(scores[score][place], band[score]) else "dim",
                 )
                 for score in shown
@@ -226,10 +235,16 @@ def ladder_table(n: int, found: dict[str, dict[str, list[float]]], band: Band) -
             table.add_row(
                 name if place == 0 else "", str(dose), *cells, end_section=dose == DOSES[-1]
             )
-    lines = [
+    lines = ["told: detectability; KID x 1000; none: ten splits of the pictures without a fault"]
+    lines += [
         f"{SCORES[score]} does not see: {', '.join(names)}"
         for score, names in blind_scores(found, band).items()
         if names
     ]
     table.caption = "\n".join(lines)
     return table
+
+
+def decimal(value: float) -> str:
+    """Return a score with three digits after the point, or one where it is large."""
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
