@@ -47,6 +47,8 @@ SHORT = {  # for tables in narrow terminals
     "precision": "prec.",
     "sharpness": "sharp.",
 }
+NOT_DRAWN = ("kid",)  # runs along with FID
+LEAST_DRAWN = 0.2  # half widths
 Band = dict[str, tuple[float, float]]
 Spoil = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
@@ -130,7 +132,7 @@ def faults(run: Run, plot_path: Path, device: str, images: int = IMAGES) -> tupl
                 for score, value in scorer.scores(Looked.at(judge, *spoilt), real).items():
                     found[name].setdefault(score, []).append(value)
                 progress.advance(n)
-    plot(panels(found, band), plot_path, columns=3)
+    plot(panels(found, band), plot_path, columns=4)
     numbers = {"n": n, "doses": list(DOSES), "band": band, "faults": found}
     return numbers | {"blind": blind_scores(found, band)}, ladder_table(n, found, band)
 
@@ -198,17 +200,29 @@ def blind_scores(found: dict[str, dict[str, list[float]]], band: Band) -> dict[s
 
 
 def panels(found: dict[str, dict[str, list[float]]], band: Band) -> list[Panel]:
-    """Return a panel a score, a curve a fault, with the band of pictures without one."""
+    """Return a panel a fault, a curve a score: how far it leaves the band of no fault.
+
+    In half widths of the band, so that all scores fit one axis and 1 is its edge.
+    """
+    drawn = [score for score in SCORES if score in band and score not in NOT_DRAWN]
+
+    def away(value: float, least: float, greatest: float) -> float:
+        half = max((greatest - least) / 2, 1e-9)
+        return max(abs(value - (least + greatest) / 2) / half, LEAST_DRAWN)
+
     return [
         Panel(
-            title,
+            name,
             "dose",
-            title,
-            [Curve(name, DOSES, scores[score]) for name, scores in found.items()],
-            {"no fault, least": band[score][0], "no fault, greatest": band[score][1]},
+            "half widths of the band",
+            [
+                Curve(SCORES[score], DOSES, [away(value, *band[score]) for value in scores[score]])
+                for score in drawn
+            ],
+            {"edge of no fault": 1.0},
+            log_y=True,
         )
-        for score, title in SCORES.items()
-        if score in band
+        for name, scores in found.items()
     ]
 
 
