@@ -125,12 +125,14 @@ def test_a_class_of_the_held_out_images_and_a_folder(run, tmp_path, ldm):
     held_out = Reference.open(run)
     disks = int((held_out.labels == held_out.facts.class_names.index("disk")).sum())
     assert f"reconstruction of {disks} images" in output
+    own = tmp_path / "own"
+    own.mkdir()
     for name in "ab":
-        Image.new("RGB", (40, 40), (200, 30, 30)).save(tmp_path / f"{name}.jpg")
+        Image.new("RGB", (40, 40), (200, 30, 30)).save(own / f"{name}.jpg")
     for name in ("r.png", "r-latents.png", "r-spectrum.png"):
-        (tmp_path / name).unlink()
+        assert (tmp_path / name).is_file()
     status, output, errors = ldm(
-        "reconstruct", run.folder, tmp_path, "--device", "cpu", "--out", tmp_path / "new" / "r.png"
+        "reconstruct", run.folder, own, "--device", "cpu", "--out", tmp_path / "new" / "r.png"
     )
     assert status == 0 and "reconstruction of 2 images" in output, errors
 
