@@ -268,7 +268,7 @@ def check_writable(path: Path) -> None:
             pass
     except OSError as error:
         raise ValueError(
-            f"cannot write {path} ({error.strerror}): give --out in another place"
+            f"cannot write {path} ({error.strerror}): give another place to write to"
         ) from None
 
 

@@ -221,11 +221,13 @@ def test_scores_are_shown_though_they_cannot_be_recorded(tiny_run, shapes, tmp_p
 def test_a_place_that_cannot_be_written_to_is_found_at_once(refused, tiny_run, tmp_path):
     (tmp_path / "file").touch()
     nowhere = tmp_path / "file" / "x.png"
-    assert "give --out in another place" in refused("report", tiny_run, "--out", nowhere)
-    assert "give --out in another place" in refused("reconstruct", tiny_run, "--out", nowhere)
-    assert "give --out in another place" in refused("compare", tiny_run, tiny_run, "--out", nowhere)
-    sweep = ("sweep", tiny_run, "--out", nowhere, "--guidance", "1,2")
-    assert "give --out in another place" in refused(*sweep)
+    assert "give another place to write to" in refused("report", tiny_run, "--out", nowhere)
+    assert "give another place to write to" in refused("reconstruct", tiny_run, "--out", nowhere)
+    assert "give another place to write to" in refused(
+        "compare", tiny_run, tiny_run, "--out", nowhere
+    )
+    sweep = ("sweep", tiny_run, nowhere, "--guidance", "1,2")
+    assert "give another place to write to" in refused(*sweep)
 
 
 def test_check_data_refuses_changed_pixels(refused, shapes, tiny_config, tmp_path):

@@ -126,6 +126,6 @@ def test_without_the_package_it_is_one_line_and_nothing_begins(
         "--set=autoencoder.training.steps=2",
     ]
     status, _, errors = ldm(*arguments, "--tensorboard")
-    assert status == 2 and "latent-diffusion[tensorboard]" in errors and errors.count("\n") == 1
+    assert status == 2 and "[tensorboard]" in errors and errors.count("\n") == 1
     assert not (tmp_path / "run").exists()
     assert ldm(*arguments, "--device", "cpu")[0] == 0  # without the option nothing asks for it
