@@ -1,8 +1,8 @@
 """Known faults of pictures in four doses: a look finds dose 1 now and then, dose 4 nearly always.
 
 `FAULTS` can be put into any picture; a data source may offer faults of its own, which it draws
-exactly (`faults_of`). The ladder (`ldm study faults`) asks with these which scores see what people
-see, and detectability takes one for its positive control.
+exactly (`source_faults`). The ladder (`ldm study faults`) asks with these which scores see what
+people see, and detectability takes one for its positive control.
 """
 
 from collections.abc import Callable

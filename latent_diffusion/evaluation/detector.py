@@ -268,9 +268,9 @@ def look_at_reals(network: Layered, images: np.ndarray, labels: np.ndarray) -> R
     return Reals(images, described, tell(one, other), tell(one, faulty))
 
 
-def halves(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def halves(labels: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return rows of two halves of some labels, with as many of each class as can be."""
-    order = np.lexsort((np.random.default_rng(0).random(len(labels)), labels))
+    order = np.lexsort((np.random.default_rng(seed).random(len(labels)), labels))
     return np.sort(order[0::2]), np.sort(order[1::2])
 
 

@@ -48,7 +48,7 @@ class Scores(BaseModel):
     n: int
     network: str
     identity: str  # checksum of the network's weights
-    scheme: str = "classes"  # what a judge learnt to tell, else nothing
+    scheme: str = "classes"  # what a judge learnt to tell; of no account for other networks
     reference: str  # what the samples are compared with
     scores: dict[str, Score] = {}
     class_fid: dict[str, ClassFid] = {}

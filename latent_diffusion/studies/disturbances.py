@@ -4,12 +4,13 @@ A disturbance has a level from 0 (untouched) to 1 (as bad as the study goes).
 """
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
+from latent_diffusion.data import faults
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.run import Run
 
 LEVELS = tuple(i / 7 for i in range(8))
+NO_LABELS = np.zeros(0, np.int64)  # these faults ask for none
 FEWEST = 10  # held-out images that a study needs
 
 
@@ -29,17 +30,14 @@ def held_out_images(reference: Reference, most: int, run: Run) -> np.ndarray:
 
 def gaussian_noise(images: np.ndarray, level: float, random: np.random.Generator) -> np.ndarray:
     """Add noise with a standard deviation of up to 64 of 255."""
-    noisy = images + random.normal(0, 1, images.shape).astype(np.float32) * (64 * level)
-    return np.rint(noisy).clip(0, 255).astype(np.uint8)
+    return faults.noise(images, NO_LABELS, 64 * level, random)
 
 
 def gaussian_blur(images: np.ndarray, level: float, random: np.random.Generator) -> np.ndarray:
     """Blur with a standard deviation of up to a sixteenth of the side."""
     if not level:
         return images
-    width = images.shape[1] / 16 * level
-    blurred = gaussian_filter(images.astype(np.float32), (0, width, width, 0))
-    return np.rint(blurred).clip(0, 255).astype(np.uint8)
+    return faults.blur(images, NO_LABELS, 4 * level, random)
 
 
 def salt_and_pepper(images: np.ndarray, level: float, random: np.random.Generator) -> np.ndarray:

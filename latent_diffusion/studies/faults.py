@@ -179,8 +179,7 @@ def control_band(scorer: Scorer, every: Looked) -> Band:
     labels = every.described.labels
     found: dict[str, list[float]] = {}
     for split in range(SPLITS):
-        order = np.lexsort((np.random.default_rng(split).random(len(labels)), labels))
-        one, other = every.rows(np.sort(order[0::2])), every.rows(np.sort(order[1::2]))
+        one, other = (every.rows(half) for half in halves(labels, split))
         for score, value in scorer.scores(other, one).items():
             found.setdefault(score, []).append(value)
     return {score: (min(values), max(values)) for score, values in found.items()}
