@@ -6,14 +6,14 @@ allowed.
 """
 
 import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from latent_diffusion.run import EARLIER_NAMES, configs_folder, modern, read_toml
+from latent_diffusion.parsing import MOST_NESTED, parse_toml, read_toml
+from latent_diffusion.run import EARLIER_NAMES, configs_folder, modern
 
 Model = TypeVar("Model", bound=BaseModel)
 KIND = "kind"  # the key of a table that says which of several models it is
@@ -80,10 +80,12 @@ def assign(tree: dict[str, Any], setting: str) -> None:
             "diffusion.training.steps=2000"
         )
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = parse_toml(f"value = {text}")["value"]
+    except ValueError:
         value = text
     *parents, last = path.split(".")
+    if len(parents) > MOST_NESTED:
+        raise ValueError(f"--set {setting[:40]}…: there is no setting so deep")
     for name in parents:
         tree = tree.setdefault(name, {})
         if not isinstance(tree, dict):
@@ -190,6 +192,8 @@ def read_extended(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if base.resolve() in above:
         chain = " -> ".join(file.name for file in (*above, base))
         raise ValueError(f"{path}: extends goes in a circle: {chain}")
+    if len(above) > MOST_NESTED:
+        raise ValueError(f"{path}: {len(above)} configs extend each other: put them together")
     return over(read_extended(base, above), tree)
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 Precision = Literal["auto", "bfloat16", "float32"]
 Network = TypeVar("Network", bound=nn.Module)
 SHARE_OF_MEMORY = 0.4  # of a GPU's free memory, for a data set that stays there
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "storage size calculation overflowed")
 WORTHWHILE = 1.2  # bf16 must be this much faster to be chosen
 
 
@@ -87,8 +88,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     CUDA and MPS say so in words, a CPU's allocator in others, NumPy by its type.
     """
     text = str(error).lower()
-    in_words = "out of memory" in text or "can't allocate memory" in text
-    return isinstance(error, MemoryError) or in_words
+    return isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY)
 
 
 def place(network: Network, device: torch.device) -> Network:

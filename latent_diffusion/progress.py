@@ -4,6 +4,8 @@ All rooms use it: `say` for one line, `Progress` for what is counted.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import (
@@ -22,6 +24,16 @@ SECONDS_BETWEEN_LINES = 15.0
 def say(text: str) -> None:
     """Print a line as it is, whatever brackets are in it."""
     console.print(text, markup=False)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Show nothing of what happens in the block."""
+    before, console.quiet = console.quiet, True
+    try:
+        yield
+    finally:
+        console.quiet = before
 
 
 class Progress:

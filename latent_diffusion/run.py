@@ -10,7 +10,6 @@ import os
 import re
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import tomli_w
 
 from latent_diffusion.lock import locked
+from latent_diffusion.parsing import read_json, read_toml
 from latent_diffusion.progress import say
 
 # Of each part: what it is called, what trains it, where its settings are.
@@ -34,6 +34,7 @@ CAPTIONS = {
     "adversary": ("sharpening", "ldm train-autoencoder", "autoencoder.adversary"),
 }
 
+RECORDED = ("model", "training")  # tables of every stage in a config.toml
 CONFIG_FORMAT = 2  # of config.toml; 1, which did not say so, called EMAs averages
 EARLIER_NAMES = {"average_length": "ema_length"}
 
@@ -92,7 +93,8 @@ class Part:
     def read_config(self) -> dict[str, Any]:
         """Return what its training recorded, in the words of today.
 
-        Raise ValueError where there is nothing, and for a format that is newer than this code.
+        Raise ValueError where there is nothing, where it is no such record, and for a format that
+        is newer than this code.
         """
         config = read_toml(self.config_path)
         version = config.pop("version", 1)
@@ -103,7 +105,18 @@ class Part:
                 f"{self.config_path} has format {version}, and this version of latent-diffusion "
                 f"reads up to {CONFIG_FORMAT}: update it, or train again"
             )
-        return modern(config)
+        config = modern(config)
+        stage = config.get(self.name)
+        tables = [
+            config.get("data"),
+            *(map(stage.get, RECORDED) if isinstance(stage, dict) else ()),
+        ]
+        if len(tables) == 1 or not all(isinstance(table, dict) for table in tables):
+            raise ValueError(
+                f"{self.config_path} is not what a training of the {self.caption} recorded: copy "
+                f"it again, or train again with {self.command}"
+            )
+        return config
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Record these tables, without the settings that are None, and the format's number."""
@@ -152,11 +165,11 @@ class Run:
         return f"{self.autoencoder.checksum()[:16]}-{self.diffusion.checksum()[:16]}"
 
     def read_scores(self) -> dict[str, Any]:
-        """Return the entries of scores.json; none where nothing was scored yet."""
-        if not self.scores_path.is_file():
-            return {}
-        scores: dict[str, Any] = json.loads(self.scores_path.read_text())
-        return scores
+        """Return the entries of scores.json; none where nothing was scored yet.
+
+        Raise ValueError where it is damaged.
+        """
+        return read_json(self.scores_path) if self.scores_path.is_file() else {}
 
     def add_scores(self, name: str, scores: dict[str, Any]) -> None:
         """Replace one entry of scores.json and keep the others.
@@ -165,7 +178,12 @@ class Run:
         """
         try:
             with locked(self.folder / ".scores.lock", wait=True):
-                write_json(self.scores_path, {**self.read_scores(), name: scores})
+                try:
+                    known = self.read_scores()
+                except ValueError as error:
+                    say(f"not recorded: {error}")
+                    return
+                write_json(self.scores_path, {**known, name: scores})
             self.has_recorded = True
         except OSError as error:
             say(f"not recorded in {self.scores_path}: {error.strerror}")
@@ -275,16 +293,6 @@ def check_writable(path: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, atomically; raise ValueError for NaN and infinity."""
     write_atomic(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file; raise ValueError where it is missing or not valid."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"there is no config at {path}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not valid TOML: {error}") from None
 
 
 def without_none(value: Any) -> Any:

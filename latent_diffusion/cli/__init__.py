@@ -12,6 +12,7 @@ from latent_diffusion.cli import scoring as scoring
 from latent_diffusion.cli import coursework as coursework
 from latent_diffusion.cli import studying as studying
 from latent_diffusion.cli import reporting as reporting
+from latent_diffusion.cli import verifying as verifying
 from latent_diffusion.cli import serving as serving
 
 # isort: on

@@ -12,7 +12,7 @@ import typer
 from latent_diffusion import __version__
 from latent_diffusion.run import Interrupted
 
-MISTAKE, INTERRUPTED = 2, 130  # exit statuses
+FAILED, MISTAKE, INTERRUPTED = 1, 2, 130  # exit statuses
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,7 +48,8 @@ def options(
 def main() -> None:
     """Run a command and exit with its status.
 
-    0 done, 2 a user's mistake in one line, 130 interrupted with everything saved.
+    0 done, 1 where a check that was asked for fails, 2 a user's mistake in one line, 130
+    interrupted with everything saved.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -82,7 +83,7 @@ def explained(error: Exception, debug: bool) -> str | None:
         return error.format_message() or "name a command"
     if debug:
         return None
-    if "out of memory" in str(error).lower():
+    if isinstance(error, (RuntimeError, MemoryError)) and is_out_of_memory(error):
         return (
             "out of memory: try a smaller batch_size for a training, a smaller "
             "sampling.compute_batch for samples"
@@ -93,6 +94,13 @@ def explained(error: Exception, debug: bool) -> str | None:
     if isinstance(error, (ValueError, OSError)):
         return f"{error} (--debug shows where)"
     return None
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error says that memory is short; torch has been imported where one is."""
+    from latent_diffusion.device import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 def fail(text: str, status: int) -> NoReturn:

@@ -13,6 +13,15 @@ ROWS = 1024  # hashed at once
 
 def check_pixels(data: Dataset) -> None:
     """Raise ValueError where names, labels, split or a pixel are not those that were prepared."""
+    if pixel_checksum(data) != data.info.checksum:
+        raise ValueError(
+            f"{data.folder} is not what was prepared: {IMAGES}, labels or split have changed since "
+            "(its checksum does not hold). Prepare it again, or copy it again"
+        )
+
+
+def pixel_checksum(data: Dataset) -> str:
+    """Return the sha256 of a data set's names, labels, split and pixels as they are now."""
     facts, digest = data.info, hashlib.sha256()
     digest.update(json.dumps([facts.class_names, facts.image_size]).encode())
     digest.update(data.labels.astype("<i8").tobytes() + data.split.astype(np.uint8).tobytes())
@@ -21,8 +30,4 @@ def check_pixels(data: Dataset) -> None:
             rows = data.images[start : start + ROWS]
             digest.update(rows.tobytes())
             progress.advance(len(rows))
-    if digest.hexdigest() != facts.checksum:
-        raise ValueError(
-            f"{data.folder} is not what was prepared: {IMAGES}, labels or split have changed since "
-            "(its checksum does not hold). Prepare it again, or copy it again"
-        )
+    return digest.hexdigest()

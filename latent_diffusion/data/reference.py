@@ -4,19 +4,23 @@ Class names, histogram, held-out images and their labels. The judge's statistics
 them by evaluation.
 """
 
+import hashlib
 import io
 from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from latent_diffusion.data.arrays import read_array
 from latent_diffusion.data.decode import Fit
 from latent_diffusion.data.sources import more_images
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.parsing import read_json
 from latent_diffusion.progress import say
 from latent_diffusion.run import Run, write_atomic, write_json
 
 MOST_HELD_OUT = 10_000  # images kept in a run
+ARRAYS, CHECKSUMS = ("images.npy", "labels.npy"), "checksums.json"
 
 
 class DataFacts(BaseModel):
@@ -91,10 +95,16 @@ class Reference:
         """Return the reference of a run; raise ValueError where it is missing or damaged."""
         try:
             facts = DataFacts.model_validate_json((run.reference / "data.json").read_text())
-            images = np.load(run.reference / "images.npy", mmap_mode="r", allow_pickle=False)
-            labels = np.load(run.reference / "labels.npy", allow_pickle=False)
+            images = read_array(run.reference / ARRAYS[0], mapped=True)
+            labels = read_array(run.reference / ARRAYS[1])
+            size = facts.image_size
+            wanted = ((len(labels), size, size, 3), np.uint8, np.int64)
+            if (images.shape, images.dtype, labels.dtype) != wanted or labels.ndim != 1:
+                raise ValueError("its arrays do not agree with data.json")
+            if len(labels) and not 0 <= labels.min() <= labels.max() < facts.num_classes:
+                raise ValueError("it has labels of no class")
             return cls(facts, images, labels)
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError) as error:
             raise ValueError(
                 f"{run.reference} is missing or damaged ({str(error).splitlines()[0]}): "
                 "any training command with --resume or --overwrite writes it again"
@@ -173,12 +183,37 @@ def write_reference(run: Run, data: Dataset) -> DataFacts:
             )
     step = max(1, -(-len(data.test) // MOST_HELD_OUT))
     kept = data.test[::step]
-    for name, array in (("images", data.images[kept]), ("labels", data.labels[kept])):
+    checksums = {}
+    for name, array in zip(ARRAYS, (data.images[kept], data.labels[kept]), strict=True):
         buffer = io.BytesIO()
         np.save(buffer, array)
-        write_atomic(run.reference / f"{name}.npy", buffer.getvalue())
+        checksums[name] = hashlib.sha256(buffer.getvalue()).hexdigest()
+        write_atomic(run.reference / name, buffer.getvalue())
+    write_json(run.reference / CHECKSUMS, checksums)
     write_json(path, facts.model_dump())  # last: its presence says that the rest is whole
     return facts
+
+
+def prove_reference(run: Run) -> bool:
+    """Return whether the held-out images of a run have a checksum, which then holds.
+
+    Raise ValueError where it does not. Runs of earlier versions have none.
+    """
+    path = run.reference / CHECKSUMS
+    if not path.is_file():
+        return False
+    try:
+        recorded = read_json(path)
+        for name in ARRAYS:
+            with (run.reference / name).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != recorded[name]:
+                    raise ValueError(f"the checksum of {name} does not hold")
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"{run.reference} is damaged ({error}): delete it, and any training command with "
+            "--resume writes it again"
+        ) from None
+    return True
 
 
 def describe(facts: DataFacts) -> str:

@@ -3,11 +3,13 @@
 `ldm train-classifier`, the demo and the GPU run call it; scoring needs none of it.
 """
 
+import numpy as np
+
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation.features import Spatial, look
 from latent_diffusion.evaluation.judge import SPATIAL_FILE, Judge
 from latent_diffusion.evaluation.references import reference_statistics
-from latent_diffusion.evaluation.sources import of_dataset
+from latent_diffusion.evaluation.sources import ImageSource, of_dataset
 from latent_diffusion.progress import say
 from latent_diffusion.run import Run
 from latent_diffusion.subsets import some
@@ -15,6 +17,7 @@ from latent_diffusion.training.classifier import ClassifierStage, train_classifi
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stage import FRESH, Start
 
+RECORDED = "judge"  # in scores.json
 MOST_SPATIAL = 10_000  # images whose middle layer is kept as statistics
 
 
@@ -35,9 +38,13 @@ def make_judge(
     spatial = reference_statistics(Spatial(judge), some_images, data.info.class_names)
     spatial.save(run.reference / SPATIAL_FILE)
     if len(data.test) and judge.scheme == "classes":
-        held_out = of_dataset(data, data.test)
-        seen = look(judge, held_out.batches(), held_out.count, title="judge sees held-out images")
-        assert seen.probabilities is not None
-        accuracy = float((seen.probabilities.argmax(axis=1) == data.labels[data.test]).mean())
-        run.add_scores("judge", {"test_accuracy": accuracy})
+        accuracy = accuracy_on(judge, of_dataset(data, data.test), data.labels[data.test])
+        run.add_scores(RECORDED, {"test_accuracy": accuracy})
         say(f"judge: test accuracy {accuracy:.3f}")
+
+
+def accuracy_on(judge: Judge, held_out: ImageSource, labels: np.ndarray) -> float:
+    """Return the share of held-out images whose label (N,) a judge of classes says."""
+    seen = look(judge, held_out.batches(), held_out.count, title="judge sees held-out images")
+    assert seen.probabilities is not None
+    return float((seen.probabilities.argmax(axis=1) == labels).mean())

@@ -29,6 +29,8 @@ from metrics import (
     statistics,
 )
 
+RECORDED = "reconstruction"  # in scores.json
+
 
 class ClassReconstruction(BaseModel):
     """Means over n held-out images of one class.
@@ -61,11 +63,12 @@ def reconstruct_images(
     originals: np.ndarray | None = None,
     device: str = "auto",
     lpips_backbone: Path | None = None,
+    record: bool = True,
 ) -> tuple[np.ndarray, np.ndarray, ReconstructionScores]:
     """Return originals and reconstructions, uint8 (N, H, W, 3), and their scores.
 
-    originals: the held-out images by default, whose scores are recorded in the run and have rFID:
-    others are not what the train split is a reference for.
+    originals: the held-out images by default, whose scores are recorded in the run (`record`) and
+    have rFID: others are not what the train split is a reference for.
     Raises ValueError for a run without held-out images, where none are given.
     """
     target = choose_device(device)
@@ -91,7 +94,8 @@ def reconstruct_images(
             )
         names = held_out.facts.class_names
         scores.classes = by_class(pixels, judged, held_out.labels, names)
-        run.add_scores("reconstruction", scores.model_dump())
+        if record:
+            run.add_scores(RECORDED, scores.model_dump())
     return originals, reconstructions, scores
 
 

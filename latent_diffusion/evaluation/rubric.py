@@ -9,7 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from latent_diffusion.run import configs_folder, read_toml
+from latent_diffusion.parsing import read_toml
+from latent_diffusion.run import configs_folder
 
 
 class RubricPart(BaseModel):

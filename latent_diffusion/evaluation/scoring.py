@@ -13,6 +13,7 @@ from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation import reals
 from latent_diffusion.evaluation.detected import add_detectability, reporting_detector
+from latent_diffusion.evaluation.detector import Detection, Detector
 from latent_diffusion.evaluation.evidence import evidence_picture
 from latent_diffusion.evaluation.features import (
     FEWEST,
@@ -55,6 +56,7 @@ def evaluate(
     against: ReferenceStatistics | None = None,
     lpips: Distance | None = None,
     spatial: ReferenceStatistics | None = None,
+    record: bool = True,
 ) -> Scores:
     """Return the scores of samples, and record them in RUN/scores.json.
 
@@ -63,8 +65,8 @@ def evaluate(
     network, against, spatial: another feature network, with its statistics of real images, and
     those of its middle layer, if any.
     lpips: for diversity within classes.
-
-    What gives the samples away is drawn in RUN/detectability.png.
+    record: whether the run keeps them; what gives the samples away is then drawn in
+    RUN/detectability.png.
     """
     judged_by = judge_run or run
     reference = Reference.open(judged_by)
@@ -80,21 +82,32 @@ def evaluate(
         found = add_detectability(
             scores, detector, images, names, codec.reconstruct if codec else None
         )
-        (run.folder / EVIDENCE).unlink(missing_ok=True)  # of earlier samples
-        if found:
-            picture = evidence_picture(detector.network, found, images.read(found.rows))
-            try:
-                picture.save(run.folder / EVIDENCE)
-            except OSError as error:  # scores are worth more than their picture
-                say(f"not drawn: {run.folder / EVIDENCE} ({error.strerror})")
-    name = images.name if isinstance(samples, np.ndarray) else str(Path(samples).resolve())
-    how = []
-    if scores.network not in ("judge", "none"):
-        how.append(scores.network)
-    if judge_run:
-        how.append(f"judge of {judge_run.folder.resolve()}")
-    run.add_scores(f"{name} ({', '.join(how)})" if how else name, scores.model_dump())
+        if record:
+            keep_evidence(run, detector, found, images)
+    if record:
+        name = images.name if isinstance(samples, np.ndarray) else str(Path(samples).resolve())
+        how = []
+        if scores.network not in ("judge", "none"):
+            how.append(scores.network)
+        if judge_run:
+            how.append(f"judge of {judge_run.folder.resolve()}")
+        run.add_scores(f"{name} ({', '.join(how)})" if how else name, scores.model_dump())
     return scores
+
+
+def keep_evidence(
+    run: Run, detector: Detector, found: Detection | None, images: ImageSource
+) -> None:
+    """Draw what gives samples away in the run; earlier samples' picture goes in any case."""
+    path = run.folder / EVIDENCE
+    path.unlink(missing_ok=True)
+    if not found:
+        return
+    picture = evidence_picture(detector.network, found, images.read(found.rows))
+    try:
+        picture.save(path)
+    except OSError as error:  # scores are worth more than their picture
+        say(f"not drawn: {path} ({error.strerror})")
 
 
 def drew(run: Run, samples: Path | str | np.ndarray, reference: Reference) -> bool:
