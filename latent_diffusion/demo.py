@@ -4,7 +4,6 @@ What is finished is kept: a demo that was interrupted goes on, one that was comp
 scores again at once.
 """
 
-import json
 import time
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from latent_diffusion.evaluation.tables import reconstruction_table, scores_tabl
 from latent_diffusion.inspection.grids import beside_real, reconstruction_grid
 from latent_diffusion.inspection.previews import reconstruction_preview, sample_preview
 from latent_diffusion.lock import locked
+from latent_diffusion.parsing import read_json
 from latent_diffusion.pipeline import Pipeline, sample_to_folder
 from latent_diffusion.progress import LateProgress, Progress, clock, console, say
 from latent_diffusion.run import Interrupted, Part, Run, write_json
@@ -73,7 +73,7 @@ def begun_config(run: Run, settings: list[str]) -> Config:
     """
     path = run.folder / "demo.json"
     began = path.is_file() or any(getattr(run, name).resumable for name in STAGES)
-    recorded = json.loads(path.read_text())["settings"] if path.is_file() else []
+    recorded = read_json(path).get("settings", []) if path.is_file() else []
     if began and settings not in ([], recorded):
         given = " ".join(f"--set {setting}" for setting in recorded) or "no --set"
         raise ValueError(

@@ -1,5 +1,7 @@
 """Zip and tar files as trees. Nothing is ever extracted to disk."""
 
+import gzip
+import io
 import os
 import re
 import struct
@@ -7,7 +9,8 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from itertools import islice
+from contextlib import contextmanager
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -37,7 +40,7 @@ def open_tree(path: Path) -> Tree:
     """Return the folder or archive at `path`; `Nothing` where there is none."""
     if path.is_dir():
         return Folder(str(path))
-    name = path.name.lower() if path.exists() else ""
+    name = path.name.lower() if path.is_file() else ""  # nobody waits at a pipe
     if name.endswith(".zip"):
         return Zip(str(path))
     if name.endswith((".tar.gz", ".tgz", ".tar")):
@@ -103,7 +106,7 @@ class Zip:
                 data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, key.size or 1)
         except OSError as error:
             raise Unreadable(f"cannot be read ({error.strerror})") from None
-        except (struct.error, zlib.error):
+        except (struct.error, zlib.error, ValueError, OverflowError):
             raise Unreadable("damaged") from None
         if len(data) != key.size:
             raise Unreadable("truncated")
@@ -138,10 +141,10 @@ class Tar:
         self.path = path
 
     def scan(self) -> Listing:
-        """Return the first MAX_MEMBERS files only."""
+        """Return the first MAX_MEMBERS files only, and none after one that is too large."""
         try:
-            with tarfile.open(self.path) as archive:
-                members = list(islice(archive, self.MAX_MEMBERS))
+            with self._opened() as archive:
+                members = list(takewhile(is_bearable, islice(archive, self.MAX_MEMBERS)))
         except self.DAMAGE as error:
             raise ValueError(f"{self.path} cannot be read as a tar file: {error}") from None
         files = []
@@ -153,8 +156,8 @@ class Tar:
 
     def read(self, key: str, limit: int = MAX_FILE_BYTES, check: Check | None = None) -> bytes:
         try:
-            with tarfile.open(self.path) as archive:
-                for member in islice(archive, self.MAX_MEMBERS):
+            with self._opened() as archive:
+                for member in takewhile(is_bearable, islice(archive, self.MAX_MEMBERS)):
                     if member.name != key or not member.isreg():
                         continue
                     if member.size > limit:
@@ -168,6 +171,43 @@ class Tar:
         except self.DAMAGE:
             pass
         raise Unreadable("damaged")
+
+    @contextmanager
+    def _opened(self) -> Iterator[tarfile.TarFile]:
+        """Open it as a stream that takes no more memory at once than a file may have bytes."""
+        with open(self.path, "rb") as packed:
+            is_packed = packed.read(2) == b"\x1f\x8b"
+            packed.seek(0)
+            stream = Bounded(gzip.GzipFile(fileobj=packed) if is_packed else packed)
+            with tarfile.open(fileobj=stream, mode="r:") as archive:
+                yield archive
+
+
+class Bounded(io.RawIOBase):
+    """A file of which a name or a header that claims to be huge is not read."""
+
+    def __init__(self, file: Any):
+        self.file = file
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        position: int = self.file.seek(offset, whence)
+        return position
+
+    def tell(self) -> int:
+        position: int = self.file.tell()
+        return position
+
+    def read(self, count: int = -1) -> bytes:
+        """Return the next bytes; raise tarfile.ReadError for more than a file may have."""
+        if not 0 <= count <= MAX_FILE_BYTES + tarfile.RECORDSIZE:
+            raise tarfile.ReadError("it claims to hold a huge file")
+        data: bytes = self.file.read(count)
+        return data
+
+
+def is_bearable(member: tarfile.TarInfo) -> bool:
+    """Return whether what lies behind a member can be reached without unpacking gigabytes."""
+    return member.size <= MAX_FILE_BYTES
 
 
 def member_names(members: list[zipfile.ZipInfo]) -> tuple[list[str], set[str]]:

@@ -216,6 +216,8 @@ def whole_picture(path: Path) -> np.ndarray:
 def read_file(path: Path, read: Callable[[bytes], np.ndarray]) -> np.ndarray:
     """Return what `read` makes of a file; ValueError, naming it, where that is nothing."""
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError(f"cannot read {path}: not a regular file")
         return read(path.read_bytes())
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror or error}") from None

@@ -13,6 +13,7 @@ from latent_diffusion.data.labels import are_classes, label_column, plain
 from latent_diffusion.data.tables import Cell, cell
 from latent_diffusion.data.tree import HEAD_BYTES, MAX_FILE_BYTES, Check, too_large
 
+MAX_ROWS = 20_000_000
 MAX_COLUMNS = 1000  # beside the pictures
 NAMED = 8  # columns in a message
 
@@ -88,6 +89,8 @@ def contents(root: str, path: str, wanted: str | None) -> Contents:
         with parquet.ParquetFile(os.path.join(root, path)) as file:
             schema = file.schema_arrow
             pictures = picture_column(pyarrow, schema, path)
+            if file.metadata.num_rows > MAX_ROWS:
+                raise ValueError(f"{path} says that it holds {file.metadata.num_rows:,} rows")
             others = [field.name for field in schema if is_plain(pyarrow.types, field.type)]
             table = file.read(columns=others[:MAX_COLUMNS])
             groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]

@@ -4,10 +4,13 @@ It knows four names and calls none of NumPy's or Python's own functions for them
 """
 
 import pickle
+import pickletools
 from io import BytesIO
 from typing import Any, ClassVar
 
 import numpy as np
+
+MOST_TUPLES = 100  # a batch has a few, around its array
 
 
 def entry(record: dict[Any, Any], name: str) -> Any:
@@ -28,6 +31,7 @@ def load_pickle(data: bytes, path: str) -> dict[Any, Any]:
     Raises ValueError for damage, and for a pickle that asks for anything more.
     """
     try:
+        check_opcodes(data)
         record = Unpickler(BytesIO(data), encoding="bytes").load()
     except Exception as error:
         raise ValueError(
@@ -36,6 +40,20 @@ def load_pickle(data: bytes, path: str) -> dict[Any, Any]:
     if not isinstance(record, dict):
         raise ValueError(f"{path} is not a CIFAR batch")
     return record
+
+
+def check_opcodes(data: bytes) -> None:
+    """Raise ValueError for a pickle that would take memory or the stack beyond its own size.
+
+    A memo may be asked for at any number, and tuples in tuples are hashed by recursion.
+    """
+    tuples = number = 0
+    for number, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+        tuples += "TUPLE" in opcode.name or opcode.name == "FROZENSET"
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and (argument or 0) > number:
+            raise ValueError("its memo has gaps")
+    if tuples > MOST_TUPLES:
+        raise ValueError(f"it holds {tuples} tuples")
 
 
 class PickledArray:

@@ -76,7 +76,7 @@ def find_pictures(place: Path, without: frozenset[str] = frozenset()) -> Picture
 def tree_at(place: Path) -> Tree:
     """Return the tree at a place; a zip may have any name."""
     tree = open_tree(place)
-    if isinstance(tree, Nothing) and zipfile.is_zipfile(place):
+    if isinstance(tree, Nothing) and place.is_file() and zipfile.is_zipfile(place):
         return Zip(str(place))
     return tree
 

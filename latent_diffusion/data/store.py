@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from latent_diffusion.data.arrays import read_array
 from latent_diffusion.data.decode import Fit
 from latent_diffusion.data.split import TEST, TRAIN
 
@@ -99,15 +100,14 @@ class Dataset:
             raise ValueError(f"{folder} is not a prepared data set ({INFO} is missing); {remedy}")
         try:
             info = DatasetInfo.model_validate_json((folder / INFO).read_bytes())
-            images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
-            labels = np.load(folder / LABELS, allow_pickle=False)
-            split = np.load(folder / SPLIT, allow_pickle=False)
+            images = read_array(folder / IMAGES, mapped=True)
+            labels, split = read_array(folder / LABELS), read_array(folder / SPLIT)
         except ValidationError as error:
             field = ".".join(map(str, error.errors()[0]["loc"])) or "the file"
             raise ValueError(
                 f"{folder / INFO} is damaged or of another version (at {field}); {remedy}"
             ) from None
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError) as error:
             raise ValueError(f"{folder} is damaged ({error}); {remedy}") from None
         data = cls(folder, info, images, labels, split)
         if not data._is_consistent():

@@ -12,6 +12,7 @@ from typing import Any
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".txt", ".lst")
 FILE, LABEL = "file", "label"  # names of columns that have none in their file
 DELIMITERS = ",\t;|"
+MAX_CELLS = 50_000_000  # of a table, with those that its lines do not have
 
 Cell = str | None  # None where there is nothing, or no plain value
 IsName = Callable[[str], bool]  # whether a text names a file
@@ -82,6 +83,8 @@ def of_records(records: list[Any]) -> dict[str, list[Cell]]:
     if not all(isinstance(record, dict) for record in records):
         return {}
     names = dict.fromkeys(name for record in records for name in record)
+    if len(names) * len(records) > MAX_CELLS:
+        return {}
     return {name: [cell(record.get(name)) for record in records] for name in names}
 
 
@@ -104,6 +107,8 @@ def of_rows(rows: list[list[str]], is_name: IsName) -> dict[str, list[Cell]]:
     if not rows:
         return {}
     width = len(rows[0])
+    if width * len(rows) > MAX_CELLS:
+        return {}
     if any(is_name(text.strip()) for text in rows[0]):
         names = [str(number) for number in range(1, width + 1)]
     else:

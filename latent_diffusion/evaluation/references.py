@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from latent_diffusion.data.arrays import check_arrays
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation.features import (
     FEWEST,
@@ -107,6 +108,7 @@ class ReferenceStatistics:
         there, is damaged, or holds something else.
         """
         try:
+            check_arrays(path)
             with np.load(path, allow_pickle=False) as file:
                 return cls(
                     statistics=Statistics(

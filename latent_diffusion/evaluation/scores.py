@@ -63,11 +63,14 @@ class Scores(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _sparse(cls, found: dict[str, Any]) -> dict[str, Any]:
+    def _sparse(cls, found: Any) -> Any:
         """Read the confusion of earlier files, a matrix in the order of `counts`."""
-        if not isinstance(found.get("confusion"), list):
+        if not isinstance(found, dict) or not isinstance(found.get("confusion"), list):
             return found
-        return found | {"confusion": sparse(found["confusion"], list(found["counts"]))}
+        try:
+            return found | {"confusion": sparse(found["confusion"], list(found["counts"]))}
+        except (KeyError, TypeError):
+            raise ValueError("its confusion is no matrix of counts") from None
 
     def value(self, name: str) -> float | None:
         """Return a score by its name, or None where there is none."""

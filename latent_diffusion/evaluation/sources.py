@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from latent_diffusion.data.arrays import check_arrays, read_array
 from latent_diffusion.data.picture_files import PictureFiles, find_pictures
 from latent_diffusion.data.store import INFO, Dataset
 from latent_diffusion.data.tree import File
@@ -113,10 +114,10 @@ def of_dataset(data: Dataset, rows: np.ndarray, size: int | None = None) -> Imag
 def of_array_file(path: Path, size: int | None) -> ImageSource:
     """Return the array of an .npy or .npz as a source; ValueError where that is none of images."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return replace(of_array(loaded, size), name=str(path))
-        with loaded:
+        if path.suffix == ".npy":
+            return replace(of_array(read_array(path), size), name=str(path))
+        check_arrays(path)
+        with np.load(path, allow_pickle=False) as loaded:
             return replace(of_array(loaded[ARRAY], size), name=str(path))
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from latent_diffusion.data.arrays import check_arrays
 from latent_diffusion.evaluation.features import FeatureNetwork, look
 from latent_diffusion.evaluation.references import ReferenceStatistics
 from latent_diffusion.evaluation.sources import ImageSource
@@ -55,6 +56,7 @@ class CourseFeatures:
 
     def __init__(self, path: Path):
         try:
+            check_arrays(path)
             with np.load(path, allow_pickle=False) as file:
                 self.features = file["features"]
                 self.probabilities = file["probabilities"]

@@ -3,7 +3,6 @@
 Called by the pages; `measure` adds what has to be computed.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 from latent_diffusion.data.reference import DataFacts, Reference
 from latent_diffusion.data.store import Dataset, DatasetInfo
 from latent_diffusion.evaluation.scores import Scores
+from latent_diffusion.parsing import read_log
 from latent_diffusion.run import Part, Run
 from latent_diffusion.studies.sweep.store import CONFIRMED, SWEEP_FILE, Trial, read_trials
 
@@ -38,16 +38,13 @@ class Training:
     @classmethod
     def read(cls, part: Part) -> "Training":
         """Read a part's config and log."""
-        path = part.metrics_path
-        lines = path.read_text().splitlines() if path.is_file() else []
-        whole = (line for line in lines if line.endswith("}"))  # a power cut may leave half a line
         return cls(
             part.name,
             part.caption,
             part.command,
             part.trained,
             part.read_config(),
-            [json.loads(line) for line in whole],
+            read_log(part.metrics_path),
         )
 
     @property

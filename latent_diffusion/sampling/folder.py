@@ -113,11 +113,13 @@ def read_list(folder: Path) -> dict[str, Any]:
     try:
         listed: dict[str, Any] = json.loads((folder / LIST).read_text())
         names = [*listed["files"].keys(), *listed.get("pending", [])]
-        in_folder = all(Path(name).name == name for name in names)
-        if not in_folder or not all(isinstance(one, dict) for one in listed["files"].values()):
+        if not all(Path(name).name == name for name in names):
             raise ValueError("it lists something that is no file of this folder")
+        for facts in listed["files"].values():
+            if not isinstance(facts.get("class", ""), str):
+                raise ValueError("a class is no text")
         return listed
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"{folder / LIST} is damaged ({error}): delete it to score every picture in the folder"
         ) from None

@@ -17,12 +17,14 @@ from rich.table import Table
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.evaluation.sources import open_images
 from latent_diffusion.inspection.grids import grid, wrapped
+from latent_diffusion.parsing import read_json
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.run import Run, write_atomic, write_json
 from latent_diffusion.sampling.plan import parse_seeds
 from metrics import binomial_interval
 
 PICTURES = 40  # on a sheet, half of them real
+MOST_KEY = 2**16  # bytes of an opened key
 POOL = 400  # held-out pictures that sheets share, or as many as there are
 COLUMNS, ENLARGED = 8, 4
 FIRST_SEED = 3_000_001  # far from those that people draw, score and search by
@@ -63,7 +65,7 @@ def blind(
     """
     picture, key = out / f"blind-{number}.png", out / f"blind-{number}.key"
     results = out / "blind.json"
-    found: dict[str, Any] = json.loads(results.read_text()) if results.is_file() else {}
+    found: dict[str, Any] = read_json(results) if results.is_file() else {}
     if answers is None:
         if key.is_file():
             raise ValueError(
@@ -127,8 +129,12 @@ def sealed(real: np.ndarray) -> bytes:
 def opened(key: Path) -> np.ndarray:
     """Return what `sealed` wrote, bool (PICTURES,); raise ValueError for anything else."""
     try:
-        return np.array(json.loads(zlib.decompress(base64.b64decode(key.read_bytes())))["real"])
-    except (ValueError, KeyError, zlib.error):
+        packed = base64.b64decode(key.read_bytes())
+        found = np.array(json.loads(zlib.decompressobj().decompress(packed, MOST_KEY))["real"])
+        if found.shape == (PICTURES,) and found.dtype == bool:
+            return found
+        raise ValueError
+    except (ValueError, KeyError, TypeError, RecursionError, zlib.error):
         raise ValueError(f"{key} is damaged: draw another sheet") from None
 
 

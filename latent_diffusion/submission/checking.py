@@ -4,7 +4,9 @@ Called by `ldm submit`, and for what it builds itself.
 """
 
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from io import BytesIO
@@ -12,12 +14,15 @@ from pathlib import Path
 
 from PIL import Image
 
-from latent_diffusion.data.tree import is_hidden
+from latent_diffusion.data.decode import Unreadable
+from latent_diffusion.data.tree import MAX_FILE_BYTES, Folder, is_hidden, too_large
 from latent_diffusion.evaluation.rubric import Rubric, SubmissionPlan
 from latent_diffusion.progress import say
 from latent_diffusion.submission import submission_plan
 
 NAMED = 3  # missing files that are named
+# What zipfile raises for damage, encryption and methods that it does not know.
+DAMAGE = (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, struct.error)
 
 
 def require_faultless(path: Path, rubric: Rubric) -> None:
@@ -107,8 +112,8 @@ def read_all(path: Path, want_zip: bool) -> tuple[dict[str, bytes], list[str]]:
         entries = list(in_folder(path))
         if want_zip:
             faults.append("a folder, where one .zip is wanted")
-    elif zipfile.is_zipfile(path):
-        entries = list(in_zip(zipfile.ZipFile(path)))
+    elif path.is_file() and zipfile.is_zipfile(path):
+        entries = list(in_zip(opened(path)))
         if len(entries) != len(dict(entries)):
             faults.append("the zip holds two files of one name")
         if not want_zip:
@@ -124,23 +129,39 @@ def read_all(path: Path, want_zip: bool) -> tuple[dict[str, bytes], list[str]]:
         else:
             try:
                 files[name] = read()
-            except (OSError, RuntimeError, zipfile.BadZipFile) as error:
+            except (Unreadable, *DAMAGE) as error:
                 faults.append(f"{name}: cannot be read ({error})")
     return files, faults
+
+
+def opened(path: Path) -> zipfile.ZipFile:
+    """Return a zip; raise ValueError where it is damaged."""
+    try:
+        return zipfile.ZipFile(path)
+    except DAMAGE as error:
+        raise ValueError(f"{path} cannot be read as a zip file: {error}") from None
 
 
 def in_folder(folder: Path) -> Entries:
     """Yield the files of a folder and of all folders in it, by their paths from it."""
     for item in folder.rglob("*"):
         if not item.is_dir():
-            yield item.relative_to(folder).as_posix(), item.read_bytes
+            name = item.relative_to(folder).as_posix()
+            yield name, partial(Folder(str(folder)).read, name)
 
 
 def in_zip(archive: zipfile.ZipFile) -> Entries:
     """Yield the files of a zip by their paths in it, also two of one name."""
     for info in archive.infolist():
         if not info.is_dir():
-            yield info.filename, partial(archive.read, info.filename)
+            yield info.filename, partial(read_member, archive, info)
+
+
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Return the bytes of a member; raise Unreadable for more than a picture may have."""
+    if info.file_size > MAX_FILE_BYTES:
+        raise too_large(MAX_FILE_BYTES)
+    return archive.read(info)
 
 
 def is_favourite(name: str, pattern: str) -> bool:

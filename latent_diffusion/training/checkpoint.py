@@ -49,9 +49,17 @@ class Checkpoint:
             )
         if PROGRESS not in metadata:
             tensors = {as_named_now(key): value for key, value in tensors.items()}
-        step, *lengths = progress.split()
-        facts = json.loads(metadata.get(FACTS, "{}"))
-        return cls(path, int(step), [float(length) for length in lengths], facts, tensors)
+        try:
+            step, *lengths = progress.split()
+            facts = json.loads(metadata.get(FACTS, "{}"))
+            found = cls(path, int(step), [float(length) for length in lengths], facts, tensors)
+            assert isinstance(found.is_good, bool)
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
+            raise ValueError(
+                f"{path} does not say at which step it is, so it cannot be resumed: --overwrite "
+                "trains anew"
+            ) from None
+        return found
 
     @property
     def is_good(self) -> bool:

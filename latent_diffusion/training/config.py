@@ -11,10 +11,12 @@ from latent_diffusion.ema import MOST_LENGTH, SNAPSHOT_LENGTHS
 class TrainingConfig(BaseModel):
     """How long and how fast; the same for all trainings."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     steps: int = Field(10_000, ge=1)
-    batch_size: int = Field(128, ge=1, description="images a step, over all processes together")
+    batch_size: int = Field(
+        128, ge=1, le=2**20, description="images a step, over all processes together"
+    )
     learning_rate: float = Field(1e-3, gt=0, description="at its highest, after the warm-up")
     warmup_steps: int = Field(
         100, ge=0, description="the learning rate rises linearly, then falls linearly to 0"
@@ -33,6 +35,7 @@ class TrainingConfig(BaseModel):
     snapshots: int = Field(
         0,
         ge=0,
+        le=1000,
         description="times that EMAs are kept, so that another length can be chosen afterwards",
     )
     precision: Precision = Field(

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from autoencoder import Autoencoder
+from latent_diffusion.data.arrays import read_array
 from latent_diffusion.data.rows import ImageRows
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import DeviceRows, autocast
@@ -72,7 +73,7 @@ def cached_moments(
             write(Path(path), shape, encoded)
     path = world.agree(path)
     if path:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return read_array(Path(path), mapped=True)
     moments = np.empty(shape, np.float16)
     for view, start, chunk in encoded:
         moments[view, start : start + len(chunk)] = chunk
@@ -95,8 +96,8 @@ def forget_moments(data: Dataset, run: Run, checksum: str) -> None:
 def is_whole(path: Path, shape: Shape) -> bool:
     """Return whether a cache is there and has all its bytes."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False).shape == shape
-    except (OSError, ValueError, EOFError):
+        return read_array(path, mapped=True).shape == shape
+    except (OSError, ValueError):
         return False
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from latent_diffusion.extras import install
+from latent_diffusion.parsing import read_log
 from latent_diffusion.run import Part, write_atomic
 
 EVENTS = "tensorboard"  # folder of a part
@@ -52,9 +53,8 @@ class Records:
 def keep_until(path: Path, step: int) -> None:
     """Drop the lines of later steps, and one that was cut off."""
     if path.is_file():
-        lines = path.read_text().splitlines()
-        kept = (line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step)
-        write_atomic(path, "".join(line + "\n" for line in kept).encode())
+        kept = [record for record in read_log(path) if record["step"] <= step]
+        write_atomic(path, "".join(json.dumps(record) + "\n" for record in kept).encode())
 
 
 def summary_writer() -> type:

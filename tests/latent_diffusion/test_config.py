@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from latent_diffusion.config import find, read_extended
-from latent_diffusion.run import Run, configs_folder, read_toml
+from latent_diffusion.parsing import read_toml
+from latent_diffusion.run import Run, configs_folder
 from latent_diffusion.training.stages import Config, load_config, resumed_config
 
 OWN = sorted(configs_folder().glob("*.toml"))

@@ -10,8 +10,9 @@ import tomli_w
 import torch
 
 from latent_diffusion.loading import Codec
+from latent_diffusion.parsing import read_toml
 from latent_diffusion.pipeline import Pipeline
-from latent_diffusion.run import CONFIG_FORMAT, Run, read_toml
+from latent_diffusion.run import CONFIG_FORMAT, Run
 from latent_diffusion.tensors import load_tensors, save_tensors
 
 CPU = torch.device("cpu")

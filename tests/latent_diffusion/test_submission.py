@@ -1,6 +1,7 @@
 """A submission is what the course wants, byte for byte again; every planted fault is found."""
 
 import io
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from latent_diffusion.evaluation.rubric import Rubric
+from latent_diffusion.submission import checking
 from latent_diffusion.submission.checking import find_faults
 
 MINE = """
@@ -211,3 +213,21 @@ def test_file_names_of_favourites_have_the_seed_as_it_is(tmp_path, pattern):
     (tmp_path / "r.toml").write_text(MINE + f'favourite_files = "{pattern}"')
     with pytest.raises(ValueError, match=r"favourite_files.* must have \{seed\} in it, just so"):
         Rubric.load(tmp_path / "r.toml")
+
+
+def test_hostile_zips_are_faults(rubrics, ldm, tmp_path, monkeypatch):
+    """A bomb is one fault, not read; a damaged zip is one line; nobody waits at a pipe."""
+    monkeypatch.setattr(checking, "MAX_FILE_BYTES", 2**16)
+    path, folder = tmp_path / "handed.zip", tmp_path / "handed"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.png", bytes(2**20))
+    check = ("submit", "--rubric", rubrics / "zipped.toml", "--check")
+    status, output, _ = ldm(*check, path)
+    assert status == 2 and "bomb.png: cannot be read (larger than" in " ".join(output.split())
+    path.write_bytes(path.read_bytes()[:40] + path.read_bytes()[60:])
+    status, _, errors = ldm(*check, path)
+    assert status == 2 and errors.count("\n") == 1
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.png")
+    status, output, _ = ldm(*check, folder)
+    assert status == 2 and "pipe.png: cannot be read (not a regular file)" in output

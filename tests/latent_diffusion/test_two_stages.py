@@ -16,7 +16,8 @@ from latent_diffusion import Pipeline
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device
 from latent_diffusion.evaluation.judge import Judge
-from latent_diffusion.run import Run, read_toml
+from latent_diffusion.parsing import read_toml
+from latent_diffusion.run import Run
 
 
 @pytest.fixture(scope="module")

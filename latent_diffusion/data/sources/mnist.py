@@ -5,6 +5,7 @@ Fashion-MNIST and KMNIST share names and format; EMNIST's names begin with the n
 """
 
 import gzip
+import math
 import re
 import struct
 import zlib
@@ -13,6 +14,7 @@ from io import BytesIO
 
 import numpy as np
 
+from latent_diffusion.data.decode import MAX_PIXELS
 from latent_diffusion.data.sources.array_sets import ArraySet, ArraySource, beside, grouped
 from latent_diffusion.data.sources.source import Asked, Found, Item, read_file
 from latent_diffusion.data.split import TEST, TRAIN
@@ -25,7 +27,8 @@ NAME = re.compile(
 )
 SPLITS = {"train": TRAIN, "t10k": TEST, "test": TEST}
 MAX_IDX_BYTES = 2**31
-BATCH = 4096
+MAX_IMAGES = 2_000_000
+BATCH_BYTES = 2**24
 
 Stream = BytesIO | gzip.GzipFile
 
@@ -129,8 +132,9 @@ class IdxFiles:
             if count != len(self._labels(split)):
                 path = self.files[f"{split} images"].path
                 raise ValueError(f"{path} holds {count} images, but its labels are another number")
-            for start in range(0, count, BATCH):
-                n = min(BATCH, count - start)
+            batch = max(1, BATCH_BYTES // (height * width))
+            for start in range(0, count, batch):
+                n = min(batch, count - start)
                 data = self._take(stream, n * height * width, split, "images")
                 grey = np.frombuffer(data, np.uint8).reshape(n, height, width)
                 if self.lies_on_its_side:
@@ -153,7 +157,8 @@ class IdxFiles:
             raise ValueError(
                 f"{file.path} is not an idx file of {part} (it begins with {magic:#010x})"
             )
-        if np.prod(sizes, dtype=np.float64) > MAX_IDX_BYTES or min(sizes) == 0:
+        too_large = math.prod(sizes) > MAX_IDX_BYTES or sizes[0] > MAX_IMAGES
+        if too_large or math.prod(sizes[1:]) > MAX_PIXELS or min(sizes) == 0:
             raise ValueError(f"{file.path} declares the size {tuple(sizes)}; it is damaged")
         return stream, tuple(sizes)
 

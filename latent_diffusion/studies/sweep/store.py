@@ -65,7 +65,7 @@ def read_trials(folder: Path) -> list[Trial]:
         return []
     try:
         return [Trial.model_validate(trial) for trial in json.loads(path.read_text())]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return []
 
 
