@@ -17,7 +17,30 @@ from latent_diffusion.cli.options import (
 )
 from latent_diffusion.progress import console, say
 
-ReferenceRun = Annotated[Path, typer.Option("--run", help="Run whose data set is the reference.")]
+OtherPictures = Annotated[
+    Path | None,
+    typer.Argument(
+        help="Pictures to compare with, where no run says what is real: folder, .zip or data set.",
+        show_default=False,
+    ),
+]
+ReferenceRun = Annotated[
+    Path | None,
+    typer.Option(
+        "--run",
+        help="Run whose data set is the reference; with REAL, whose judge looks.",
+        show_default=False,
+    ),
+]
+AnyFeatures = Annotated[
+    Features | None,
+    typer.Option(
+        "--features",
+        help="Whose features: the run's judge, Inception-v3 or plain pixels. By default the judge; "
+        "without a run Inception where --weights are given, else pixels.",
+        show_default=False,
+    ),
+]
 OtherJudge = Annotated[
     Path | None,
     typer.Option("--judge", help="Another run, whose judge scores instead.", show_default=False),
@@ -32,28 +55,43 @@ StatisticsRun = Annotated[
 
 
 @app.command(
-    epilog="Example: ldm evaluate samples/eurosat --run runs/eurosat",
+    epilog="Example: ldm evaluate samples/eurosat --run runs/eurosat "
+    "(or two folders: ldm evaluate samples/others data/eurosat)",
     help="Score samples: FID beside its floor, detectability, KID, Inception score, precision and "
     "recall, coverage, accuracy, sharpness.",
 )
 def evaluate(
     samples: SamplesFolder,
-    run: ReferenceRun,
+    real: OtherPictures = None,
+    run: ReferenceRun = None,
     judge: OtherJudge = None,
-    features: FeaturesOption = Features.judge,
+    features: AnyFeatures = None,
     weights: InceptionWeights = None,
     data: ReferenceData = None,
     reference: ReferenceFile = None,
     device: Device = "auto",
 ) -> None:
     """Score samples."""
-    from latent_diffusion.evaluation.requests import evaluate_samples
+    from latent_diffusion.evaluation.requests import compare_folders, evaluate_samples
     from latent_diffusion.evaluation.scoring import EVIDENCE
     from latent_diffusion.evaluation.tables import class_scores_table, scores_table
     from latent_diffusion.run import Run
 
+    if real:
+        if judge or data or reference:
+            raise ValueError(
+                f"{samples} is compared with {real}: leave out --data and --reference, and name a "
+                "judge by --run"
+            )
+        console.print(scores_table(compare_folders(samples, real, run, features, weights, device)))
+        return
+    if run is None:
+        raise ValueError(
+            "say what is real: --run RUN, or a second folder (ldm evaluate SAMPLES REAL)"
+        )
     opened = Run.open(run)
-    scores = evaluate_samples(opened, samples, judge, features, weights, data, reference, device)
+    asked = features or Features.judge
+    scores = evaluate_samples(opened, samples, judge, asked, weights, data, reference, device)
     console.print(scores_table(scores))
     if scores.class_fid:
         console.print(class_scores_table(scores))

@@ -14,6 +14,7 @@ from latent_diffusion.evaluation.reconstruction import ReconstructionScores, rec
 from latent_diffusion.evaluation.references import ReferenceStatistics, dataset_statistics
 from latent_diffusion.evaluation.scores import Scores
 from latent_diffusion.evaluation.scoring import evaluate
+from latent_diffusion.evaluation.two_sets import compare
 from latent_diffusion.exploration.pictures import find_pictures
 from latent_diffusion.inspection.grids import cases_grid, pairs_grid, writable
 from latent_diffusion.inspection.latents import write_latents
@@ -46,6 +47,30 @@ def evaluate_samples(
             spatial = dataset_statistics(Dataset.open(data), Spatial(network))
     distance = lpips.find_lpips(None, choose_device(device))
     return evaluate(run, samples, other, device, network, against, distance, spatial)
+
+
+def compare_folders(
+    samples: Path,
+    real: Path,
+    judge_run: Path | None,
+    features: str | None,
+    weights: Path | None,
+    device: str,
+) -> Scores:
+    """Return the scores of samples compared with the pictures of another source, without a run.
+
+    By the judge of a run where one is given, else by Inception where its weights are, else by
+    pixels, unless `features` says. Raise ValueError for what does not go together.
+    """
+    if features is None:
+        features = "judge" if judge_run else "inception" if weights else "pixels"
+    if (features == "judge") != (judge_run is not None):
+        raise ValueError("two folders are compared by a judge with --run RUN alone: whose judge?")
+    run = Run.open(judge_run) if judge_run else None
+    facts = Reference.open(run).facts if run else None
+    network = load_network(features, run, weights, device)
+    names, size = (facts.class_names, facts.image_size) if facts else ([], None)
+    return compare(samples, real, network, names, size)
 
 
 def write_statistics(

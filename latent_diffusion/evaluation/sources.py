@@ -166,5 +166,6 @@ def check_size(what: str, height: int, width: int, size: int | None) -> None:
     wanted = size or height
     if (height, width) != (wanted, wanted):
         raise ValueError(
-            f"{what} is {width}x{height}, and the images to compare are {wanted}x{wanted}"
+            f"{what} is {width}x{height}, and the images to compare are {wanted}x{wanted}: "
+            "ldm prepare makes any pictures such squares, and what it writes can be given instead"
         )
