@@ -160,7 +160,7 @@ def prepare(
 
         if files:
             raise ValueError("--dry-run prepares nothing and writes no --files: leave one out")
-        for line in show(source, data, size, holdout, labels):
+        for line in show(source, data, size, holdout, labels, fit.value, flip):
             say(line)
         return
     if files:

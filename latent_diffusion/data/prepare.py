@@ -13,6 +13,7 @@ from PIL import Image
 from latent_diffusion.data import pool
 from latent_diffusion.data.decode import MIN_SIDE, Fit, fit, lost_share
 from latent_diffusion.data.duplicates import find_repeats
+from latent_diffusion.data.handedness import may_flip
 from latent_diffusion.data.sources import open_source
 from latent_diffusion.data.sources.source import AUTO, Batches, FileLoader, Found, fingerprint
 from latent_diffusion.data.split import TEST, TRAIN, count_leaks, has_both, hold_out
@@ -45,7 +46,8 @@ def prepare(
 
     size: side of the images in pixels; None is the native size of MNIST and CIFAR-10, else 64.
     holdout: share of each class that is held out of training, unless the source has its own split.
-    flip: whether training may mirror the images; None is as the source has it: not digits, letters.
+    flip: whether training may mirror the images; None: not where the source says so, or where
+        pictures can be told from their mirrors, as digits and letters can.
     fit_by: how pictures that are no squares become images: "crop" takes the centre square, "pad"
     the whole on white, "stretch" the whole distorted.
     processes: None is one a core. The result does not depend on it.
@@ -64,7 +66,7 @@ def prepare(
             outcome = collect(found, writer, fit_by, processes or cores(), on_progress)
         except OSError as error:
             raise ValueError(f"cannot write to {folder}: {error.strerror or error}") from None
-        asked = Choices(source, labels, holdout, found.flip if flip is None else flip, fit_by)
+        asked = Choices(source, labels, holdout, flip, fit_by)
         return commit(asked, found, outcome, writer)
 
 
@@ -74,7 +76,7 @@ class Choices(NamedTuple):
     source: str
     labels: str
     holdout: float
-    flip: bool
+    flip: bool | None
     fit: Fit
 
 
@@ -181,13 +183,17 @@ def commit(asked: Choices, found: Found, outcome: Outcome, writer: Writer) -> Da
     split = hold_out(labels, own_split, fingerprints, asked.holdout)
     skips = all_skips(found, outcome)
     remarks = all_remarks(found, outcome, kept)
-    repeats = find_repeats(writer.keep(kept.rows), labels, split, fingerprints)
+    images = writer.keep(kept.rows)
+    repeats = find_repeats(images, labels, split, fingerprints)
+    flip, why_not = found.flip if asked.flip is None else asked.flip, ""
+    if flip and asked.flip is None:
+        flip, why_not = may_flip(images)
     info = DatasetInfo(
         source=asked.source,
         labels=asked.labels,
         kind=found.kind,
         image_size=writer.size,
-        flip=asked.flip,
+        flip=flip,
         class_names=kept.class_names,
         counts=count(kept.class_names, labels, split),
         holdout=None if has_both(own_split) else asked.holdout,
@@ -205,7 +211,7 @@ def commit(asked: Choices, found: Found, outcome: Outcome, writer: Writer) -> Da
         remarks_by_reason=by_reason(remarks),
         remarks=[Skipped(path=shown(one.path), reason=one.reason) for one in remarks],
         left_out=kept.left_out,
-        notes=[shown(note) for note in found.notes],
+        notes=[shown(note) for note in filter(None, [*found.notes, why_not])],
         skipped_by_reason=by_reason(skips),
         skipped=[Skipped(path=shown(skip.path), reason=skip.reason) for skip in sorted(skips)],
         checksum="",  # the writer knows it

@@ -7,6 +7,7 @@ from latent_diffusion.data.store import DatasetInfo, Skipped
 MAX_CLASSES = 40  # listed one by one
 MAX_REASONS = 25
 LISTED = " (all listed in dataset.json)"
+KEEPS = "--fit pad or stretch keeps it"
 EXAMPLES = 3  # of the files skipped for one reason
 
 
@@ -53,8 +54,7 @@ def fitted(info: DatasetInfo) -> list[str]:
     share = info.cropped / (info.train + info.test)
     return [
         f"{info.cropped:,} images ({share:.0%}) are the centre squares of their pictures; "
-        f"{info.cropped_area:.0%} of the area of all is cropped away (--fit pad or stretch keeps "
-        "it)"
+        f"{info.cropped_area:.0%} of the area of all is cropped away ({KEEPS})"
     ]
 
 

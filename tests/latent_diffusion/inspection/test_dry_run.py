@@ -68,5 +68,26 @@ def test_the_command(tmp_path, ldm):
     assert not pets.exists() and (tmp_path / "pets-dry-run.png").exists()
     status, _, errors = ldm("prepare", "cartoons:20", pets, "--dry-run", "--files", tmp_path / "f")
     assert status == 2 and "--files" in errors
-    status, _, errors = ldm("prepare", source, pets, "--dry-run", "--labels", "none")
-    assert status == 0, errors
+    options = ("--dry-run", "--labels", "none", "--no-flip", "--fit", "pad")
+    status, output, errors = ldm("prepare", source, pets, *options)
+    assert status == 0 and "flips off" in output, errors
+
+
+def test_the_sheet_shows_what_fit_makes_of_wide_pictures(tmp_path):
+    wide = Image.new("RGB", (48, 16), (200, 30, 30))
+    wide.paste((30, 30, 200), (16, 0, 32, 16))  # red, blue, red
+    (tmp_path / "in").mkdir()
+    for number in range(12):
+        wide.save(tmp_path / "in" / f"{number}.png")
+    seen = {}
+    for fit_by in ("crop", "pad", "stretch"):
+        lines = dry_run(str(tmp_path / "in"), tmp_path / fit_by, size=16, fit_by=fit_by)
+        sheet = Image.open(tmp_path / f"{fit_by}-dry-run.png").convert("RGB")
+        across = [GAP + 2, GAP + CELL // 2]
+        seen[fit_by] = [sheet.getpixel((x, GAP + CELL // 2)) for x in across]
+        seen[fit_by].append(sheet.getpixel((GAP + 2, GAP + 2)))
+        assert any("67% of the area is cropped away" in line for line in lines) == (
+            fit_by == "crop"
+        )
+    red, blue, white = (200, 30, 30), (30, 30, 200), (255, 255, 255)
+    assert seen == {"crop": [blue] * 3, "pad": [red, blue, white], "stretch": [red, blue, red]}
