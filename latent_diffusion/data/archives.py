@@ -74,7 +74,10 @@ class Zip:
             with zipfile.ZipFile(self.path) as archive:
                 members = archive.infolist()
         except damage as error:
-            raise ValueError(f"{self.path} cannot be read as a zip file: {error}") from None
+            raise ValueError(
+                f"{self.path} cannot be read as a zip file, and may be cut off: get it again "
+                f"({error})"
+            ) from None
         names, doubtful = member_names(members)
         files, skipped = [], []
         for info, name in zip(members, names, strict=True):

@@ -23,7 +23,7 @@ from latent_diffusion.data.sources.stl10 import Stl10
 from latent_diffusion.data.sources.svhn import Svhn
 from latent_diffusion.data.sources.synth_cute import SynthCute
 from latent_diffusion.data.split import TEST, VALIDATION, settled
-from latent_diffusion.data.tree import Listing, Nothing, Skip
+from latent_diffusion.data.tree import Nothing, Skip
 
 # In the order in which they are tried: the first that recognises what it is given has it.
 SOURCES: tuple[Source, ...] = (
@@ -57,7 +57,7 @@ def open_source(text: str, labels: str = AUTO) -> Found:
             continue
         check_labels(source, found, labels)
         if not found.items:
-            there = what_is_there(asked.listing, found.skipped)
+            there = what_is_there(asked, found.skipped)
             raise ValueError(f"no pictures in {text}: {there}. SOURCE is {accepted()}")
         return with_two_splits(found)
     raise ValueError(refusal(asked))
@@ -123,13 +123,17 @@ def refusal(asked: Asked) -> str:
     return f"{asked.path} is a single file of a kind that is not known. SOURCE is {accepted()}"
 
 
-def what_is_there(listing: Listing, skipped: list[Skip]) -> str:
+def what_is_there(asked: Asked, skipped: list[Skip]) -> str:
     """Return what a source holds that holds nothing usable, in a few words for the user."""
+    listing = asked.listing
     if not listing.files and not listing.skipped:
         return "it is empty"
     examples = [file.path for file in listing.files[:3]]
     if len(listing.files) > len(examples):
         examples.append("...")
-    found = f"{len(listing.files)} files ({', '.join(examples)})"
     reasons = sorted({skip.reason for skip in skipped})
+    if not examples:
+        why = f"none of its {len(listing.skipped)} files can be read ({', '.join(reasons[:3])})"
+        return f"{why}: unpack it into a folder first" if asked.path.is_file() else why
+    found = f"{len(listing.files)} files ({', '.join(examples)})"
     return f"{found}; {', '.join(reasons[:3])}" if reasons else found

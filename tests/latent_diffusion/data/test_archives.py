@@ -78,3 +78,21 @@ def test_doubtful_names_are_said_and_still_read(encoding, tmp_path, capsys):
 def test_back_slashes_separate_folders(tmp_path):
     path = packed(tmp_path / "a.zip", [b"pics\\cat\\0.png", b"__MACOSX\\pics\\cat\\._0.png"])
     assert paths(path) == ["pics/cat/0.png"]
+
+
+@pytest.mark.parametrize(("method", "encrypted"), [(zipfile.ZIP_LZMA, False), (0, True)])
+def test_a_zip_of_which_nothing_can_be_read_says_why_and_what_to_do(tmp_path, method, encrypted):
+    path = tmp_path / "in.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for number in range(12):
+            archive.writestr(f"cat/{number}.png", png(number))
+    if encrypted:
+        data = bytearray(path.read_bytes())
+        for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            at = -1
+            while (at := data.find(mark, at + 1)) >= 0:
+                data[at + flags] |= 1
+        path.write_bytes(data)
+    why = "encrypted" if encrypted else "unsupported zip compression"
+    with pytest.raises(ValueError, match=rf"none of its 12 files can be read \({why}.*unpack it"):
+        prepare(str(path), tmp_path / "out")
