@@ -53,6 +53,7 @@ class Part:
         self.model_path = folder / "model.safetensors"
         self.checkpoint_path = folder / "checkpoint" / "last.safetensors"
         self.earlier_checkpoint_path = folder / "checkpoint" / "previous.safetensors"
+        self.best_path = folder / "checkpoint" / "best.safetensors"  # where it may end early
         self.metrics_path = folder / "metrics.jsonl"
         self.ema_folder = folder / "ema"  # snapshots of moving averages of the weights
 

@@ -32,6 +32,7 @@ from metrics.spectrum import (
     channel_covariance,
     correlation,
     effective_rank,
+    linear_denoising_error,
     radial_spectrum,
 )
 from metrics.statistics import Statistics, StatisticsAccumulator, mixture, statistics
@@ -74,6 +75,7 @@ __all__ = [
     "interval",
     "intervals",
     "kernel_distance",
+    "linear_denoising_error",
     "linear_points",
     "mixture",
     "near_copies",

@@ -59,6 +59,27 @@ def radial_spectrum(fields: ArrayLike) -> Spectrum:
     )
 
 
+def linear_denoising_error(fields: ArrayLike, sigmas: ArrayLike) -> Floats:
+    """Return the mean squared error (S,) of the best linear denoiser of fields (N, C, H, W).
+
+    Noise is white, of the deviations `sigmas` (S,). The denoiser is the Wiener filter that knows
+    the mean field and, of each DCT coefficient, the covariance of its channels: of a direction with
+    variance v it keeps v / (v + sigma^2), and errs by v sigma^2 / (v + sigma^2). Raise ValueError
+    as `radial_spectrum` does, and for noise levels that are not above 0.
+    """
+    fields = checks.finite(_fields(fields), "fields")
+    levels = checks.finite(checks.real(sigmas, "sigmas", "(S,)"), "sigmas")
+    if (levels <= 0).any():
+        raise ValueError(f"sigmas must be above 0, got {levels.min():g}")
+    coefficients = dctn(fields - fields.mean(axis=0), axes=(2, 3), norm="ortho")
+    observed = np.moveaxis(coefficients, 0, -1).transpose(1, 2, 0, 3)  # (H, W, C, N)
+    covariance = observed @ observed.transpose(0, 1, 3, 2) / len(fields)
+    variances = np.linalg.eigvalsh(covariance).clip(min=0)  # (H, W, C)
+    noise = np.square(levels)[:, None]
+    errors: Floats = (variances.ravel() * noise / (variances.ravel() + noise)).mean(axis=1)
+    return errors
+
+
 def channel_covariance(fields: ArrayLike) -> Floats:
     """Return the covariance (C, C) of the channels of fields (N, C, H, W).
 

@@ -4,7 +4,7 @@ combines two predictions."""
 from latent_diffusion.denoiser.dit import DiT, DiTConfig
 from latent_diffusion.denoiser.guidance import Denoise, Interval, acts, guided
 from latent_diffusion.denoiser.networks import NetworkConfig, RecordedNetwork
-from latent_diffusion.denoiser.preconditioning import Denoiser, NoiseLevelConfig
+from latent_diffusion.denoiser.preconditioning import Denoiser, NoiseLevelConfig, velocity_error
 from latent_diffusion.denoiser.unet import UNet, UNetConfig
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "UNetConfig",
     "acts",
     "guided",
+    "velocity_error",
 ]

@@ -65,6 +65,14 @@ class Denoiser(nn.Module):
         return (velocity - (noise - clean)).square().mean(dim=(1, 2, 3))
 
 
+def velocity_error(error: Tensor, sigma: Tensor) -> Tensor:
+    """Return the mean squared error of the velocity where that of the clean latents is `error`.
+
+    v = (x_t - clean) / t, at noise levels sigma of the same shape.
+    """
+    return error * ((1 + sigma) / sigma).square()
+
+
 def column(sigma: Tensor) -> Tensor:
     """Return sigma (N,) as (N, 1, 1, 1)."""
     return sigma.view(-1, 1, 1, 1)

@@ -8,6 +8,7 @@ from latent_diffusion.inspection.plots import Curve, Panel
 from latent_diffusion.report.gather import Training
 from latent_diffusion.studies.latent_cost import LatentCost
 from latent_diffusion.studies.noise_loss import NoiseLoss
+from latent_diffusion.training.health import HELD_OUT, LINEAR, TRAINING, looks
 
 LOGGED = {  # of each training: the keys of its log that have curves, and what their axes are called
     "autoencoder": {"loss": "loss", "psnr": "PSNR, dB"},
@@ -34,6 +35,23 @@ def training_panels(name: str, trainings: Mapping[str, Training]) -> list[Panel]
         if any(len(curve.x) for curve in curves):
             panels.append(Panel(f"{caption}: {label}", "step", label, curves))
     return panels
+
+
+def health_panel(training: Training) -> Panel | None:
+    """Return a denoiser's losses at fixed noise levels over that of the best linear denoiser.
+
+    None in a run that did not record them.
+    """
+    found = looks(training.log)
+    if not found:
+        return None
+    steps = [look["step"] for look in found]
+    curves = [
+        Curve(name, steps, [look[key] / look[LINEAR] for look in found])
+        for name, key in (("held-out pictures", HELD_OUT), ("training pictures", TRAINING))
+    ]
+    what = "loss over that of the best linear denoiser"
+    return Panel("denoiser: health", "step", what, curves, {"best linear denoiser": 1.0})
 
 
 def thinned(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:

@@ -32,6 +32,7 @@ from latent_diffusion.run import Run, write_atomic
 from latent_diffusion.sampling.config import by_class_spoken
 from latent_diffusion.studies.sweep.search import sweep
 from latent_diffusion.studies.sweep.show import ON_A_PAGE, score_panels, spoken
+from latent_diffusion.training.health import ailment, looks, state
 
 REALS_SHOWN = 6  # images a class
 FEWEST_SWEPT = 50  # samples of each setting of a sweep
@@ -100,6 +101,9 @@ def render(found: Gathered, measured: Measured) -> str:
     """Return the page of a run as HTML."""
     scores = measured.scores
     good, weak = verdicts(scores, measured.reconstruction, measured.audit)
+    health, ill = health_of(found)
+    if ill:
+        weak.append(f"the denoiser's training: {ill}")
     rows = score_rows(scores) if scores else []
     this = report_name(measured.images)
     training_panels = {
@@ -133,6 +137,8 @@ def render(found: Gathered, measured: Measured) -> str:
             mistakes=confusion.mistakes(scores) if scores else [],
             reconstructed=reconstructed(measured),
             panels=training_panels,
+            health=curves.health_panel(found.trainings["diffusion"]) if health else None,
+            health_said=f"{health}. {ill}" if ill else health,
             noise=curves.noise_panel(measured.noise) if measured.noise else None,
             swept=score_panels(found.trials, ON_A_PAGE) if found.trials else [],
             best=spoken(found.trials[-1]) if found.trials else "",
@@ -143,6 +149,16 @@ def render(found: Gathered, measured: Measured) -> str:
             gain=ERROR_GAIN,
         )
     )
+
+
+def health_of(found: Gathered) -> tuple[str, str]:
+    """Return how the denoiser's training stands and what ails it, both "" where that is unknown."""
+    training = found.trainings.get("diffusion")
+    seen = looks(training.log) if training else []
+    if not training or not seen:
+        return "", ""
+    dropout = training.config["diffusion"]["label_dropout"]
+    return state(seen), ailment(seen, found.facts.num_classes, dropout)
 
 
 def environment() -> Environment:

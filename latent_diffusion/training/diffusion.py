@@ -14,11 +14,29 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.denoiser import Denoiser, NetworkConfig, NoiseLevelConfig, UNetConfig
 from latent_diffusion.device import place
 from latent_diffusion.loading import fits, latents_checksum, load_autoencoder
+from latent_diffusion.parsing import read_log
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.config import SamplingConfig
+from latent_diffusion.subsets import some
 from latent_diffusion.training.config import TrainingConfig
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.latents import MomentRows, cached_moments, forget_moments
+from latent_diffusion.training.health import (
+    Watch,
+    ailment,
+    best,
+    collapse,
+    has_risen,
+    looks,
+    make_watch,
+    shown,
+    state,
+)
+from latent_diffusion.training.latents import (
+    MomentRows,
+    cached_moments,
+    forget_moments,
+    moments_of,
+)
 from latent_diffusion.training.loop import Preview, Task
 from latent_diffusion.training.randomness import StepRandom, stream_seed
 from latent_diffusion.training.stage import FRESH, Job, Stage, Start
@@ -35,6 +53,10 @@ class DiffusionStage(BaseModel):
         0.1, ge=0, lt=1, description="share of labels hidden, for classifier-free guidance"
     )
     training: TrainingConfig = TrainingConfig()
+    end_early: bool = Field(
+        False,
+        description="whether training ends where the held-out loss rises, with the best weights",
+    )
 
 
 class DiffusionObjective(nn.Module):
@@ -103,7 +125,46 @@ class DiffusionTraining(Stage[DiffusionStage]):
         moments = cached_moments(data, run, self.autoencoder, self.checksum, precision, world)
         labels, names = data.labels[data.train], data.info.class_names
         self.warn_of_other_latents()
-        return diffusion_task(self.config, moments, labels, names, world.device)
+        if said := collapse(moments[0]):
+            world.say(f"{self.part.caption}: {said}")
+        task = diffusion_task(self.config, moments, labels, names, world.device)
+        return replace(task, watch=self.watch(moments[0], labels))
+
+    def watch(self, moments: np.ndarray, labels: np.ndarray) -> Watch | None:
+        """Return what looks at held-out pictures on the way; None where none are held out.
+
+        moments (N, 2C, h, w) and labels (N,) are of the training pictures.
+        """
+        data, training, device = self.job.data, self.config.training, self.job.world.device
+        if not len(data.test):
+            return None
+        count = shown(training.steps, training.batch_size)
+        rows = data.test[some(len(data.test), count)]
+        held_out = moments_of(data, rows, self.autoencoder, training.precision, device)
+        return make_watch(
+            (held_out, data.labels[rows]),
+            (moments, labels),
+            self.config.noise_levels,
+            (training.steps, training.batch_size),
+            training.precision,
+            device,
+            self.config.end_early,
+        )
+
+    def finish(self, model: nn.Module) -> None:
+        found = looks(read_log(self.part.metrics_path))
+        if not found:
+            return
+        world, caption, last = self.job.world, self.part.caption, found[-1]["step"]
+        if has_risen(found) and self.config.end_early:
+            world.say(
+                f"{caption}: ended after step {last} of {self.config.training.steps}, as the "
+                f"held-out loss had risen since step {best(found)['step']}, whose weights are kept"
+            )
+        world.say(f"{caption}: {state(found)}")
+        wrong = ailment(found, self.job.data.num_classes, self.config.label_dropout)
+        if wrong:
+            world.say(f"{caption}: {wrong}")
 
     def warn_of_other_latents(self) -> None:
         """Say so where the weights to begin from have learnt the latents of another autoencoder."""

@@ -175,7 +175,26 @@ def encode_all(
             indices = np.arange(start, min(start + ENCODE_BATCH, len(images)))
             batch, _ = images(indices)
             for view in range(views):
-                with torch.inference_mode(), autocast(device, precision):
-                    posterior = autoencoder.encode(batch.flip(-1) if view else batch)
-                yield view, start, posterior.moments.cpu().numpy().astype(np.float16)
+                yield view, start, encode(batch.flip(-1) if view else batch, autoencoder, precision)
                 progress.advance(len(indices))
+
+
+@torch.inference_mode()
+def encode(images: Tensor, autoencoder: Autoencoder, precision: str) -> np.ndarray:
+    """Return the moments of images (N, 3, H, W), float16 (N, 2C, h, w)."""
+    with autocast(images.device, precision):
+        moments = autoencoder.encode(images).moments
+    return moments.cpu().numpy().astype(np.float16)
+
+
+def moments_of(
+    data: Dataset,
+    rows: np.ndarray,
+    autoencoder: Autoencoder,
+    precision: str,
+    device: torch.device,
+) -> np.ndarray:
+    """Return the moments of some rows of a data set, float16 (N, 2C, h, w); nothing is cached."""
+    images = ImageRows(data, rows, device)
+    parts = np.array_split(np.arange(len(rows)), -(-len(rows) // ENCODE_BATCH))
+    return np.concatenate([encode(images(part)[0], autoencoder, precision) for part in parts])

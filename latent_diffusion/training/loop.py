@@ -17,12 +17,15 @@ from torch import nn
 
 from latent_diffusion.device import Vanished, is_out_of_memory
 from latent_diffusion.ema import SNAPSHOT_LENGTHS, PowerEMA, ema_weights, save_snapshot
+from latent_diffusion.parsing import read_log
 from latent_diffusion.progress import Progress
 from latent_diffusion.run import Interrupted, Part
+from latent_diffusion.tensors import load_tensors, save_tensors
 from latent_diffusion.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from latent_diffusion.training.compilation import compiled
 from latent_diffusion.training.config import TrainingConfig
 from latent_diffusion.training.distributed import World
+from latent_diffusion.training.health import Watch, best, has_risen, looks
 from latent_diffusion.training.interrupts import interrupts
 from latent_diffusion.training.optimizers import make_optimizers, set_learning_rate
 from latent_diffusion.training.randomness import Shuffle, StepRandom
@@ -38,13 +41,15 @@ class Task:
     """What is trained.
 
     `objective(batch, random) -> (loss, terms)` is a module that holds `model`; `batch(indices)`
-    gives some of the `rows` rows of the data set on the device.
+    gives some of the `rows` rows of the data set on the device. `watch` looks at held-out pictures
+    on the way, where there are any.
     """
 
     model: nn.Module
     objective: nn.Module
     rows: int
     batch: Callable[[np.ndarray], Any]
+    watch: Watch | None = None
 
 
 class Trainer:
@@ -74,6 +79,7 @@ class Trainer:
         self.shuffle = Shuffle(task.rows, config.batch_size, config.seed)
         self.means, self.faults = Means(), Faults(world.device)
         self.records: Records | None = None  # of the first process
+        self.ended = False  # early, as the held-out loss rose
         self.done = self.saved = 0  # steps, and those that the last checkpoint holds
         self.last_is_good = True  # whether the last checkpoint is worth to be kept beside a new one
         self.first_weights: dict[str, torch.Tensor] = {}  # until there is a checkpoint
@@ -124,6 +130,7 @@ class Trainer:
         """Open the records at the steps that are done."""
         if self.world.first:
             self.records = Records(self.part, self.done, self.tensorboard)
+        self.ended = self.has_ended()
 
     def run(self) -> None:
         """Do the steps that are left; checkpoints hold the last one when it ends."""
@@ -131,7 +138,7 @@ class Trainer:
         steps, quiet = self.config.steps, not self.world.first
         bar = Progress(self.part.caption, steps, "steps", self.config.batch_size, quiet, self.done)
         with bar as progress, interrupts() as came, compiled(self.task.model, self.config.compile):
-            while self.done < steps:
+            while self.done < steps and not self.ended:
                 self.step()
                 due = self.is_due()
                 stopping = (due or self.world.size == 1) and self.world.any(came())
@@ -147,7 +154,7 @@ class Trainer:
                 if self.done % self.config.preview_every == 0 and 0 < self.done < steps:
                     with ema_weights(self.task.model, self.emas[0]):
                         self.picture()
-            if self.saved < steps:
+            if self.saved < self.done:
                 self.save()
 
     def step(self) -> None:
@@ -179,6 +186,14 @@ class Trainer:
             or self.done == config.steps
             or self.done % config.checkpoint_every == 0
             or self.done in config.snapshot_steps
+            or self.is_watched()
+        )
+
+    def is_watched(self) -> bool:
+        """Return whether held-out pictures are looked at: now and then, and at the end."""
+        watch = self.task.watch
+        return watch is not None and (
+            self.done % watch.every == 0 or self.done == self.config.steps
         )
 
     def is_well(self, progress: Progress) -> bool:
@@ -191,8 +206,32 @@ class Trainer:
             figures |= {"learning_rate": rate, "images_per_second": progress.rate()}
             if failed:
                 figures["failed_steps"] = failed
+            if self.is_watched():
+                figures |= self.look()
             self.records.figures(self.done, figures)
+        if self.is_watched():
+            self.ended = self.has_ended()
         return in_a_row < MOST_IN_A_ROW
+
+    def look(self) -> dict[str, float]:
+        """Return what the watch sees by the EMA's weights, which are kept if none were better."""
+        watch = self.task.watch
+        assert watch
+        with ema_weights(self.task.model, self.emas[0]):
+            found = watch.look(self.task.model, last=self.done == self.config.steps)
+        if watch.ends_early:
+            before = looks(read_log(self.part.metrics_path))
+            now = {"step": self.done, **found}
+            if best([*before, now]) is now:
+                save_tensors(self.part.best_path, self.emas[0].state())
+        return found
+
+    def has_ended(self) -> bool:
+        """Return whether the held-out loss has risen so clearly that the training ends early."""
+        risen = False
+        if self.records and self.task.watch and self.task.watch.ends_early:
+            risen = has_risen(looks(read_log(self.part.metrics_path)))
+        return self.world.any(risen)
 
     def go_back(self, progress: Progress) -> None:
         """Go on from the last good state at a lower learning rate; ValueError the second time."""
@@ -269,6 +308,8 @@ class Trainer:
         if self.config.compile != "none":
             torch.compiler.reset()  # CUDA graphs keep the memory of a whole step
         self.task.model.load_state_dict(self.emas[0].state())
+        if self.ended and self.world.first:
+            self.task.model.load_state_dict(load_tensors(self.part.best_path)[0])
         self.task.objective.eval()
         self.picture()
 

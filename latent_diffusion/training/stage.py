@@ -132,7 +132,7 @@ class Stage(ABC, Generic[Config]):
         """Delete what an earlier training of this part left."""
         part = self.part
         checkpoints = (part.checkpoint_path, part.earlier_checkpoint_path)
-        for path in (part.model_path, *checkpoints, part.metrics_path):
+        for path in (part.model_path, *checkpoints, part.best_path, part.metrics_path):
             path.unlink(missing_ok=True)
         for path in part.ema_folder.glob("*.safetensors"):
             path.unlink()

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from metrics.spectrum import channel_covariance, correlation, effective_rank, radial_spectrum
+from metrics.spectrum import (
+    channel_covariance,
+    correlation,
+    effective_rank,
+    linear_denoising_error,
+    radial_spectrum,
+)
 
 
 def test_white_noise_is_flat_at_its_variance():
@@ -79,3 +85,25 @@ def test_what_cannot_be_measured_is_refused():
     with pytest.raises(ValueError, match="above 0"):
         effective_rank([0.0, 0.0])
     np.testing.assert_allclose(correlation([[0.0, 0], [0, 2]]), [[0, 0], [0, 1]], rtol=1e-12)
+
+
+def test_the_best_linear_denoiser_of_white_fields_shrinks_them():
+    fields = np.random.default_rng(0).normal(size=(4000, 2, 4, 4)) * 3 + 7  # the mean costs nothing
+    sigmas = np.array([0.5, 3.0, 20.0])
+    wanted = 9 * sigmas**2 / (9 + sigmas**2)
+    assert linear_denoising_error(fields, sigmas) == pytest.approx(wanted, rel=0.02)
+
+
+def test_linear_denoising_knows_correlated_channels_and_smooth_fields():
+    """Against the error, measured, of the filter that is fitted to pairs by least squares."""
+    random = np.random.default_rng(0)
+    shared = random.normal(size=(6000, 1, 1, 1)) * np.ones((1, 1, 4, 4))  # the same at all places
+    fields = np.concatenate([shared, -shared], axis=1) + 0.1 * random.normal(size=(6000, 2, 4, 4))
+    noisy = fields + 0.7 * random.normal(size=fields.shape)
+    flat, seen = fields.reshape(6000, -1), noisy.reshape(6000, -1)
+    fitted = np.linalg.lstsq(seen[:3000], flat[:3000], rcond=None)[0]
+    measured = np.square(seen[3000:] @ fitted - flat[3000:]).mean()
+    assert linear_denoising_error(fields, [0.7])[0] == pytest.approx(measured, rel=0.05)
+    for wrong in ([0.0], [-1.0], [np.nan]):
+        with pytest.raises(ValueError, match="sigmas"):
+            linear_denoising_error(fields, wrong)

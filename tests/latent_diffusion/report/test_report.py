@@ -7,6 +7,7 @@ import html
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -15,8 +16,8 @@ from PIL import Image
 
 from latent_diffusion.data.reference import DataFacts, Reference, write_reference
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.report.curves import thinned
-from latent_diffusion.report.gather import gather
+from latent_diffusion.report.curves import health_panel, thinned
+from latent_diffusion.report.gather import Training, gather
 from latent_diffusion.report.reproduce import commands, resolved_config
 from latent_diffusion.run import Run
 from latent_diffusion.studies.sweep.show import ON_A_PAGE, score_panels
@@ -61,10 +62,21 @@ def test_it_holds_every_part_and_needs_nothing_else(page):
     assert all(value.startswith("data:image/webp;base64,") for value in found.values("src"))
     assert all(value.startswith("#") for value in found.values("href", "xlink:href"))
     assert "@import" not in text and not re.search(r"url\((?!#)", text)
-    assert found.tags.count("svg") >= 5 + 1 + 4  # training, noise levels, sweep
+    assert found.tags.count("svg") >= 5 + 1 + 1 + 4  # training, health, noise levels, sweep
+    assert "of the best linear denoiser" in text
     # samples and real images, process, reconstructions, pairs
     assert found.tags.count("img") >= 3 * (8 + 6) + 3 + 10 + 20
     assert page.stat().st_size < 5e6
+
+
+def test_health_is_drawn_beside_a_linear_denoiser_where_it_was_recorded():
+    log = [{"step": 10, "loss": 1.0}, {"step": 20, "held_out_loss": 0.5, "training_loss": 0.3}]
+    log[1]["linear_loss"] = 0.4
+    training = Training("diffusion", "denoiser", "", True, {}, log)
+    held_out, seen = health_panel(training).curves
+    assert (list(held_out.x), list(held_out.y)) == ([20], [1.25])
+    assert list(seen.y) == pytest.approx([0.75])
+    assert health_panel(replace(training, log=log[:1])) is None
 
 
 def test_names_are_text(page):
