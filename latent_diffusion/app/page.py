@@ -43,6 +43,12 @@ def pictures(
     return shown + save_link(*sheet) if sheet else shown
 
 
+def wide(image: np.ndarray, caption: str) -> str:
+    """Return one picture uint8 (H, W, 3) in the width of the page."""
+    shown = figure(image, caption, None)
+    return f'<div class="pictures" style="--side: 100%; --columns: 1">{shown}</div>'
+
+
 def figure(image: np.ndarray, caption: str, file: str | None) -> str:
     """Return one image with its caption; a click saves it under the name `file`, if it has one."""
     held, text = address(png(image)), escape(caption)

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import gradio as gr
 from gradio.events import Dependency
 
-from latent_diffusion.app import page
 from latent_diffusion.app.jobs import MOST_GUIDANCE, MOST_STEPS
 from latent_diffusion.device import is_out_of_memory
 from latent_diffusion.pipeline import Pipeline
@@ -133,12 +132,12 @@ def start_and_cancel(name: str) -> tuple[gr.Button, gr.Button]:
 
 
 def picture_area(
-    text: str, pictures_id: str, status_id: str
+    first: str, pictures_id: str, status_id: str
 ) -> tuple[gr.HTML, gr.Markdown, gr.Markdown]:
-    """Return where pictures come, their status, and a note.
+    """Return where pictures come, `first` this HTML, their status, and a note.
 
     The note is apart because a step under way may still report to the status.
     """
     with gr.Column(scale=2, min_width=280):
-        pictures = gr.HTML(page.empty(text), elem_id=pictures_id)
+        pictures = gr.HTML(first, elem_id=pictures_id)
         return pictures, gr.Markdown(elem_id=status_id), gr.Markdown()

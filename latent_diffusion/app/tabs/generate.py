@@ -20,9 +20,14 @@ from latent_diffusion.app.tabs.controls import (
     sampling_controls,
     start_and_cancel,
 )
+from latent_diffusion.data.decode import whole_picture
 from latent_diffusion.inspection.grids import grid, wrapped
+from latent_diffusion.pipeline import Pipeline
+from latent_diffusion.run import Run
+from latent_diffusion.sampling.folder import LIST, read_list
 
 SHEET_COLUMNS = 8
+FIRST_SHOWN = 12  # samples of the run, when the page opens
 
 
 class GenerateTab:
@@ -35,7 +40,7 @@ class GenerateTab:
                 settings = self.settings()
                 start, cancel = start_and_cancel("Generate")
             self.pictures, self.status, self.note = picture_area(
-                "Images appear here, out of noise.", "generated", "generate-status"
+                first_pictures(jobs.run, jobs.pipe), "generated", "generate-status"
             )
         outputs = [self.pictures, self.status, self.note]
         job = connect(start.click, self.generate, self.status, settings, outputs, "drawing")
@@ -98,6 +103,29 @@ class GenerateTab:
         names = self.jobs.pipe.facts.class_names
         pairs = zip(order.labels, order.seeds, strict=True)
         return [f"{names[label]}, seed {seed}" for label, seed in pairs]
+
+
+def first_pictures(run: Run, pipe: Pipeline) -> str:
+    """Return what the page opens with: samples in the run, else the last preview of its training.
+
+    Samples of other networks than the run has by now are left out.
+    """
+    folder = run.folder / "samples"
+    try:
+        listed = read_list(folder)["files"] if (folder / LIST).is_file() else {}
+        own = {name: about for name, about in listed.items() if about.get("run") == pipe.checksum}
+        if own:
+            names = list(own)[:FIRST_SHOWN]
+            images = [whole_picture(folder / name) for name in names]
+            captions = [f"{own[name]['class']}, seed {own[name]['seed']}" for name in names]
+            return page.pictures(images, captions)
+        previews = sorted((run.diffusion.folder / "pictures").glob("*.png"))
+        if previews:
+            caption = f"The preview after step {int(previews[-1].stem)} of the training"
+            return page.wide(whole_picture(previews[-1]), caption)
+    except ValueError:  # somebody moved or changed them
+        pass
+    return page.empty("Images appear here, out of noise.")
 
 
 def finished_pictures(images: np.ndarray, captions: list[str], seeds: list[int]) -> str:

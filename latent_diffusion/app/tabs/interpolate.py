@@ -43,7 +43,7 @@ class InterpolateTab:
                 settings += sampling_controls(jobs.pipe)
                 start, cancel = start_and_cancel("Interpolate")
             self.pictures, self.status, self.note = picture_area(
-                "The frames of a walk from one image to another appear here.",
+                page.empty("The frames of a walk from one image to another appear here."),
                 "walk",
                 "walk-status",
             )

@@ -1,6 +1,8 @@
 """`ldm app` refuses in one line what it cannot do."""
 
+import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from latent_diffusion import extras
 from latent_diffusion.cli import serving
 from latent_diffusion.evaluation.scores import Scores
+from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.run import Run
 
 
@@ -41,6 +44,23 @@ def test_a_run_without_a_denoiser_is_one_line(tiny_run, tmp_path, ldm):
         (tmp_path / "run" / "autoencoder" / name).symlink_to(tiny_run / "autoencoder" / name)
     status, _, errors = ldm("app", tmp_path / "run", "--port", 7999)
     assert status == 2 and "train-diffusion" in errors and errors.count("\n") == 1
+
+
+def test_the_page_opens_with_pictures_of_the_run(tiny_run, tmp_path, ldm):
+    pytest.importorskip("gradio")
+    from latent_diffusion.app.tabs.generate import first_pictures
+
+    run = Run(shutil.copytree(tiny_run, tmp_path / "run"))
+    pipe = Pipeline.from_run(run.folder, "cpu")
+    assert "The preview after step 500" in first_pictures(run, pipe)
+    assert ldm("sample", run.folder, run.folder / "samples", "--seeds", "1-3")[0] == 0
+    shown = first_pictures(run, pipe)
+    assert shown.count("<img") == 3 and "disk, seed 2" in shown
+    retrained = replace(pipe, checksum="of other networks")
+    assert "The preview after step 500" in first_pictures(run, retrained)
+    (run.folder / "samples" / "samples.json").write_text("no list")
+    shutil.rmtree(run.diffusion.folder / "pictures")
+    assert "Images appear here" in first_pictures(run, pipe)
 
 
 def test_the_scores_that_were_recorded_last_are_those_of_samples(tmp_path):
