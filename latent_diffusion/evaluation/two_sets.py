@@ -165,9 +165,9 @@ def notes(images: ImageSource, others: Others, has_floor: bool) -> list[str]:
             f"ones measure, too few beside {images.count}"
         )
     names = sorted({*map(str, images.classes), *map(str, others.source.classes)})
-    labels = images.labels(names), others.source.labels(names)
-    if labels[0] is not None and labels[1] is not None:
-        counts = [np.bincount(each, minlength=len(names)) for each in labels]
-        if not reals.alike(*counts):
+    asked, real = images.labels(names), others.source.labels(names)
+    if asked is not None and real is not None:
+        counts = np.bincount(asked, minlength=len(names))
+        if not reals.alike(counts, np.bincount(real, minlength=len(names))):
             found.append("the shares of the classes differ, and count as a difference")
     return found

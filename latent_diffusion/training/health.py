@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from autoencoder import Posterior
 from latent_diffusion.denoiser import Denoiser, NoiseLevelConfig, velocity_error
@@ -41,10 +41,21 @@ Look = dict[str, Any]  # a line of metrics.jsonl that has these losses
 
 @dataclass(frozen=True)
 class Pictures:
-    """Latents (N, C, h, w) and labels (N,), on the device."""
+    """Latents (N, C, h, w) and labels (N,)."""
 
     latents: Tensor
     labels: Tensor
+
+    @classmethod
+    def sampled(cls, moments: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> "Pictures":
+        """Return latents drawn from some of the moments, the same each time, and their labels."""
+        posterior = Posterior(torch.from_numpy(np.asarray(moments[rows], np.float32)))
+        noise = torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(SEED + 1))
+        return cls(posterior.sample(noise), torch.from_numpy(np.asarray(labels[rows])))
+
+    def to(self, device: torch.device) -> "Pictures":
+        """Return the same on a device."""
+        return Pictures(self.latents.to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True)
@@ -62,8 +73,9 @@ class Watch:
     ends_early: bool = False
 
     @torch.inference_mode()
-    def look(self, model: Denoiser, last: bool) -> dict[str, float]:
-        """Return the losses of a model as it is; without labels, too, after the last step."""
+    def look(self, model: nn.Module, last: bool) -> dict[str, float]:
+        """Return the losses of a denoiser as it is; without labels, too, after the last step."""
+        assert isinstance(model, Denoiser)
         found = {
             HELD_OUT: self.loss(model, self.held_out.latents, self.held_out.labels),
             TRAINING: self.loss(model, self.training.latents, self.training.labels),
@@ -77,10 +89,12 @@ class Watch:
     def loss(self, model: Denoiser, latents: Tensor, labels: Tensor) -> float:
         """Return the mean velocity loss of latents with labels."""
         total = 0.0
-        parts = (values.split(self.batch_size) for values in (latents, self.noise, self.sigmas))
         with autocast(latents.device, self.precision):
-            for *batch, asked in zip(*parts, labels.split(self.batch_size), strict=True):
-                total += model.loss(*batch, asked).double().sum().item()
+            for start in range(0, len(latents), self.batch_size):
+                part = slice(start, start + self.batch_size)
+                noise, sigmas = self.noise[part], self.sigmas[part]
+                losses = model.loss(latents[part], noise, sigmas, labels[part])
+                total += losses.double().sum().item()
         return total / len(latents)
 
 
@@ -106,34 +120,28 @@ def make_watch(
     steps, batch_size = schedule
     count = shown(steps, batch_size)
     sigmas = levels.draw(torch.full((count,), 0.5))
-    spectrum = sampled(*training, some(len(training[0]), MOST_FOR_SPECTRUM)).latents.numpy()
-    linear = torch.from_numpy(linear_denoising_error(spectrum, sigmas.numpy()))
-    both = [
-        sampled(*kind, np.resize(shuffled(len(kind[0])), count)) for kind in (held_out, training)
-    ]
-    noise = torch.randn(both[0].latents.shape, generator=torch.Generator().manual_seed(SEED))
+    known = Pictures.sampled(*training, some(len(training[0]), MOST_FOR_SPECTRUM))
+    errors = linear_denoising_error(known.latents.numpy(), sigmas.numpy())
+    linear = torch.from_numpy(errors)
+    seen = Pictures.sampled(*held_out, np.resize(shuffled(len(held_out[0])), count))
+    learnt = Pictures.sampled(*training, np.resize(shuffled(len(training[0])), count))
+    noise = torch.randn(seen.latents.shape, generator=torch.Generator().manual_seed(SEED))
     return Watch(
-        *(Pictures(kind.latents.to(device), kind.labels.to(device)) for kind in both),
-        noise.to(device),
-        sigmas.to(device),
-        max(LEAST, velocity_error(linear, sigmas).mean().item()),
-        max(1, steps // LOOKS),
-        batch_size,
-        precision,
-        ends_early,
+        held_out=seen.to(device),
+        training=learnt.to(device),
+        noise=noise.to(device),
+        sigmas=sigmas.to(device),
+        linear_loss=max(LEAST, velocity_error(linear, sigmas).mean().item()),
+        every=max(1, steps // LOOKS),
+        batch_size=batch_size,
+        precision=precision,
+        ends_early=ends_early,
     )
 
 
 def shuffled(count: int) -> np.ndarray:
     """Return the numbers 0 .. count - 1 in a random order, the same each time."""
     return np.random.default_rng(0).permutation(count)
-
-
-def sampled(moments: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> Pictures:
-    """Return latents drawn from some of the moments, the same each time, and their labels."""
-    posterior = Posterior(torch.from_numpy(np.asarray(moments[rows], np.float32)))
-    noise = torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(SEED + 1))
-    return Pictures(posterior.sample(noise), torch.from_numpy(np.asarray(labels[rows])))
 
 
 def empty_channels(moments: np.ndarray) -> int:
