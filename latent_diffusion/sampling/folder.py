@@ -32,7 +32,12 @@ class SamplesWriter:
         self.wanted = wanted
         self.files = {} if replace else finished(self.folder)
         self._check(ours=finished(self.folder).keys() | read_pending(self.folder).keys())
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise ValueError(
+                f"{self.folder} cannot be a folder, for a file has that name: give another one"
+            ) from None
         if replace:
             for name in finished(self.folder):
                 (self.folder / name).unlink(missing_ok=True)

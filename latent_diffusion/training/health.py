@@ -19,7 +19,7 @@ from latent_diffusion.device import autocast
 from latent_diffusion.subsets import some
 from metrics import linear_denoising_error
 
-LOOKS = 10  # in a training
+LOOKS, APART = 10, 5  # in a training, and steps from one to the next at least
 # A look sees a picture of either kind for so many that the training sees: ten take 0.7% of its
 # time, where a step costs three times what a look at its pictures does.
 TRAINED_FOR_ONE = 1_000
@@ -132,7 +132,7 @@ def make_watch(
         noise=noise.to(device),
         sigmas=sigmas.to(device),
         linear_loss=max(LEAST, velocity_error(linear, sigmas).mean().item()),
-        every=max(1, steps // LOOKS),
+        every=max(APART, steps // LOOKS),
         batch_size=batch_size,
         precision=precision,
         ends_early=ends_early,

@@ -75,6 +75,14 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path, name, replace):
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"mine"]
 
 
+@pytest.mark.parametrize("place", ["mine", "mine/samples"])
+def test_a_file_in_the_way_is_named_and_left_alone(tmp_path, place):
+    (tmp_path / "mine").write_text("important")
+    with pytest.raises(ValueError, match="a file has that name"):
+        SamplesWriter(tmp_path / place, {"1.png": {"seed": 1, "class": "cat"}})
+    assert (tmp_path / "mine").read_text() == "important"
+
+
 def test_an_interrupted_sampling_is_completed(tmp_path):
     folder = tmp_path / "s"
     write(folder, ["o.png"])

@@ -136,14 +136,14 @@ class Killed(Exception):
 
 @pytest.fixture
 def train(shapes, tiny_config, tiny_run):
-    """A training of 20 steps, looked at every 2: train(folder, end_early, …) -> its part."""
+    """A training of 50 steps, looked at every 5: train(folder, end_early, …) -> its part."""
     data, config = Dataset.open(shapes), load_config(tiny_config, [], "float32")
     short = with_training(
         config.diffusion,
-        steps=20,
+        steps=50,
         batch_size=8,
         warmup_steps=2,
-        checkpoint_every=5,
+        checkpoint_every=10,
         preview_every=1,
     )
 
@@ -159,15 +159,15 @@ def train(shapes, tiny_config, tiny_run):
 def test_a_training_ends_where_the_held_out_loss_rises_killed_or_not(
     train, tmp_path, monkeypatch, capsys
 ):
-    """What held-out pictures lose is made up: as far as the weights are from those at step 8."""
+    """What held-out pictures lose is made up: as far as the weights are from those at step 20."""
     kept = {}
 
     def keep(model, step):
-        if step == 8:
+        if step == 20:
             kept.update({key: value.clone() for key, value in model.state_dict().items()})
 
     def kill(model, step):
-        if step == 11:
+        if step == 28:
             raise Killed
 
     def distance(watch, model, latents, labels):
@@ -177,7 +177,7 @@ def test_a_training_ends_where_the_held_out_loss_rises_killed_or_not(
     train(tmp_path / "first", False, preview=keep)
     monkeypatch.setattr(health.Watch, "loss", distance)
     whole = train(tmp_path / "whole", True)
-    assert "ended after step 12 of 20" in " ".join(capsys.readouterr().out.split())
+    assert "ended after step 30 of 50" in " ".join(capsys.readouterr().out.split())
     found = load_tensors(whole.model_path)[0]
     assert all(torch.equal(found[key], kept[key]) for key in kept)
     with pytest.raises(Killed):
@@ -185,14 +185,14 @@ def test_a_training_ends_where_the_held_out_loss_rises_killed_or_not(
     broken = train(tmp_path / "broken", True, Start(resume=True))
     assert broken.model_path.read_bytes() == whole.model_path.read_bytes()
     logs = [health.looks(read_log(part.metrics_path)) for part in (broken, whole)]
-    assert [look["step"] for look in logs[0]] == [2, 4, 6, 8, 10, 12]
+    assert [look["step"] for look in logs[0]] == [5, 10, 15, 20, 25, 30]
     losses = [[look[health.HELD_OUT] for look in log] for log in logs]
     assert losses[0] == losses[1]
     before = whole.model_path.read_bytes()
     train(tmp_path / "whole", True, Start(resume=True))  # it has ended, and stays as it is
     assert whole.model_path.read_bytes() == before
     train(tmp_path / "whole", False, Start(resume=True))  # unless it is told to go on
-    assert read_log(whole.metrics_path)[-1]["step"] == 20
+    assert read_log(whole.metrics_path)[-1]["step"] == 50
 
 
 def test_training_records_its_health_ten_times(shapes, tiny_config, tiny_run, tmp_path, ldm):
