@@ -17,6 +17,7 @@ from latent_diffusion.run import EARLIER_NAMES, configs_folder, modern
 
 Model = TypeVar("Model", bound=BaseModel)
 KIND = "kind"  # the key of a table that says which of several models it is
+EITHER = {"steps": "minutes", "minutes": "steps"}  # how long a training is: what is set last counts
 
 
 class HasType(Protocol):
@@ -60,12 +61,17 @@ def over(below: Mapping[str, Any], tree: Mapping[str, Any]) -> dict[str, Any]:
     kinds = tree.get(KIND), below.get(KIND)
     if all(isinstance(kind, str) for kind in kinds) and kinds[0] != kinds[1]:
         return dict(tree)
-    merged = dict(below)
+    merged = {name: value for name, value in below.items() if not outdone(name, tree)}
     for name, value in tree.items():
         known = below.get(name)
         both = isinstance(value, Mapping) and isinstance(known, Mapping)
         merged[name] = over(known, value) if both else value  # type: ignore[arg-type]
     return merged
+
+
+def outdone(name: str, tree: Mapping[str, Any]) -> bool:
+    """Return whether a table sets what takes the place of this setting, and not the setting."""
+    return EITHER.get(name) in tree and name not in tree
 
 
 def assign(tree: dict[str, Any], setting: str) -> None:
@@ -92,6 +98,7 @@ def assign(tree: dict[str, Any], setting: str) -> None:
             raise ValueError(f"--set {setting}: {name} is a value, not a table")
     if last == KIND and isinstance(tree.get(KIND), str) and tree[KIND] != value:
         tree.clear()
+    tree.pop(EITHER.get(last, ""), None)
     tree[EARLIER_NAMES.get(last, last)] = value
 
 

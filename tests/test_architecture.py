@@ -12,7 +12,7 @@ ROOMS = [
     "__main__",
     "cli",
     "experiments",
-    "demo",
+    "workflow",
     "report",
     "app",
     "studies",
@@ -38,6 +38,7 @@ ROOMS = [
     "device",
     "subsets",
     "progress",
+    "threads",
     "extras",
 ]
 

@@ -11,6 +11,7 @@ import typer
 
 from latent_diffusion import __version__
 from latent_diffusion.run import Interrupted
+from latent_diffusion.threads import share_cores
 
 FAILED, MISTAKE, INTERRUPTED = 1, 2, 130  # exit statuses
 
@@ -51,6 +52,7 @@ def main() -> None:
     0 done, 1 where a check that was asked for fails, 2 a user's mistake in one line, 130
     interrupted with everything saved.
     """
+    share_cores()  # before a command loads torch
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A terminal that knows few letters gets the others as \\u72ac, and never an error.

@@ -122,20 +122,80 @@ DryRun = Annotated[
 ]
 
 
+DemoMinutes = Annotated[
+    float | None,
+    typer.Option("--minutes", min=1, help="How long all of it takes; 10.", show_default=False),
+]
+Minutes = Annotated[
+    float, typer.Option("--minutes", min=1, help="How long all of it takes, scoring included.")
+]
+TrainedRun = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory; a new one.")]
+WholeConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="TOML file, or the name of one in configs/; by default own_cpu or own_gpu.",
+        show_default=False,
+    ),
+]
+ResumeAll = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on where it stopped; with more --minutes than before train stage two further.",
+    ),
+]
+PlanOnly = Annotated[
+    bool,
+    typer.Option(
+        "--plan-only", help="Only say what would be trained, and write it as RUN/plan.toml."
+    ),
+]
+
+
 @app.command(
     epilog="Example: ldm demo --run runs/demo",
-    help="All of it on drawn cartoons: draw, judge, both stages, samples, scores. "
-    "Ten to fifteen minutes on two cores.",
+    help="All of it on drawn cartoons: draw, judge, both stages, samples, scores, in ten minutes.",
 )
 def demo(
     run: DemoRun = Path("runs/demo"),
+    minutes: DemoMinutes = None,
     device: Device = "auto",
     settings: Settings = None,
 ) -> None:
     """Run the demo."""
-    from latent_diffusion.demo import run_demo
+    from latent_diffusion.workflow import run_demo
 
-    run_demo(run, device, settings or [])
+    run_demo(run, device, settings or [], minutes)
+
+
+@app.command(
+    epilog="Example: ldm train photos/ runs/photos --minutes 30",
+    help="All of it on your own pictures, in the minutes that you give: prepare, judge, both "
+    "stages, samples, scores.",
+)
+def train(
+    source: Source,
+    run: TrainedRun,
+    minutes: Minutes = 30.0,
+    size: Size = None,
+    config: WholeConfig = None,
+    resume: ResumeAll = False,
+    plan_only: PlanOnly = False,
+    device: Device = "auto",
+    settings: Settings = None,
+) -> None:
+    """Train everything."""
+    from latent_diffusion.workflow import Order, run_train
+
+    order = Order(
+        source=source,
+        minutes=minutes,
+        config=str(config) if config else None,
+        settings=settings or [],
+        size=size,
+    )
+    run_train(order, run, device, resume, plan_only)
 
 
 @app.command(epilog="Example: ldm prepare photos/ data/photos --size 64")
@@ -281,10 +341,9 @@ def classifier(job: "Job", config: "Config") -> None:
 def diffusion(job: "Job", config: "Config") -> None:
     """Train stage two."""
     from latent_diffusion.inspection.previews import sample_preview
-    from latent_diffusion.training.diffusion import guidable, train_diffusion
+    from latent_diffusion.training.diffusion import train_diffusion
 
-    sampling = guidable(config.sampling, config.diffusion)
-    preview = sample_preview(job.run, job.data, sampling, job.world.device)
+    preview = sample_preview(job.run, job.data, job.world.device)
     train_diffusion(
         job.run, job.data, config.diffusion, config.sampling, job.world, job.start, preview
     )

@@ -8,10 +8,17 @@ so that clean = x_t - t * v.
 
 import math
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
+
+from latent_diffusion.denoiser.spectrum import fitted_log_sigma
+
+UNFITTED_MEAN, UNFITTED_STD = 0.0, 1.0  # of log sigma, for latents that nobody has looked at
+Positive = Annotated[float, Field(gt=0)]
 
 
 class NoiseLevelConfig(BaseModel):
@@ -19,8 +26,20 @@ class NoiseLevelConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    log_sigma_mean: float = 0.0
-    log_sigma_std: float = Field(1.0, gt=0)
+    log_sigma_mean: float | Literal["auto"] = Field(
+        "auto", description="or auto: fitted to the latents when the training begins"
+    )
+    log_sigma_std: Positive | Literal["auto"] = Field("auto", description="likewise")
+
+    def fitted(self, deviations: np.ndarray) -> "NoiseLevelConfig":
+        """Return the same for latents whose principal components have these deviations.
+
+        What is a number already stays.
+        """
+        mean, std = fitted_log_sigma(deviations)
+        given = {"log_sigma_mean": mean, "log_sigma_std": std}
+        missing = {name: value for name, value in given.items() if getattr(self, name) == "auto"}
+        return self.model_copy(update=missing)
 
     def draw(self, uniform: Tensor) -> Tensor:
         """Return noise levels sigma (N,) for uniform numbers (N,) in [0, 1).
@@ -31,7 +50,9 @@ class NoiseLevelConfig(BaseModel):
         ranks = torch.arange(uniform.shape[0], device=uniform.device)
         quantiles = (ranks + uniform) / uniform.shape[0]
         normal = math.sqrt(2) * torch.erfinv(2 * quantiles.clamp(1e-6, 1 - 1e-6) - 1)
-        return torch.exp(self.log_sigma_mean + self.log_sigma_std * normal)
+        mean = UNFITTED_MEAN if self.log_sigma_mean == "auto" else self.log_sigma_mean
+        std = UNFITTED_STD if self.log_sigma_std == "auto" else self.log_sigma_std
+        return torch.exp(mean + std * normal)
 
 
 class Denoiser(nn.Module):

@@ -30,9 +30,10 @@ from latent_diffusion.training.config import with_training
 from latent_diffusion.training.diffusion import DiffusionStage, train_diffusion
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.latents import cached_moments, forget_moments
-from latent_diffusion.training.planning import seconds_per_step, with_steps
+from latent_diffusion.training.planning import seconds_per_step
 from latent_diffusion.training.stage import Start
 from latent_diffusion.training.stages import Config
+from latent_diffusion.training.timing import with_steps
 
 RESULTS = "ablation.json"
 ROUNDS = 3  # of timing steps, in turns

@@ -7,8 +7,9 @@ from latent_diffusion.device import choose_precision
 from latent_diffusion.progress import say
 from latent_diffusion.training.config import TrainingConfig, with_training
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.planning import flops_per_image, seconds_per_step, with_steps
+from latent_diffusion.training.planning import flops_per_image, seconds_per_step
 from latent_diffusion.training.stages import Config
+from latent_diffusion.training.timing import with_steps
 
 # Of the time that is left once steps are measured; the rest is for all else.
 SHARES = {"autoencoder": 0.1, "classifier": 0.05, "diffusion": 0.3}

@@ -18,8 +18,9 @@ from latent_diffusion.training.diffusion import train_diffusion
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.latents import cached_moments, forget_moments
 from latent_diffusion.training.loop import Preview
-from latent_diffusion.training.planning import seconds_per_step, shortened, with_steps
+from latent_diffusion.training.planning import scaled, seconds_per_step
 from latent_diffusion.training.stage import Start
+from latent_diffusion.training.timing import with_steps
 
 KEPT_BACK = 0.04  # of the time of our stage two: what a step takes beyond what is measured
 STOPS = 64  # times at which our training stops to see whether a score is due
@@ -37,9 +38,9 @@ def ours(turn: Turn) -> None:
     first, second = race.config.autoencoder, race.config.diffusion
     step_one = seconds_per_step(first, first.model, data, world)
     step_two = seconds_per_step(second, first.model, data, world)
-    planned = step_one * first.training.steps + step_two * second.training.steps
+    planned = lasting(first.training, step_one) + lasting(second.training, step_two)
     share = (race.seconds - turn.elapsed()) / planned
-    train_autoencoder(run, data, without_checkpoints(shortened(first, share)), world, start)
+    train_autoencoder(run, data, without_checkpoints(scaled(first, share)), world, start)
     codec = Codec(load_autoencoder(run, race.device), race.precision)
     checksum = latents_checksum(run.autoencoder)
     # train_diffusion finds them: the time that is left is without them.
@@ -54,6 +55,11 @@ def ours(turn: Turn) -> None:
     except TimeUp:
         say("ours: this machine became slower than was measured, so the last steps were left out")
     forget_moments(data, run, checksum)
+
+
+def lasting(training: TrainingConfig, step: float) -> float:
+    """Return the seconds that a training is given, or that its steps take, of so many each."""
+    return 60 * training.minutes if training.minutes else step * training.steps
 
 
 def without_checkpoints(stage: Stage) -> Stage:

@@ -35,7 +35,9 @@ def noise_level(strength: float, config: SamplingConfig) -> float:
             f"--strength {strength:g} must be above {least:.2g}, which changes nothing, and at "
             "most 1, which keeps nothing"
         )
-    return config.sigma_max if strength == 1 else min(strength / (1 - strength), config.sigma_max)
+    return (
+        config.first_level if strength == 1 else min(strength / (1 - strength), config.first_level)
+    )
 
 
 def vary(

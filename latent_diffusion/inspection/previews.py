@@ -45,11 +45,11 @@ def reconstruction_preview(run: Run, data: Dataset) -> Preview:
 
 
 def sample_preview(
-    run: Run, data: Dataset, sampling: SamplingConfig, device: torch.device, most_classes: int = 12
+    run: Run, data: Dataset, device: torch.device, most_classes: int = 12
 ) -> Preview:
     """Return what samples the same seeds in every class, and writes RUN/diffusion/pictures/.
 
-    Real pictures of the class stand beside them.
+    It samples as the run's training recorded when it began; real pictures stand beside the samples.
     """
     names = data.info.class_names[:most_classes]
     labels = np.repeat(np.arange(len(names)), SEEDS).tolist()
@@ -64,6 +64,7 @@ def sample_preview(
         nonlocal codec
         if codec is None:
             codec = Codec(load_autoencoder(run, device), "float32")
+        sampling = SamplingConfig.model_validate(run.diffusion.read_config()["sampling"])
         images = generate(model, codec, seeds, labels, sampling)
         path = picture_path(run.diffusion, step)
         rows = rearrange(images, "(c s) h w rgb -> c s h w rgb", s=SEEDS)

@@ -1,14 +1,17 @@
 """How a run samples: the settings of `[sampling]`, which every sampling command can change."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from latent_diffusion.denoiser import Interval, acts
+from latent_diffusion.denoiser import Interval, acts, fitted_first_level
 from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels, trace
 
 DEFAULT_SAMPLER = next(iter(SAMPLERS))
+UNFITTED = 40.0  # first noise level of a run that has no latents yet
+Positive = Annotated[float, Field(gt=0)]
 GuidanceScale = Annotated[float, Field(ge=0, le=1000)]
 
 
@@ -43,7 +46,9 @@ class SamplingConfig(BaseModel):
         le=1.1,
         description="the predicted noise is divided by this; above 1 samples are sharper",
     )
-    sigma_max: float = Field(80.0, gt=0, description="first noise level")
+    sigma_max: Positive | Literal["auto"] = Field(
+        "auto", description="first noise level; auto: fitted to the latents when stage two begins"
+    )
     sigma_min: float = Field(0.01, gt=0, description="last noise level above 0")
     compute_batch: int = Field(
         64, ge=1, description="rows of every network call; changing it changes the last bits"
@@ -58,9 +63,9 @@ class SamplingConfig(BaseModel):
 
     @model_validator(mode="after")
     def _levels(self) -> "SamplingConfig":
-        if self.sigma_min >= self.sigma_max:
+        if self.sigma_min >= self.first_level:
             raise ValueError(
-                f"sigma_min = {self.sigma_min} must be less than sigma_max = {self.sigma_max}"
+                f"sigma_min = {self.sigma_min} must be less than sigma_max = {self.first_level}"
             )
         interval = self.guidance_interval
         if interval != "all" and not 0 <= interval[0] <= interval[1]:
@@ -69,6 +74,17 @@ class SamplingConfig(BaseModel):
                 "first"
             )
         return self
+
+    @property
+    def first_level(self) -> float:
+        """Return the noise level at which sampling begins."""
+        return UNFITTED if self.sigma_max == "auto" else self.sigma_max
+
+    def fitted(self, deviations: np.ndarray) -> "SamplingConfig":
+        """Return the same for latents whose principal components have these deviations."""
+        if self.sigma_max != "auto":
+            return self
+        return self.model_copy(update={"sigma_max": fitted_first_level(deviations)})
 
     @property
     def is_guided(self) -> bool:
@@ -90,7 +106,7 @@ class SamplingConfig(BaseModel):
     @property
     def levels(self) -> list[float]:
         """Return the falling noise levels, the last one 0."""
-        return noise_levels(self.steps, self.sigma_max, self.sigma_min)
+        return noise_levels(self.steps, self.first_level, self.sigma_min)
 
     @property
     def evaluations(self) -> int:

@@ -32,7 +32,7 @@ def noise_loss(pipe: Pipeline, images: np.ndarray, labels: np.ndarray) -> NoiseL
     Image i has the noise of seed i + 1 at every level and in both columns, so that what differs is
     level and label alone.
     """
-    sigmas = np.geomspace(pipe.sampling.sigma_min, pipe.sampling.sigma_max, LEVELS)
+    sigmas = np.geomspace(pipe.sampling.sigma_min, pipe.sampling.first_level, LEVELS)
     totals = np.zeros((2, LEVELS))
     with Progress("loss by noise level", len(images)) as progress:
         for start in range(0, len(images), BATCH):

@@ -36,6 +36,7 @@ from latent_diffusion.training.loop import Preview, Task
 from latent_diffusion.training.randomness import StepRandom, stream_seed
 from latent_diffusion.training.sharpening import AdversaryStage, Sharpening
 from latent_diffusion.training.stage import FRESH, Job, Stage, Start, changes
+from latent_diffusion.training.timing import as_begun
 
 NORMALISED_ON = 10_000  # train images, at most
 # Settings with which a trained network may be kept though they are others.
@@ -171,7 +172,8 @@ def perceptual_term(job: Job, stage: AutoencoderStage) -> PerceptualTerm | None:
     if job.start.resume and part.trained:
         recorded = ClassifierStage.model_validate(part.read_config()[part.name])
         before = recorded.model_dump(exclude=NOT_FOR_RESULTS)
-        now = stage.perceptual_classifier.model_dump(exclude=NOT_FOR_RESULTS)
+        begun = as_begun(stage.perceptual_classifier, recorded)
+        now = begun.model_dump(exclude=NOT_FOR_RESULTS)
         if found := changes(before, now):
             raise ValueError(
                 f"--resume cannot change the perceptual classifier, which is trained: {found[0]}"

@@ -14,6 +14,12 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     steps: int = Field(10_000, ge=1)
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        description="in place of steps: as many are done as take this long at the speed that is "
+        "measured when the training begins",
+    )
     batch_size: int = Field(
         128, ge=1, le=2**20, description="images a step, over all processes together"
     )

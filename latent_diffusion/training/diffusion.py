@@ -11,7 +11,14 @@ from torch import Tensor, nn
 
 from autoencoder import Posterior
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.denoiser import Denoiser, NetworkConfig, NoiseLevelConfig, UNetConfig
+from latent_diffusion.denoiser import (
+    MOST_ROWS,
+    Denoiser,
+    NetworkConfig,
+    NoiseLevelConfig,
+    UNetConfig,
+    deviations_of,
+)
 from latent_diffusion.device import place
 from latent_diffusion.loading import fits, latents_checksum, load_autoencoder
 from latent_diffusion.parsing import read_log
@@ -124,17 +131,14 @@ class DiffusionTraining(Stage[DiffusionStage]):
         precision = self.config.training.precision
         moments = cached_moments(data, run, self.autoencoder, self.checksum, precision, world)
         labels, names = data.labels[data.train], data.info.class_names
+        self.fit_noise_levels(moments)
         self.warn_of_other_latents()
         if said := collapse(moments[0]):
             world.say(f"{self.part.caption}: {said}")
-        task = diffusion_task(self.config, moments, labels, names, world.device)
-        return replace(task, watch=self.watch(moments[0], labels))
+        self.learnt = moments[0], labels
+        return diffusion_task(self.config, moments, labels, names, world.device)
 
-    def watch(self, moments: np.ndarray, labels: np.ndarray) -> Watch | None:
-        """Return what looks at held-out pictures on the way; None where none are held out.
-
-        moments (N, 2C, h, w) and labels (N,) are of the training pictures.
-        """
+    def watch(self) -> Watch | None:
         data, training, device = self.job.data, self.config.training, self.job.world.device
         if not len(data.test):
             return None
@@ -143,7 +147,7 @@ class DiffusionTraining(Stage[DiffusionStage]):
         held_out = moments_of(data, rows, self.autoencoder, training.precision, device)
         return make_watch(
             (held_out, data.labels[rows]),
-            (moments, labels),
+            self.learnt,
             self.config.noise_levels,
             (training.steps, training.batch_size),
             training.precision,
@@ -165,6 +169,26 @@ class DiffusionTraining(Stage[DiffusionStage]):
         wrong = ailment(found, self.job.data.num_classes, self.config.label_dropout)
         if wrong:
             world.say(f"{caption}: {wrong}")
+
+    def fit_noise_levels(self, moments: np.ndarray) -> None:
+        """Fit the noise levels of training and sampling to the latents, where none are given."""
+        noise_levels, sampling = self.config.noise_levels, self.sampling
+        if "auto" not in (
+            noise_levels.log_sigma_mean,
+            noise_levels.log_sigma_std,
+            sampling.sigma_max,
+        ):
+            return
+        rows = some(moments.shape[1], MOST_ROWS)
+        deviations = deviations_of(moments[0, rows, : moments.shape[2] // 2])
+        noise_levels = noise_levels.fitted(deviations)
+        self.config = self.config.model_copy(update={"noise_levels": noise_levels})
+        self.sampling = sampling.fitted(deviations)
+        self.job.world.say(
+            f"{self.part.caption}: for these latents log sigma is drawn around "
+            f"{noise_levels.log_sigma_mean:g} +- {noise_levels.log_sigma_std:g}, and sampling "
+            f"begins at sigma {self.sampling.first_level:g}"
+        )
 
     def warn_of_other_latents(self) -> None:
         """Say so where the weights to begin from have learnt the latents of another autoencoder."""

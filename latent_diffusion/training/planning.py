@@ -4,60 +4,71 @@ Both are known before it begins: a few steps that change nothing are measured. T
 experiments ask.
 """
 
-import time
-from typing import TypeVar
+import math
 
 import numpy as np
 import torch
-from pydantic import BaseModel
 from torch.utils.flop_counter import FlopCounterMode
 
 from autoencoder import AutoencoderConfig
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.training.autoencoder import AutoencoderStage, autoencoder_task
 from latent_diffusion.training.classifier import ClassifierStage, classifier_task
-from latent_diffusion.training.compilation import compiled
-from latent_diffusion.training.config import TrainingConfig, with_training
+from latent_diffusion.training.config import Stage, TrainingConfig, with_training
 from latent_diffusion.training.diffusion import DiffusionStage, diffusion_task
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Task
-from latent_diffusion.training.optimizers import make_optimizers, set_learning_rate
 from latent_diffusion.training.randomness import StepRandom
-from latent_diffusion.training.step import gradient_step
+from latent_diffusion.training.stages import Config
+from latent_diffusion.training.timing import STEPS, measured_seconds, with_steps
 
-STEPS = 8
-WARM_UP = 2  # of them do not count
 ROWS = 256  # of zeros, for latents
-FEWEST_STEPS = 10
 FLOPS_ROWS = 8
+STAGES = ("autoencoder", "classifier", "diffusion")
 AnyStage = AutoencoderStage | ClassifierStage | DiffusionStage
-Stage = TypeVar("Stage", bound=BaseModel)
 
 
-def with_steps(stage: Stage, wanted: float, previews: int | None = None) -> Stage:
-    """Return a stage's config with so many steps, and a warm-up of at most a tenth of them.
+def planned(config: Config, minutes: float) -> Config:
+    """Return a config whose stages share so many minutes as they share those of the config.
 
-    previews: how many there are, evenly spread; by default as many as there were.
+    What stage one and the judge learn they learn soon: of more time than the config's they take
+    the square root, and stage two gets the rest. Raise ValueError for a config without minutes.
     """
-    training: TrainingConfig = stage.training  # type: ignore[attr-defined]  # every stage has one
-    steps = max(FEWEST_STEPS, int(wanted))
-    previews = previews or -(-training.steps // training.preview_every)
-    return with_training(
-        stage,
-        steps=steps,
-        warmup_steps=min(training.warmup_steps, steps // 10),
-        preview_every=-(-steps // previews),
-    )
+    if config.minutes is None:
+        raise ValueError(
+            "the config does not say how many minutes it is made for: give one that sets minutes"
+        )
+    share = minutes / config.minutes
+    early = min(share, math.sqrt(share))
+    shares = {"autoencoder": early, "classifier": early, "diffusion": share}
+    stages = {name: scaled(getattr(config, name), shares[name]) for name in STAGES}
+    return config.model_copy(update={**stages, "minutes": minutes})
 
 
-def shortened(stage: Stage, share: float) -> Stage:
-    """Return a stage's config with a share of its steps, and of those that sharpen a decoder."""
+def minutes_of(stage: AnyStage) -> float:
+    """Return the minutes that a stage is given, with those of all that it trains on the way."""
+    minutes = stage.training.minutes or 0.0
+    if isinstance(stage, AutoencoderStage):
+        if stage.perceptual == "classifier":
+            minutes += stage.perceptual_classifier.training.minutes or 0.0
+        if stage.adversarial:
+            minutes += stage.adversary.training.minutes or 0.0
+    return minutes
+
+
+def scaled(stage: Stage, share: float) -> Stage:
+    """Return a stage's config with a share of its time, and so of what it trains on the way."""
     training: TrainingConfig = stage.training  # type: ignore[attr-defined]  # every stage has one
-    fewer = with_steps(stage, share * training.steps)
+    if share == 1:
+        return stage
+    if training.minutes:
+        fewer = with_training(stage, minutes=share * training.minutes)
+    else:
+        fewer = with_steps(stage, share * training.steps)
     if not isinstance(stage, AutoencoderStage):
         return fewer
-    sharpening = with_steps(stage.adversary, share * stage.adversary.training.steps)
-    return fewer.model_copy(update={"adversary": sharpening})
+    others = ("adversary", "perceptual_classifier")
+    return fewer.model_copy(update={name: scaled(getattr(stage, name), share) for name in others})
 
 
 def trial_task(
@@ -88,26 +99,8 @@ def seconds_per_step(
 
     It is without stage one's perceptual term and adversary.
     """
-    task, config = trial_task(stage, autoencoder, data, world.device), stage.training
-    for parameter in task.model.parameters():
-        if not parameter.any():  # arithmetic with zeros is faster on some devices
-            torch.nn.init.normal_(parameter, std=0.02)
-    optimizers = make_optimizers(
-        task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device
-    )
-    set_learning_rate(optimizers, 0.0)
-    rows = np.arange(config.batch_size) % task.rows
-    times = []
-    with compiled(task.model, config.compile):
-        for step in range(steps):
-            start = time.perf_counter()
-            batch, random = task.batch(rows), StepRandom(0, step, 0, world.device)
-            figures, _ = gradient_step(
-                task.model, task.objective, batch, random, optimizers, config, world
-            )
-            figures["loss"].item()  # waits for the device
-            times.append(time.perf_counter() - start)
-    return float(np.median(times[WARM_UP:]))
+    task = trial_task(stage, autoencoder, data, world.device)
+    return measured_seconds(task, stage.training, world, steps)
 
 
 def flops_per_image(

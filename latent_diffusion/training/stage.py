@@ -7,7 +7,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -23,9 +23,11 @@ from latent_diffusion.tensors import holds, load_tensors, save_tensors
 from latent_diffusion.training.checkpoint import Checkpoint, newest_checkpoint
 from latent_diffusion.training.config import TrainingConfig, with_training
 from latent_diffusion.training.distributed import World
+from latent_diffusion.training.health import Watch
 from latent_diffusion.training.loop import Preview, Task, Trainer
 from latent_diffusion.training.records import EVENTS, summary_writer
 from latent_diffusion.training.room import check_room, full_disk, is_full
+from latent_diffusion.training.timing import as_begun, in_minutes
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -70,6 +72,10 @@ class Stage(ABC, Generic[Config]):
     def task(self) -> Task:
         """Return what is trained; nothing of an earlier training of this part is deleted yet."""
 
+    def watch(self) -> Watch | None:
+        """Return what looks at held-out data on the way, if anything; the steps are fixed."""
+        return None
+
     def facts(self) -> Mapping[str, Any]:
         """Return what else the part's config.toml records."""
         return {}
@@ -99,14 +105,18 @@ class Stage(ABC, Generic[Config]):
     def trainer(self) -> Trainer:
         """Return the training at its first step, or where it goes on; nothing is changed yet."""
         start, world = self.job.start, self.job.world
-        self.config, checkpoint = begin(self.job, self.part, self.config)
+        self.config, checkpoint, planned = begin(self.job, self.part, self.config)
         task = self.task()
+        if not planned:
+            self.config = in_minutes(self.config, task, world, self.part.caption)
+        task = replace(task, watch=self.watch())
         if start.init:
             names = self.job.data.info.class_names
             initialise_from(start.init, self.part, task.model, names, world)
         training = self.config.training  # type: ignore[attr-defined]  # every stage has one
         trainer = Trainer(task, training, self.part, world, self.preview, start.tensorboard)
         if checkpoint:
+            check_checkpoint(self.part, checkpoint, training)
             trainer.resume(checkpoint)
         if world.first:
             state = (task.model, trainer.emas, trainer.optimizers)
@@ -146,14 +156,16 @@ class Stage(ABC, Generic[Config]):
         self.job.world.barrier()
 
 
-def begin(job: Job, part: Part, config: Any) -> tuple[Any, Checkpoint | None]:
+def begin(job: Job, part: Part, config: Any) -> tuple[Any, Checkpoint | None, bool]:
     """Return the stage's config with its precision chosen, and the checkpoint that it goes on from.
 
-    Nothing on disk is changed. Raise ValueError where this training may not begin.
+    Also whether its steps are fixed already, as those of a training that goes on are. Nothing on
+    disk is changed. Raise ValueError where this training may not begin.
     """
     start, world, precision = job.start, job.world, config.training.precision
     recorded = part.read_config() if part.config_path.is_file() else None
     checkpoint = newest_checkpoint(part, world.say) if start.resume else None
+    planned = config.training.minutes is None
     if start.resume and part.trained and not checkpoint:
         raise ValueError(
             f"{part.checkpoint_path} is missing, so the {part.caption} cannot be resumed: "
@@ -162,19 +174,19 @@ def begin(job: Job, part: Part, config: Any) -> tuple[Any, Checkpoint | None]:
     if start.resume and recorded:
         before = type(config).model_validate(recorded[part.name])
         check_resume(part, before, config, recorded["data"]["checksum"], job.data)
+        planned = planned or config.training.minutes == before.training.minutes
+        config = as_begun(config, before)
         precision = before.training.precision if precision == "auto" else precision
         for change in changes(before.model_dump(), config.model_dump()):
             world.say(f"{part.caption}: from here on {change}")
     elif not start.resume and not start.overwrite:
         check_nothing_is_there(part)
-    if checkpoint:
-        check_checkpoint(part, checkpoint, config.training)
     if config.training.batch_size % world.size:
         raise ValueError(
             f"batch_size = {config.training.batch_size} does not divide into {world.size} processes"
         )
     precision = world.agree(choose_precision(precision, world.device))
-    return with_training(config, precision=precision), checkpoint
+    return with_training(config, precision=precision), checkpoint, planned
 
 
 def check_nothing_is_there(part: Part) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from latent_diffusion.config import build, find, read_extended
 from latent_diffusion.run import Part
@@ -27,6 +27,12 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="that all of it takes, scoring included, where ldm train is not given others",
+    )
     autoencoder: AutoencoderStage = AutoencoderStage()
     classifier: ClassifierStage = ClassifierStage()
     diffusion: DiffusionStage = DiffusionStage()

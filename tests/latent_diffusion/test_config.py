@@ -17,8 +17,12 @@ def test_every_config_of_ours_is_valid_and_complete(path):
     config = load_config(path)
     written = read_extended(path)
     for stage in ("autoencoder", "classifier", "diffusion"):
-        assert set(written[stage]["training"]) >= {"steps", "batch_size", "learning_rate"}, stage
+        training = set(written[stage]["training"])
+        assert training >= {"batch_size", "learning_rate"} and training & {"steps", "minutes"}, (
+            stage
+        )
         assert "model" in written[stage]
+        assert "minutes" not in training or config.minutes, "ldm train knows what they are of"
     assert config.autoencoder.perceptual != "lpips", "a default never needs pretrained weights"
 
 
@@ -123,9 +127,15 @@ def test_configs_that_extend_each_other_are_refused(tmp_path):
 def test_a_run_records_the_whole_config(tiny_run, tiny_config):
     recorded = resumed_config(Run(tiny_run).diffusion)
     given = load_config(tiny_config)
-    assert recorded.diffusion == given.diffusion and recorded.sampling == given.sampling
+    fitted = {"noise_levels": recorded.diffusion.noise_levels}  # auto in what was given
+    assert recorded.diffusion == given.diffusion.model_copy(update=fitted)
+    first = {"sigma_max": recorded.sampling.sigma_max}
+    assert recorded.sampling == given.sampling.model_copy(update=first)
+    assert all(isinstance(v, float) for v in (*fitted["noise_levels"].model_dump().values(),))
+    assert isinstance(first["sigma_max"], float)
     table = read_toml(Run(tiny_run).diffusion.config_path)
-    assert set(table["diffusion"]["training"]) == set(type(given.diffusion.training).model_fields)
+    known = set(type(given.diffusion.training).model_fields) - {"minutes"}  # it was given steps
+    assert set(table["diffusion"]["training"]) == known
     assert table["data"]["class_names"] == ["cross", "disk", "square"]
 
 

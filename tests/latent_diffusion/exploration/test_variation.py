@@ -37,7 +37,7 @@ def test_seeds_differ_and_rows_do_not_depend_on_company(tiny_run):
 def test_noise_levels_rise_with_the_strength(tiny_run):
     config = Pipeline.from_run(tiny_run, device="cpu").sampling
     levels = [noise_level(strength, config) for strength in np.linspace(0.01, 1, 100)]
-    assert levels == sorted(levels) and levels[-1] == config.sigma_max
+    assert levels == sorted(levels) and levels[-1] == config.first_level
     assert noise_level(0.5, config) == pytest.approx(1)
     for strength in (0, -1, 0.005, 1.01, float("nan")):
         with pytest.raises(ValueError, match="--strength"):

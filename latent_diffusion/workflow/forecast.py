@@ -1,0 +1,130 @@
+"""How long each part of a workflow will take, measured before anything is trained."""
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+
+from rich.table import Table
+
+from autoencoder import Autoencoder
+from latent_diffusion.classifier import Classifier
+from latent_diffusion.data.store import Dataset
+from latent_diffusion.denoiser import Denoiser
+from latent_diffusion.device import choose_precision
+from latent_diffusion.evaluation.judge import Judge
+from latent_diffusion.inspection.previews import SEEDS as PREVIEW_SEEDS
+from latent_diffusion.loading import Codec
+from latent_diffusion.pipeline import whole_batch
+from latent_diffusion.run import Run
+from latent_diffusion.sampling.generate import generate
+from latent_diffusion.training.config import with_training
+from latent_diffusion.training.distributed import World
+from latent_diffusion.training.planning import (
+    STAGES,
+    AnyStage,
+    minutes_of,
+    seconds_per_step,
+    trial_task,
+)
+from latent_diffusion.training.stages import Config
+from latent_diffusion.training.timing import PREVIEWS
+
+SAMPLES = 1_000
+SEEDS_SHOWN = 10
+TITLES = {
+    "autoencoder": "stage one: the autoencoder",
+    "classifier": "the judge: a classifier whose features score samples",
+    "diffusion": "stage two: the denoiser",
+}
+TRIED_STEPS = 2  # of a sampler, to see how fast it is
+SEEN_BY_THE_JUDGE = 30  # times as many images as there are samples, while they are scored
+SECONDS_OF_STATISTICS = 20.0  # of that
+LEAST_SHARE = 0.3  # of the time that stage two gets, however long all else takes
+
+
+class Forecast:
+    """What the parts of a workflow cost on this machine; `minutes` are those of all of it."""
+
+    def __init__(self, run: Run, data: Dataset, config: Config, minutes: float, world: World):
+        self.run, self.data, self.config, self.minutes = run, data, config, minutes
+        self.world, self.device = world, world.device
+
+    def stage_two(self, spent: float) -> float:
+        """Return the minutes of stage two where so many seconds are spent, and only it is left."""
+        left = self.minutes - (spent + self.seconds_after) / 60
+        return max(left, LEAST_SHARE * self.minutes)
+
+    def table(self, spent: float) -> Table:
+        """Return minutes and steps of every part that is not done yet, after `spent` seconds."""
+        table = Table(title=f"{self.minutes:g} minutes on {self.device}", title_style="bold")
+        for column in ("part", "minutes", "steps"):
+            table.add_column(column, justify="left" if column == "part" else "right")
+        for name in STAGES:
+            stage = getattr(self.config, name)
+            if getattr(self.run, name).trained:
+                table.add_row(TITLES[name], "done", "")
+                continue
+            if name == "diffusion":
+                minutes = own = self.stage_two(spent)
+            else:
+                minutes, own = minutes_of(stage), stage.training.minutes
+            spent += 60 * minutes
+            table.add_row(TITLES[name], f"{minutes:.1f}", self.steps(stage, own))
+        after = f"{self.seconds_after / 60:.1f}"
+        table.add_row(f"encoding; {SAMPLES:,} samples and their scores", after, "")
+        return table
+
+    def steps(self, stage: AnyStage, minutes: float | None) -> str:
+        """Return about how many steps a stage does in so many minutes, or those it is given."""
+        if stage.training.minutes is None:
+            return f"{stage.training.steps:,}"
+        assert minutes
+        exact, model = with_training(stage, precision=self.precision), self.config.autoencoder.model
+        seconds = seconds_per_step(exact, model, self.data, self.world)
+        return f"about {60 * minutes / seconds:,.0f}"
+
+    @cached_property
+    def precision(self) -> str:
+        """What "auto" stands for on this device."""
+        return choose_precision("auto", self.device)
+
+    @cached_property
+    def seconds_after(self) -> float:
+        """How long all takes that is neither stage one, nor the judge, nor steps of stage two.
+
+        That is encoding the data set, drawing previews, samples and a grid, and scoring them.
+        """
+        data, config = self.data, self.config
+        autoencoder, classifier, denoiser = (
+            trial_task(getattr(config, name), config.autoencoder.model, data, self.device).model
+            for name in STAGES
+        )
+        assert isinstance(autoencoder, Autoencoder)
+        assert isinstance(classifier, Classifier) and isinstance(denoiser, Denoiser)
+        codec = Codec(autoencoder, self.precision)
+        judge = Judge(classifier, "", self.device, self.precision)
+        images = data.images[data.train[: codec.compute_batch]]
+        short = config.sampling.model_copy(update={"steps": TRIED_STEPS, "class_guidance": {}})
+        batch = whole_batch(short)
+        labels, seeds = [0] * batch, list(range(1, batch + 1))
+        encode = seconds_of(lambda: codec.encode(images)) / len(images)
+        see = seconds_of(lambda: judge(images)) / len(images)
+        draw = seconds_of(lambda: generate(denoiser, codec, seeds, labels, short)) / batch
+        draw *= config.sampling.evaluations / short.evaluations
+        previews = PREVIEWS * PREVIEW_SEEDS * min(data.num_classes, 12)
+        drawn = SAMPLES + SEEDS_SHOWN * data.num_classes + previews
+        views = 2 if data.info.flip else 1
+        return (
+            views * len(data.train) * encode
+            + drawn * draw
+            + SEEN_BY_THE_JUDGE * SAMPLES * see
+            + SECONDS_OF_STATISTICS
+        )
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return how long it takes when it is done for the second time."""
+    work()
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

@@ -1,0 +1,267 @@
+"""From pictures to a scored result in so many minutes: `ldm train`, and on cartoons `ldm demo`.
+
+Every stage is given minutes and finds its own steps; stage two gets the time that all else leaves.
+What is finished is kept: work that was interrupted goes on, and work that is done samples and
+scores again at once.
+"""
+
+import time
+from functools import cached_property
+from pathlib import Path
+
+import tomli_w
+import torch
+
+from latent_diffusion.config import default_config
+from latent_diffusion.data.prepare import prepare
+from latent_diffusion.data.store import Dataset
+from latent_diffusion.data.summary import summary
+from latent_diffusion.device import choose_device
+from latent_diffusion.evaluation.judge_training import make_judge
+from latent_diffusion.evaluation.reconstruction import reconstruct_images
+from latent_diffusion.evaluation.scoring import EVIDENCE, evaluate
+from latent_diffusion.evaluation.tables import reconstruction_table, scores_table
+from latent_diffusion.inspection.grids import beside_real, reconstruction_grid
+from latent_diffusion.inspection.previews import reconstruction_preview, sample_preview
+from latent_diffusion.lock import locked
+from latent_diffusion.pipeline import Pipeline, sample_to_folder
+from latent_diffusion.progress import LateProgress, Progress, clock, console, say
+from latent_diffusion.run import Interrupted, Part, Run, without_none, write_atomic
+from latent_diffusion.subsets import spread
+from latent_diffusion.training.autoencoder import train_autoencoder
+from latent_diffusion.training.config import with_training
+from latent_diffusion.training.diffusion import train_diffusion
+from latent_diffusion.training.distributed import World
+from latent_diffusion.training.planning import STAGES, planned
+from latent_diffusion.training.stage import Start
+from latent_diffusion.training.stages import Config, load_config, resumed_config
+from latent_diffusion.workflow.forecast import SAMPLES, SEEDS_SHOWN, TITLES, Forecast
+from latent_diffusion.workflow.order import Order
+
+RECONSTRUCTIONS_SHOWN = 30
+PLAN = "plan.toml"  # in a run
+
+
+def run_demo(folder: Path, device: str, settings: list[str], minutes: float | None = None) -> None:
+    """Do all of the demo in `folder`, or what is left of it.
+
+    Raise ValueError for settings other than those it began with, which it would go on without.
+    """
+    run = Run(folder)
+    begun = Order.read(run)
+    if begun and settings not in ([], begun.settings):
+        given = " ".join(f"--set {setting}" for setting in begun.settings) or "no --set"
+        raise ValueError(
+            f"the demo in {folder} began with {given}: leave out --set to go on, or give a new "
+            "--run"
+        )
+    order = begun or Order.demo(settings, minutes)
+    if begun and minutes:
+        order = begun.model_copy(update={"minutes": minutes})
+    work_on(run, order, device, "ldm demo goes on where it stopped")
+
+
+def run_train(order: Order, folder: Path, device: str, resume: bool, plan_only: bool) -> None:
+    """Do all that was ordered in `folder`; `resume`: what is left of it, or more minutes of it.
+
+    plan_only: only say what would be trained, and write it as RUN/plan.toml.
+    """
+    run = Run(folder)
+    begun = Order.read(run)
+    if begun and not (resume or plan_only):
+        raise ValueError(
+            f"{folder} was begun already, with {begun.minutes:g} minutes for {begun.source}: "
+            "--resume goes on (with more --minutes stage two is trained further), another RUN "
+            "begins anew"
+        )
+    if plan_only:
+        Work(run, order, choose_device(device)).only_plan()
+        return
+    more = order.minutes - begun.minutes if begun else 0.0
+    if begun:
+        order = begun.model_copy(update={"minutes": order.minutes})
+    work_on(run, order, device, "--resume goes on where it stopped", more)
+
+
+def work_on(run: Run, order: Order, device: str, how: str, more: float = 0.0) -> None:
+    """Do the work, and keep how long it took so far however it ends.
+
+    more: minutes than it was begun with, for stage two.
+    """
+    try:
+        with locked(run.lock_path):
+            work = Work(run, order, choose_device(device), more)
+            try:
+                work.do()
+            finally:
+                work.order.model_copy(update={"spent": work.spent}).write(run)
+    except Interrupted:
+        raise Interrupted(f"interrupted, all saved: {how}") from None
+
+
+class Work:
+    """One order under way in a run."""
+
+    def __init__(self, run: Run, order: Order, device: torch.device, more: float = 0.0):
+        self.run, self.order, self.device, self.more = run, order, device, more
+        self.start = time.perf_counter()
+        self.world = World(0, 1, device)
+        path = Path(order.config) if order.config else default_config(device)
+        self.config = planned(load_config(path, order.settings), order.minutes)
+
+    @property
+    def spent(self) -> float:
+        """Return the seconds that this order took so far."""
+        return self.order.spent + time.perf_counter() - self.start
+
+    @property
+    def finished(self) -> bool:
+        """Return whether all networks are trained."""
+        return all(getattr(self.run, name).trained for name in STAGES)
+
+    def do(self) -> None:
+        """Prepare, train the three networks, sample, score."""
+        self.order.write(self.run)
+        data = self.data
+        if not self.finished:
+            console.print(self.forecast.table(self.spent))
+        self.stage_one(data)
+        self.judge(data)
+        self.stage_two(data)
+        self.sample_and_score()
+        say(
+            f"\nall of it took {clock(self.spent)} minutes. "
+            f"More: ldm sample {self.run.folder} samples --seeds 1-100 --guidance 2"
+        )
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The data set: the source itself where it is prepared, else the run's own, made now."""
+        source = Path(self.order.source)
+        if (source / "dataset.json").is_file():
+            return Dataset.open(source)
+        folder = self.run.folder / "data"
+        if not (folder / "dataset.json").is_file():
+            with LateProgress("preparing") as progress:
+                info = prepare(
+                    self.order.source, folder, self.order.size, on_progress=progress.update
+                )
+            for line in summary(info):
+                say(line)
+        return Dataset.open(folder)
+
+    @cached_property
+    def forecast(self) -> Forecast:
+        """What each part takes on this machine, measured now."""
+        return Forecast(self.run, self.data, self.config, self.order.minutes, self.world)
+
+    def only_plan(self) -> None:
+        """Say what would be trained, and write it as a config for the stages by hand."""
+        console.print(self.forecast.table(self.spent))
+        path = self.run.folder / PLAN
+        settings = without_none(self.config.model_dump(mode="json"))
+        write_atomic(path, tomli_w.dumps(settings).encode())
+        say(f"{path} is a config for ldm train-autoencoder, train-classifier, train-diffusion")
+
+    def stage_one(self, data: Dataset) -> None:
+        """Train the autoencoder, unless that was done."""
+        part = self.run.autoencoder
+        if is_left(part, TITLES[part.name], part.model_path):
+            stage = resolved(part, self.config).autoencoder
+            preview = reconstruction_preview(self.run, data)
+            train_autoencoder(self.run, data, stage, self.world, restart(part), preview)
+
+    def judge(self, data: Dataset) -> None:
+        """Train the judge, unless that was done."""
+        part = self.run.classifier
+        if is_left(part, TITLES[part.name], self.run.reference / "judge.npz"):
+            stage = resolved(part, self.config).classifier
+            make_judge(self.run, data, stage, self.world, restart(part))
+
+    def stage_two(self, data: Dataset) -> None:
+        """Train the denoiser in the time that is left, unless that was done."""
+        part = self.run.diffusion
+        longer = self.longer() if part.trained and self.more > 0 else None
+        if longer is None and not is_left(part, TITLES[part.name], part.model_path):
+            return
+        config = longer or resolved(part, self.config)
+        stage = config.diffusion
+        if stage.training.minutes and not part.resumable:
+            stage = with_training(stage, minutes=round(self.forecast.stage_two(self.spent), 2))
+        preview = sample_preview(self.run, data, self.device)
+        train_diffusion(self.run, data, stage, config.sampling, self.world, restart(part), preview)
+
+    def longer(self) -> Config:
+        """Return the config of a trained stage two that is given more minutes.
+
+        Raise ValueError for one that was given steps.
+        """
+        part = self.run.diffusion
+        minutes = resumed_config(part).diffusion.training.minutes
+        if minutes is None:
+            raise ValueError(
+                f"stage two of {self.run.folder} was trained for steps, not for minutes: "
+                "ldm train-diffusion --resume --set diffusion.training.steps=… trains it further"
+            )
+        say(f"\nstage two: the denoiser, {self.more:g} minutes more")
+        return resumed_config(part, [f"diffusion.training.minutes={minutes + self.more}"])
+
+    def sample_and_score(self) -> None:
+        """Reconstruct, sample, score; leave grids, and say where they are."""
+        run, device = self.run, str(self.device)
+        say(f"\ndrawing {SAMPLES:,} samples, and scoring them")
+        originals, decoded, found = reconstruct_images(run, device=device)
+        shown = spread(len(originals), RECONSTRUCTIONS_SHOWN)
+        reconstructions = run.folder / "reconstructions.png"
+        reconstruction_grid(originals[shown], decoded[shown]).save(reconstructions)
+        pipe, samples = Pipeline.from_run(run.folder, device), run.folder / "samples"
+        seeds = range(1, SAMPLES + 1)
+        with Progress("sampling", SAMPLES) as progress:
+            sample_to_folder(
+                pipe,
+                samples,
+                seeds,
+                None,
+                "data",
+                pipe.sampling,
+                None,
+                progress.advance,
+                replace=True,
+            )
+        picture = run.folder / "samples.png"
+        samples_by_class(pipe, picture)
+        console.print(reconstruction_table(found))
+        console.print(scores_table(evaluate(run, samples, device=device)))
+        say(
+            f"look at {picture} (classes x seeds, beside real pictures), {run.folder / EVIDENCE} "
+            f"(what gives samples away), {reconstructions} and {samples}/"
+        )
+
+
+def is_left(part: Part, title: str, last: Path) -> bool:
+    """Return whether the part still has to be trained, said either way.
+
+    `last` is what its training writes last.
+    """
+    finished = last.is_file()
+    say(f"\n{title}: already in {part.folder}" if finished else f"\n{title}")
+    return not finished
+
+
+def restart(part: Part) -> Start:
+    """Return how the training of a part begins: where it was interrupted, or anew."""
+    return Start(resume=part.resumable, overwrite=True)
+
+
+def resolved(part: Part, config: Config) -> Config:
+    """Return what an interrupted training recorded, or else the plan."""
+    return resumed_config(part) if part.resumable else config
+
+
+def samples_by_class(pipe: Pipeline, path: Path) -> None:
+    """Write a grid of the first seeds in every class, beside real pictures of it."""
+    names, seeds = pipe.facts.class_names, list(range(1, SEEDS_SHOWN + 1))
+    labels = [label for label in range(len(names)) for _ in seeds]
+    images = pipe.generate(seeds * len(names), labels, pipe.sampling)
+    rows = list(images.reshape(len(names), len(seeds), *images.shape[1:]))
+    beside_real(rows, [pipe.real(name) for name in names], names).save(path)

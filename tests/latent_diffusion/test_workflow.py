@@ -1,0 +1,126 @@
+"""All of it in one go: planned in minutes, stopped and resumed, given more minutes; the demo."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from latent_diffusion.run import Interrupted, Run
+from latent_diffusion.training.stages import load_config, resumed_config
+from latent_diffusion.workflow import Order, forecast, run_demo, run_train, work
+
+MINUTES = 0.3
+SHARES = """
+minutes = 0.3
+[autoencoder.training]
+minutes = 0.05
+[classifier.training]
+minutes = 0.05
+[diffusion.training]
+minutes = 0.1
+"""
+
+
+@pytest.fixture
+def order(shapes, tiny_config, tmp_path, monkeypatch):
+    """All of it for the shapes, in seconds."""
+    for module in (forecast, work):
+        monkeypatch.setattr(module, "SAMPLES", 30)
+    monkeypatch.setattr(forecast, "SECONDS_OF_STATISTICS", 1.0)
+    config = tmp_path / "short.toml"
+    config.write_text(f'extends = "{tiny_config}"\n{SHARES}')
+    return Order(source=str(shapes), minutes=MINUTES, config=str(config))
+
+
+def steps(run: Path) -> int:
+    return resumed_config(Run(run).diffusion).diffusion.training.steps
+
+
+def test_all_of_it_then_more_minutes(order, tmp_path, capsys):
+    run = tmp_path / "run"
+    run_train(order, run, "cpu", resume=False, plan_only=False)
+    shown = capsys.readouterr().out
+    for words in ("0.3 minutes on cpu", "stage one", "the judge", "stage two", "all of it took"):
+        assert words in shown
+    assert len(list((run / "samples").glob("*.png"))) == 30 + 1  # the grid
+    assert (run / "samples.png").is_file() and (run / "reconstructions.png").is_file()
+    scores = json.loads((run / "scores.json").read_text())
+    assert any("samples" in name for name in scores)
+    with pytest.raises(ValueError, match=r"begun already.*--resume"):
+        run_train(order, run, "cpu", resume=False, plan_only=False)
+    before, autoencoder = steps(run), Run(run).autoencoder.checksum()
+    longer = order.model_copy(update={"minutes": MINUTES + 0.15})
+    run_train(longer, run, "cpu", resume=True, plan_only=False)
+    assert steps(run) > before and Run(run).autoencoder.checksum() == autoencoder
+    assert f"resuming after step {before}" in capsys.readouterr().out
+
+
+def test_an_interrupted_one_goes_on_with_its_plan(order, tmp_path, monkeypatch, capsys):
+    run, folder = tmp_path / "run", Run(tmp_path / "run")
+
+    def stop(*_):
+        raise Interrupted("stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "train_diffusion", stop)
+        with pytest.raises(Interrupted, match="--resume"):
+            run_train(order, run, "cpu", resume=False, plan_only=False)
+    kept = Order.read(folder)
+    assert kept and kept.spent > 1 and kept.source == order.source
+    before = folder.autoencoder.checksum()
+    run_train(order, run, "cpu", resume=True, plan_only=False)
+    assert folder.autoencoder.checksum() == before and folder.diffusion.trained
+    assert Order.read(folder).spent > kept.spent
+    assert "already in" in capsys.readouterr().out
+
+
+def test_a_plan_is_only_a_plan_and_a_config(order, tmp_path, capsys):
+    run = tmp_path / "run"
+    run_train(order, run, "cpu", resume=False, plan_only=True)
+    assert "about" in capsys.readouterr().out
+    assert not Run(run).autoencoder.config_path.exists() and not (run / "order.json").exists()
+    plan = load_config(run / "plan.toml")
+    assert plan.autoencoder.training.minutes == pytest.approx(0.05)
+    assert plan.minutes == MINUTES
+
+
+def test_a_config_without_minutes_is_refused(order, tiny_config, tmp_path):
+    without = order.model_copy(update={"config": str(tiny_config)})
+    with pytest.raises(ValueError, match="minutes"):
+        run_train(without, tmp_path / "run", "cpu", resume=False, plan_only=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_early_stages_take_the_root_of_a_longer_time(order):
+    config = load_config(Path(order.config))
+    from latent_diffusion.training.planning import planned
+
+    four, half = planned(config, 4 * MINUTES), planned(config, MINUTES / 2)
+    assert four.classifier.training.minutes == pytest.approx(2 * 0.05)
+    assert four.diffusion.training.minutes == pytest.approx(4 * 0.1)
+    assert half.classifier.training.minutes == pytest.approx(0.5 * 0.05)
+
+
+def test_a_demo_goes_on_with_the_settings_it_began_with(tiny_run, tmp_path, monkeypatch):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    settings = ["diffusion.training.steps=7", "sampling.guidance=3"]
+    (run / "demo.json").write_text(json.dumps({"settings": settings}))  # of an earlier version
+    with pytest.raises(
+        ValueError,
+        match=r"began with --set diffusion.training.steps=7 --set sampling.guidance=3.*--run",
+    ):
+        run_demo(run, "cpu", ["sampling.guidance=2"])
+    taken = []
+    monkeypatch.setattr(work, "work_on", lambda run, order, *_: taken.append(order))
+    run_demo(run, "cpu", [])
+    run_demo(run, "cpu", settings)
+    assert [order.settings for order in taken] == [settings, settings]
+    assert taken[0].source.startswith("cartoons:") and taken[0].config == "cartoons_cpu"
+    assert load_config(Path(taken[0].config)).minutes == taken[0].minutes
+
+
+def test_a_demo_of_unknown_settings_leaves_nothing(tmp_path):
+    with pytest.raises(ValueError, match="no setting"):
+        run_demo(tmp_path / "run", "cpu", ["diffusion.training.stops=7"])
+    assert not (tmp_path / "run" / "order.json").exists()
