@@ -34,7 +34,7 @@ CAPTIONS = {
     "adversary": ("sharpening", "ldm train-autoencoder", "autoencoder.adversary"),
 }
 
-RECORDED = ("model", "training")  # tables of every stage in a config.toml
+FACTS = {"diffusion": {"autoencoder_checksum": str, "sampling": dict}}  # beside a stage's table
 CONFIG_FORMAT = 2  # of config.toml; 1, which did not say so, called EMAs averages
 EARLIER_NAMES = {"average_length": "ema_length"}
 
@@ -107,17 +107,22 @@ class Part:
                 f"reads up to {CONFIG_FORMAT}: update it, or train again"
             )
         config = modern(config)
-        stage = config.get(self.name)
-        tables = [
-            config.get("data"),
-            *(map(stage.get, RECORDED) if isinstance(stage, dict) else ()),
-        ]
-        if len(tables) == 1 or not all(isinstance(table, dict) for table in tables):
+        if not self.is_record(config):
             raise ValueError(
                 f"{self.config_path} is not what a training of the {self.caption} recorded: copy "
                 f"it again, or train again with {self.command}"
             )
         return config
+
+    def is_record(self, config: Mapping[str, Any]) -> bool:
+        """Return whether a config.toml has what every training of this part records."""
+        stage, facts = config.get(self.name), FACTS.get(self.name, {})
+        if not isinstance(stage, dict):
+            return False
+        tables = (config.get("data"), stage.get("model"), stage.get("training"))
+        return all(isinstance(table, dict) for table in tables) and all(
+            isinstance(config.get(name), kind) for name, kind in facts.items()
+        )
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Record these tables, without the settings that are None, and the format's number."""

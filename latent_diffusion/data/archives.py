@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice, takewhile
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -138,16 +138,17 @@ class Tar:
     """
 
     MAX_MEMBERS = 100
+    MAX_BYTES = 2**30  # of all of them, unpacked
     DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error)
 
     def __init__(self, path: str):
         self.path = path
 
     def scan(self) -> Listing:
-        """Return the first MAX_MEMBERS files only, and none after one that is too large."""
+        """Return the first MAX_MEMBERS files only, and none beyond MAX_BYTES."""
         try:
             with self._opened() as archive:
-                members = list(takewhile(is_bearable, islice(archive, self.MAX_MEMBERS)))
+                members = list(self._first(archive))
         except self.DAMAGE as error:
             raise ValueError(f"{self.path} cannot be read as a tar file: {error}") from None
         files = []
@@ -160,7 +161,7 @@ class Tar:
     def read(self, key: str, limit: int = MAX_FILE_BYTES, check: Check | None = None) -> bytes:
         try:
             with self._opened() as archive:
-                for member in takewhile(is_bearable, islice(archive, self.MAX_MEMBERS)):
+                for member in self._first(archive):
                     if member.name != key or not member.isreg():
                         continue
                     if member.size > limit:
@@ -174,6 +175,15 @@ class Tar:
         except self.DAMAGE:
             pass
         raise Unreadable("damaged")
+
+    def _first(self, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+        """Yield the members that can be reached without unpacking gigabytes."""
+        left = self.MAX_BYTES
+        for member in islice(archive, self.MAX_MEMBERS):
+            left -= member.size
+            if left < 0:
+                return
+            yield member
 
     @contextmanager
     def _opened(self) -> Iterator[tarfile.TarFile]:
@@ -206,11 +216,6 @@ class Bounded(io.RawIOBase):
             raise tarfile.ReadError("it claims to hold a huge file")
         data: bytes = self.file.read(count)
         return data
-
-
-def is_bearable(member: tarfile.TarInfo) -> bool:
-    """Return whether what lies behind a member can be reached without unpacking gigabytes."""
-    return member.size <= MAX_FILE_BYTES
 
 
 def member_names(members: list[zipfile.ZipInfo]) -> tuple[list[str], set[str]]:

@@ -189,7 +189,7 @@ def commit(asked: Choices, found: Found, outcome: Outcome, writer: Writer) -> Da
     if flip and asked.flip is None:
         flip, why_not = may_flip(images)
     info = DatasetInfo(
-        source=asked.source,
+        source=shown(asked.source),
         labels=asked.labels,
         kind=found.kind,
         image_size=writer.size,

@@ -206,6 +206,7 @@ def kills_table(kills: Sequence[Kill], wholes: dict[str, Whole]) -> Table:
     table = Table(title=f"{good} of {len(kills)} killed trainings end bit-identical")
     for name in ("training", *DEATHS, "steps lost, median", "most", "a checkpoint", "takes"):
         table.add_column(name, justify="left" if name == "training" else "right")
+    table.columns[0].no_wrap = True
     for training, whole in wholes.items():
         own = [kill for kill in kills if kill.training == training]
         lost = [kill.lost for kill in own] or [0]

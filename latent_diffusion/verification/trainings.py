@@ -77,14 +77,14 @@ def not_repeated(device: torch.device) -> str:
 
 
 def few_pictures(run: Run, data: Dataset | None, folder: Path) -> Dataset:
-    """Return some pictures of a data set, or of those that the run keeps, to train on.
+    """Return some pictures to train on: of the run's data set, or of those that the run keeps.
 
     Raise Unknown where there are too few.
     """
     reference = Reference.open(run)
     images, labels = reference.images, reference.labels
     rows = spread(len(images), IMAGES)
-    if data:
+    if data and data.info.checksum == reference.facts.checksum:
         images, labels = data.images, data.labels
         rows = data.train[spread(len(data.train), IMAGES)]
     if len(rows) < FEWEST_IMAGES:

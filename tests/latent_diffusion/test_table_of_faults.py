@@ -26,6 +26,7 @@ from PIL import Image
 from latent_diffusion.data import arrays
 from latent_diffusion.data import prepare as prepare_module
 from latent_diffusion.data.sources import svhn
+from latent_diffusion.data.store import Dataset
 
 HERE = Path(__file__).parent
 README = HERE.parents[1] / "latent_diffusion" / "README.md"
@@ -467,6 +468,10 @@ HERE_HAPPENS: dict[str, tuple[Callable[[Place], list], int, str]] = {
         lambda p: p.prepare(odd_names(p)),
         *(0, "26 images"),
     ),
+    "a folder of which the name is of no alphabet": (
+        lambda p: p.prepare(p.pictures().rename(p.folder / os.fsdecode(b"in \xff"))),
+        *(0, "24 images"),
+    ),
     "a list of labels with 10^11 cells": (lambda p: p.prepare(csv_bomb(p)), 0, "24 images"),
     "a CIFAR pickle that runs a command": (
         lambda p: cifar(p, pickle.dumps({"data": Harm(p.folder / "harmed")})),
@@ -570,13 +575,16 @@ def place(tiny_run, shapes, tiny_config, tmp_path, monkeypatch) -> Place:
 @pytest.mark.parametrize("fault", HERE_HAPPENS)
 def test_it_ends_as_the_table_says(fault, place, ldm):
     make, wanted, words = HERE_HAPPENS[fault]
-    status, output, errors = ldm(*make(place))
+    given = make(place)
+    status, output, errors = ldm(*given)
     assert status == wanted, output + errors
     assert words in " ".join((output + errors).split()), output + errors
     assert "Traceback" not in output + errors
     if wanted == 2:
         assert errors.startswith("ldm: ") and errors.count("\n") == 1, errors
         assert len(errors) < 1000
+    elif "prepare" in given:
+        assert Dataset.open(place.folder / "out").info.train
     assert not (place.folder / "harmed").exists(), "code was executed"
     assert not list(place.folder.parent.glob("*.png")), "something was written outside"
 
