@@ -119,7 +119,7 @@ def killed(
         fault = f"ended with status {child.status}: {child.said()}"
     if not fault:
         fault = resumed(killable, whole, run)
-    shutil.rmtree(run)
+    shutil.rmtree(run, ignore_errors=True)
     return Kill(killable.name, death, done, max(0, done - saved), fault)
 
 
@@ -191,12 +191,11 @@ def kill_all(options: argparse.Namespace) -> list[Kill]:
             number += 1
             if kill := killed(killable, wholes[killable.name], death, folder, chance):
                 kills.append(kill)
+                write_json(out / "kills.json", [asdict(kill) for kill in kills])
                 progress.advance()
-    write_json(out / "kills.json", [asdict(kill) for kill in kills])
+                if kill.fault:
+                    say(f"{kill.training}, {death}, step {kill.at_step}: {kill.fault}")
     console.print(kills_table(kills, wholes))
-    for kill in kills:
-        if kill.fault:
-            say(f"{kill.training}, {kill.death}, step {kill.at_step}: {kill.fault}")
     return kills
 
 

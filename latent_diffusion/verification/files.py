@@ -12,7 +12,7 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation.judge import SPATIAL_FILE, Judge, judge_statistics
 from latent_diffusion.loading import fits, trained_on
 from latent_diffusion.run import Part, Run
-from latent_diffusion.tensors import Damaged, load_tensors, prove
+from latent_diffusion.tensors import Damaged, holds, load_tensors, prove
 from latent_diffusion.training.checkpoint import Checkpoint, section
 from latent_diffusion.verification.check import Unknown
 
@@ -108,6 +108,10 @@ def weights_of_checkpoint(run: Run, part: Part) -> str:
     checkpoint, config = Checkpoint.read(part.checkpoint_path), part.read_config()[part.name]
     steps = config["training"]["steps"]
     if checkpoint.done < steps:
+        if part.best_path.is_file() and holds(part.model_path, load_tensors(part.best_path)[0]):
+            return (
+                f"the weights are the best of its training, which ended at step {checkpoint.done}"
+            )
         return f"its training is under way, at step {checkpoint.done} of {steps}"
     ended = section(checkpoint.tensors, "ema.0.")
     weights = load_tensors(part.model_path)[0]

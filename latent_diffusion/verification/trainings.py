@@ -147,6 +147,7 @@ def short(stage: Stage) -> Stage:
     return with_training(
         stage,
         steps=STEPS,
+        minutes=None,
         warmup_steps=1,
         batch_size=min(MOST_BATCH, training.batch_size),
         checkpoint_every=KILLED_AFTER,

@@ -174,6 +174,14 @@ def test_a_training_under_way_is_no_fault(run):
     assert "under way, at step 500 of 600" in files.network(run, run.diffusion)
 
 
+def test_the_best_weights_of_a_training_that_ended_early(run):
+    config = run.diffusion.read_config()
+    config["diffusion"]["training"]["steps"] = 600
+    run.diffusion.write_config(config)
+    shutil.copy(run.diffusion.model_path, run.diffusion.best_path)
+    assert "which ended at step 500" in files.network(run, run.diffusion)
+
+
 def edit(run: Run, *keys, by=1.2):
     """Change one value of scores.json."""
     entries = recorded(run)
