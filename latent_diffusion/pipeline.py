@@ -23,6 +23,7 @@ from latent_diffusion.denoiser import Denoiser
 from latent_diffusion.device import choose_device
 from latent_diffusion.inspection.grids import REALS_SHOWN, beside_real, wrapped
 from latent_diffusion.loading import Codec, chosen_ema, load_autoencoder, load_denoiser
+from latent_diffusion.pretrained import find_pretrained
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.sampling.folder import GRID, SamplesWriter
@@ -84,6 +85,21 @@ class Pipeline:
             knows_null=knows_null,
             reference=find_reference(run),
         )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path_or_repository: Path | str,
+        device: str = "auto",
+        precision: str = "auto",
+        revision: str | None = None,
+    ) -> "Pipeline":
+        """Load what `ldm export --format hub` wrote: a folder, or a repository of the hub.
+
+        Only a repository's name ("somebody/model") asks the network, through huggingface_hub; its
+        `revision` is a branch, tag or commit. Raise ValueError where something is missing.
+        """
+        return cls.from_run(find_pretrained(path_or_repository, revision), device, precision)
 
     @property
     def autoencoder(self) -> Autoencoder:

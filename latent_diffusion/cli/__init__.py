@@ -14,6 +14,7 @@ from latent_diffusion.cli import studying as studying
 from latent_diffusion.cli import reporting as reporting
 from latent_diffusion.cli import verifying as verifying
 from latent_diffusion.cli import serving as serving
+from latent_diffusion.cli import exporting as exporting
 
 # isort: on
 from latent_diffusion.cli.common import main
