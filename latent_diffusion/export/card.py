@@ -56,6 +56,7 @@ def card(run: Run, pipe: Pipeline, licence: str, grid: str | None) -> str:
         rows=[row for row in rows if row.name in HEADLINES],
         classes=class_rows(scores) if scores else [],
         reconstruction=reconstruction(run),
+        lpips=found.trainings["autoencoder"].config["autoencoder"].get("perceptual") == "lpips",
         checksum=pipe.checksum,
     )
 

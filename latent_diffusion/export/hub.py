@@ -12,7 +12,7 @@ import numpy as np
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.evaluation.audit import MOST_HELD_OUT, RATE, nearest
+from latent_diffusion.evaluation.audit import RATE, nearest
 from latent_diffusion.export.card import card
 from latent_diffusion.export.folder import Files, as_json, check_free, facts_of, write_files
 from latent_diffusion.inspection.grids import beside_real, grid
@@ -28,6 +28,7 @@ GRID = "samples.png"
 SHOWN = 8  # pictures of a class on the card
 SPARE = 2  # times as many are drawn, for near copies are left out
 MOST_CLASSES = 12  # on the card's grid
+MOST_HELD_OUT = 500  # images that say what is near; an audit takes more
 
 
 @dataclass(frozen=True)

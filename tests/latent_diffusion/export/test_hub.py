@@ -64,6 +64,7 @@ def test_the_card_says_what_is_known(folder):
     assert {"license: mit", "library_name: latent-diffusion"} <= set(front)
     assert "52 pictures from `private photos`" in text and "Skipped: 3 too small." in text
     assert "| yak, wet | 10 |" in text and "None were recorded" in text
+    assert "Nothing pretrained had a part in it." in text
     assert "samples.png" not in text and "{{" not in text
     assert json.loads((folder / "config.json").read_text())["class_names"][2] == "yak, wet"
 
