@@ -100,12 +100,11 @@ def keep_evidence(
 ) -> None:
     """Draw what gives samples away in the run; earlier samples' picture goes in any case."""
     path = run.folder / EVIDENCE
-    path.unlink(missing_ok=True)
-    if not found:
-        return
-    picture = evidence_picture(detector.network, found, images.read(found.rows))
+    picture = evidence_picture(detector.network, found, images.read(found.rows)) if found else None
     try:
-        picture.save(path)
+        path.unlink(missing_ok=True)  # a read-only disk refuses that, too, of what is not there
+        if picture:
+            picture.save(path)
     except OSError as error:  # scores are worth more than their picture
         say(f"not drawn: {path} ({error.strerror})")
 

@@ -208,10 +208,11 @@ def test_resume_to_fewer_steps_than_were_done(refused, shapes, tiny_run, tmp_pat
 
 
 def test_scores_are_shown_though_they_cannot_be_recorded(tiny_run, shapes, tmp_path, ldm):
-    """A folder in the place of scores.json stands for a run that belongs to somebody else."""
+    """Folders in the place of files stand for a run that belongs to somebody else."""
     run = shutil.copytree(tiny_run, tmp_path / "run")
-    (run / "scores.json").unlink()
-    (run / "scores.json").mkdir()
+    for name in ("scores.json", "detectability.png"):
+        (run / name).unlink(missing_ok=True)
+        (run / name).mkdir()
     status, output, errors = ldm("evaluate", shapes, "--run", run, "--device", "cpu")
     assert status == 0 and "FID" in output, errors
     words = " ".join(output.split())
