@@ -94,7 +94,7 @@ def work_on(run: Run, order: Order, device: str, how: str, more: float = 0.0) ->
             try:
                 work.do()
             finally:
-                work.order.model_copy(update={"spent": work.spent}).write(run)
+                work.record()
     except Interrupted:
         raise Interrupted(f"interrupted, all saved: {how}") from None
 
@@ -119,10 +119,15 @@ class Work:
         """Return whether all networks are trained."""
         return all(getattr(self.run, name).trained for name in STAGES)
 
+    def record(self) -> None:
+        """Keep in the run how long it took so far, once it is begun."""
+        if Order.read(self.run):
+            self.order.model_copy(update={"spent": self.spent}).write(self.run)
+
     def do(self) -> None:
         """Prepare, train the three networks, sample, score."""
+        data = self.data  # refuses what cannot be read before anything is begun
         self.order.write(self.run)
-        data = self.data
         if not self.finished:
             console.print(self.forecast.table(self.spent))
         self.stage_one(data)

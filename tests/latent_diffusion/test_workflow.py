@@ -92,6 +92,23 @@ def test_a_config_without_minutes_is_refused(order, tiny_config, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_source_that_cannot_be_read_begins_nothing(order, tmp_path):
+    wrong = order.model_copy(update={"source": str(tmp_path / "nowhere")})
+    for _ in range(2):  # the second is not refused as begun already
+        with pytest.raises(ValueError, match="no such file or folder"):
+            run_train(wrong, tmp_path / "run", "cpu", resume=False, plan_only=False)
+    assert Order.read(Run(tmp_path / "run")) is None
+
+
+@pytest.mark.parametrize("name", ["own_cpu", "own_gpu"])
+def test_the_general_configs_can_be_planned(name):
+    from latent_diffusion.training.planning import minutes_of, planned
+
+    config = planned(load_config(Path(name)), 30)
+    stages = config.autoencoder, config.classifier, config.diffusion
+    assert 0.9 * 30 < sum(map(minutes_of, stages)) + 3 < 1.3 * 30
+
+
 def test_early_stages_take_the_root_of_a_longer_time(order):
     config = load_config(Path(order.config))
     from latent_diffusion.training.planning import planned
