@@ -35,7 +35,7 @@ def facts_of(pipe: Pipeline) -> dict[str, Any]:
         "guidance": scales,
         "guided_levels": ALL_LEVELS if interval == "all" else interval,
         "can_be_guided": pipe.knows_null,
-        "sampling": sampling.model_dump(mode="json"),
+        "sampling": {**sampling.model_dump(mode="json"), "sigma_max": sampling.first_level},
     }
 
 

@@ -211,7 +211,9 @@ function changeDevice() {
 }
 
 async function findDevice() {
-  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+  let adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+  // One that is only a program on the processor is far slower than WASM is.
+  if (adapter?.isFallbackAdapter || adapter?.info?.isFallbackAdapter) adapter = null;
   element("device").value = adapter ? "webgpu" : "wasm";
   element("device-label").hidden = !adapter;
   changeDevice();

@@ -21,6 +21,7 @@ const breath = () => new Promise((resolve) => setTimeout(resolve));
 async function load(device) {
   run = await (await fetch("config.json")).json();
   ort = await import(`./runtime/${RUNTIMES[device]}`);
+  ort.env.logLevel = "error";
   ort.env.wasm.numThreads = 1; // more would need cross-origin isolation
   ort.env.wasm.wasmPaths = new URL("runtime/", self.location).href;
   const options = { executionProviders: [device], graphOptimizationLevel: "all" };
@@ -79,7 +80,7 @@ async function draw({ id, ends, steps, fraction }) {
   const noise = ends.length > 1 ? new NoiseBetween(...noises, fraction) : noises[0];
   const levels = noiseLevels(steps, sigma_max, sigma_min);
   let latents = noise.draw().map((value) => levels[0] * value);
-  let [step, shown] = [0, start];
+  let [step, shown] = [0, 0]; // the first step is shown at once
   const states = SAMPLERS[sampler](denoiserOf(ends, fraction), latents, levels, () => noise.draw());
   for await (latents of states) {
     step += 1;
