@@ -121,7 +121,7 @@ def read_list(folder: Path) -> dict[str, Any]:
         if not all(Path(name).name == name for name in names):
             raise ValueError("it lists something that is no file of this folder")
         for facts in listed["files"].values():
-            if not isinstance(facts.get("class", ""), str):
+            if not isinstance(facts.get("class"), str | None):
                 raise ValueError("a class is no text")
         return listed
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
