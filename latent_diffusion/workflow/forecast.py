@@ -29,7 +29,8 @@ from latent_diffusion.training.planning import (
 from latent_diffusion.training.stages import Config
 from latent_diffusion.training.timing import PREVIEWS
 
-SAMPLES = 1_000
+SAMPLES = (1_000, 500, 250)  # scored: the most that leave time for what is to be scored
+MOST_SHARE = 0.25  # of the time, for drawing and scoring them
 SEEDS_SHOWN = 10
 TITLES = {
     "autoencoder": "stage one: the autoencoder",
@@ -71,7 +72,7 @@ class Forecast:
             spent += 60 * minutes
             table.add_row(TITLES[name], f"{minutes:.1f}", self.steps(stage, own))
         after = f"{self.seconds_after / 60:.1f}"
-        table.add_row(f"encoding; {SAMPLES:,} samples and their scores", after, "")
+        table.add_row(f"encoding; {self.samples:,} samples and their scores", after, "")
         return table
 
     def steps(self, stage: AnyStage, minutes: float | None) -> str:
@@ -88,12 +89,25 @@ class Forecast:
         """What "auto" stands for on this device."""
         return choose_precision("auto", self.device)
 
-    @cached_property
+    @property
     def seconds_after(self) -> float:
         """How long all takes that is neither stage one, nor the judge, nor steps of stage two.
 
         That is encoding the data set, drawing previews, samples and a grid, and scoring them.
         """
+        apart, for_one = self.measured
+        return apart + SECONDS_OF_STATISTICS + self.samples * for_one
+
+    @property
+    def samples(self) -> int:
+        """Return how many samples are drawn and scored."""
+        _apart, for_one = self.measured
+        most = 60 * MOST_SHARE * self.minutes
+        return next((count for count in SAMPLES if count * for_one <= most), SAMPLES[-1])
+
+    @cached_property
+    def measured(self) -> tuple[float, float]:
+        """Seconds for encoding and all other pictures, and for a sample and its scores."""
         data, config = self.data, self.config
         autoencoder, classifier, denoiser = (
             trial_task(getattr(config, name), config.autoencoder.model, data, self.device).model
@@ -111,15 +125,11 @@ class Forecast:
         see = seconds_of(lambda: judge(images)) / len(images)
         draw = seconds_of(lambda: generate(denoiser, codec, seeds, labels, short)) / batch
         draw *= config.sampling.evaluations / short.evaluations
-        previews = PREVIEWS * PREVIEW_SEEDS * min(data.num_classes, 12)
-        drawn = SAMPLES + SEEDS_SHOWN * data.num_classes + previews
+        pictures = PREVIEWS * PREVIEW_SEEDS * min(data.num_classes, 12)
+        pictures += SEEDS_SHOWN * data.num_classes
         views = 2 if data.info.flip else 1
-        return (
-            views * len(data.train) * encode
-            + drawn * draw
-            + SEEN_BY_THE_JUDGE * SAMPLES * see
-            + SECONDS_OF_STATISTICS
-        )
+        apart = views * len(data.train) * encode + pictures * draw
+        return apart, draw + SEEN_BY_THE_JUDGE * see
 
 
 def seconds_of(work: Callable[[], object]) -> float:

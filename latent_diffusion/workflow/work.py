@@ -35,7 +35,7 @@ from latent_diffusion.training.distributed import World
 from latent_diffusion.training.planning import STAGES, planned
 from latent_diffusion.training.stage import Start
 from latent_diffusion.training.stages import Config, load_config, resumed_config
-from latent_diffusion.workflow.forecast import SAMPLES, SEEDS_SHOWN, TITLES, Forecast
+from latent_diffusion.workflow.forecast import SEEDS_SHOWN, TITLES, Forecast
 from latent_diffusion.workflow.order import Order
 
 RECONSTRUCTIONS_SHOWN = 30
@@ -214,14 +214,15 @@ class Work:
     def sample_and_score(self) -> None:
         """Reconstruct, sample, score; leave grids, and say where they are."""
         run, device = self.run, str(self.device)
-        say(f"\ndrawing {SAMPLES:,} samples, and scoring them")
+        count = self.forecast.samples
+        say(f"\ndrawing {count:,} samples, and scoring them")
         originals, decoded, found = reconstruct_images(run, device=device)
         shown = spread(len(originals), RECONSTRUCTIONS_SHOWN)
         reconstructions = run.folder / "reconstructions.png"
         reconstruction_grid(originals[shown], decoded[shown]).save(reconstructions)
         pipe, samples = Pipeline.from_run(run.folder, device), run.folder / "samples"
-        seeds = range(1, SAMPLES + 1)
-        with Progress("sampling", SAMPLES) as progress:
+        seeds = range(1, count + 1)
+        with Progress("sampling", count) as progress:
             sample_to_folder(
                 pipe,
                 samples,

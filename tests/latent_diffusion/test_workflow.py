@@ -5,8 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from latent_diffusion.run import Interrupted, Run
+from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stages import load_config, resumed_config
 from latent_diffusion.workflow import Order, forecast, run_demo, run_train, work
 
@@ -25,8 +27,7 @@ minutes = 0.1
 @pytest.fixture
 def order(shapes, tiny_config, tmp_path, monkeypatch):
     """All of it for the shapes, in seconds."""
-    for module in (forecast, work):
-        monkeypatch.setattr(module, "SAMPLES", 30)
+    monkeypatch.setattr(forecast, "SAMPLES", (30,))
     monkeypatch.setattr(forecast, "SECONDS_OF_STATISTICS", 1.0)
     config = tmp_path / "short.toml"
     config.write_text(f'extends = "{tiny_config}"\n{SHARES}')
@@ -107,6 +108,19 @@ def test_the_general_configs_can_be_planned(name):
     config = planned(load_config(Path(name)), 30)
     stages = config.autoencoder, config.classifier, config.diffusion
     assert 0.9 * 30 < sum(map(minutes_of, stages)) + 3 < 1.3 * 30
+
+
+def test_a_slow_machine_scores_fewer_samples(order, shapes, tmp_path, monkeypatch):
+    from latent_diffusion.data.store import Dataset
+
+    data, config = Dataset.open(shapes), load_config(Path(order.config))
+    counts = {}
+    for seconds in (0.001, 0.2, 5.0):
+        one = forecast.Forecast(Run(tmp_path), data, config, 10.0, World(0, 1, torch.device("cpu")))
+        one.measured = (1.0, seconds)
+        monkeypatch.setattr(forecast, "SAMPLES", (1000, 500, 250))
+        counts[seconds] = one.samples
+    assert counts == {0.001: 1000, 0.2: 500, 5.0: 250}
 
 
 def test_early_stages_take_the_root_of_a_longer_time(order):
