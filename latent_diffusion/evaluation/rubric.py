@@ -5,7 +5,7 @@ Files are in configs/rubrics.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -102,12 +102,17 @@ class Rubric(BaseModel):
             raise ValueError(
                 f"there is no rubric {str(name)!r}: give a TOML file, or one of {known}"
             )
+        return cls.checked(read_toml(path), str(path))
+
+    @classmethod
+    def checked(cls, tree: dict[str, Any], source: str) -> "Rubric":
+        """Return the rubric of a file; ValueError in one line that begins with `source`."""
         try:
-            return cls.model_validate(read_toml(path))
+            return cls.model_validate(tree)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(step) for step in first["loc"]) or "rubric"
-            raise ValueError(f"{path}: {where}: {first['msg']}") from None
+            raise ValueError(f"{source}: {where}: {first['msg']}") from None
 
     @property
     def threshold(self) -> float | None:

@@ -127,7 +127,7 @@ def test_depth_has_an_end(depth):
     )
 )
 def test_any_rubric(tree):
-    refused_in_one_line(lambda: Rubric.model_validate(tree))
+    refused_in_one_line(lambda: Rubric.checked(tree, "rubric.toml"))
 
 
 @quick
