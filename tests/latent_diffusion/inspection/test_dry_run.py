@@ -48,14 +48,16 @@ def test_it_runs_again_and_leaves_a_picture_of_the_users_alone(tmp_path):
 def test_array_files(tmp_path):
     labels = np.arange(40) % 2
     images = np.broadcast_to((200 * labels)[:, None, None], (40, 28, 28)).astype("u1")
+    source = tmp_path / "source"
+    source.mkdir()
     for part in ("train", "t10k"):
         header = struct.pack(">4I", 0x803, 40, 28, 28)
-        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(header + images.tobytes())
+        (source / f"{part}-images-idx3-ubyte").write_bytes(header + images.tobytes())
         header = struct.pack(">2I", 0x801, 40)
-        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(header + bytes(labels.tolist()))
-    lines = dry_run(str(tmp_path), tmp_path.parent / "digits")
+        (source / f"{part}-labels-idx1-ubyte").write_bytes(header + bytes(labels.tolist()))
+    lines = dry_run(str(source), tmp_path / "digits")
     assert "40 train, 40 test (the source's own split); flips off" in lines[1]
-    sheet = Image.open(tmp_path.parent / "digits-dry-run.png")
+    sheet = Image.open(tmp_path / "digits-dry-run.png")
     width = 28 * -(-CELL // 28)
     assert sheet.getpixel((GAP + width // 2, width // 2)) == (0, 0, 0)
     assert sheet.getpixel((2 * GAP + width + width // 2, width // 2)) == (200, 200, 200)

@@ -75,7 +75,7 @@ def test_they_go_elsewhere_where_the_data_set_cannot_be_written_to(cache, monkey
     (cache.run.folder / "latents").rmdir()
     (cache.run.folder / "latents").touch()
     found = cache()
-    assert np.array_equal(found, expected) and tempfile.gettempdir() in found.filename
+    assert np.array_equal(found, expected) and tempfile.gettempdir() in str(found.filename)
     monkeypatch.setattr(latents, "free_bytes", lambda folder: 10)
     found = cache()
     assert np.array_equal(found, expected) and not isinstance(found, np.memmap)

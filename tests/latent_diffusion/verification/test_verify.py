@@ -22,6 +22,11 @@ from latent_diffusion.verification.trainings import resumes_alike, short_autoenc
 CPU = torch.device("cpu")
 
 
+def judge_accuracy(folder) -> float:
+    """The accuracy that the training of a run's judge recorded."""
+    return Run(folder).read_scores()["judge"]["test_accuracy"]
+
+
 @pytest.fixture(scope="session")
 def scored_run(tiny_run, tmp_path_factory):
     """The tiny run with samples, and everything scored that can be."""
@@ -30,6 +35,8 @@ def scored_run(tiny_run, tmp_path_factory):
     from latent_diffusion.pipeline import sample_to_folder
 
     run = Run(shutil.copytree(tiny_run, tmp_path_factory.mktemp("scored") / "run"))
+    run.scores_path.unlink(missing_ok=True)  # what other tests recorded in the tiny run
+    run.add_scores("judge", {"test_accuracy": judge_accuracy(tiny_run)})
     pipe, folder = Pipeline.from_run(run.folder, "cpu"), run.folder / "samples"
     sample_to_folder(pipe, folder, range(1, 31), None, "cycle", pipe.sampling, 30, lambda _: None)
     evaluate(run, folder, device="cpu")
