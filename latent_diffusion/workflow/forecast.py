@@ -30,7 +30,7 @@ from latent_diffusion.training.stages import Config
 from latent_diffusion.training.timing import PREVIEWS
 
 SAMPLES = (1_000, 500, 250)  # scored: the most that leave time for what is to be scored
-MOST_SHARE = 0.25  # of the time, for drawing and scoring them
+MOST_SHARE = 0.15  # of the time, for drawing and scoring them
 SEEDS_SHOWN = 10
 TITLES = {
     "autoencoder": "stage one: the autoencoder",
@@ -40,6 +40,8 @@ TITLES = {
 TRIED_STEPS = 2  # of a sampler, to see how fast it is
 SEEN_BY_THE_JUDGE = 30  # times as many images as there are samples, while they are scored
 SECONDS_OF_STATISTICS = 20.0  # of that
+FEW_STEPS = 1_000  # of stage two, from which on pictures begin to hold together
+OTHERS_GROW = 1.5  # minutes more in all, for one more of stage two
 LEAST_SHARE = 0.3  # of the time that stage two gets, however long all else takes
 
 
@@ -80,9 +82,32 @@ class Forecast:
         if stage.training.minutes is None:
             return f"{stage.training.steps:,}"
         assert minutes
+        return f"about {60 * minutes / self.step_seconds(stage):,.0f}"
+
+    def step_seconds(self, stage: AnyStage) -> float:
+        """Return how long a step of a stage takes."""
         exact, model = with_training(stage, precision=self.precision), self.config.autoencoder.model
-        seconds = seconds_per_step(exact, model, self.data, self.world)
-        return f"about {60 * minutes / seconds:,.0f}"
+        return seconds_per_step(exact, model, self.data, self.world)
+
+    def advice(self, spent: float) -> str | None:
+        """Return in one line what would be better where stage two is short; None where it is not.
+
+        spent: seconds, before anything that is not trained yet.
+        """
+        stage = self.config.diffusion
+        if stage.training.minutes is None or self.run.diffusion.trained:
+            return None
+        early = [name for name in STAGES[:-1] if not getattr(self.run, name).trained]
+        spent += 60 * sum(minutes_of(getattr(self.config, name)) for name in early)
+        minutes, seconds = self.stage_two(spent), self.step_seconds(stage)
+        missing = FEW_STEPS * seconds / 60 - minutes
+        if missing <= 0:
+            return None
+        enough = self.minutes + OTHERS_GROW * missing
+        return (
+            f"stage two does only about {60 * minutes / seconds:,.0f} steps in its time, too few "
+            f"for pictures that hold together: --minutes {enough:.0f} would be enough"
+        )
 
     @cached_property
     def precision(self) -> str:

@@ -129,7 +129,7 @@ class Work:
         data = self.data  # refuses what cannot be read before anything is begun
         self.order.write(self.run)
         if not self.finished:
-            console.print(self.forecast.table(self.spent))
+            self.show_plan()
         self.stage_one(data)
         self.judge(data)
         self.stage_two(data)
@@ -160,9 +160,15 @@ class Work:
         """What each part takes on this machine, measured now."""
         return Forecast(self.run, self.data, self.config, self.order.minutes, self.world)
 
+    def show_plan(self) -> None:
+        """Say what each part is given, and what would be better where that is too little."""
+        console.print(self.forecast.table(self.spent))
+        if advice := self.forecast.advice(self.spent):
+            say(advice)
+
     def only_plan(self) -> None:
         """Say what would be trained, and write it as a config for the stages by hand."""
-        console.print(self.forecast.table(self.spent))
+        self.show_plan()
         path = self.run.folder / PLAN
         settings = without_none(self.config.model_dump(mode="json"))
         write_atomic(path, tomli_w.dumps(settings).encode())

@@ -115,12 +115,26 @@ def test_a_slow_machine_scores_fewer_samples(order, shapes, tmp_path, monkeypatc
 
     data, config = Dataset.open(shapes), load_config(Path(order.config))
     counts = {}
-    for seconds in (0.001, 0.2, 5.0):
+    for seconds in (0.001, 0.15, 5.0):
         one = forecast.Forecast(Run(tmp_path), data, config, 10.0, World(0, 1, torch.device("cpu")))
         one.measured = (1.0, seconds)
         monkeypatch.setattr(forecast, "SAMPLES", (1000, 500, 250))
         counts[seconds] = one.samples
-    assert counts == {0.001: 1000, 0.2: 500, 5.0: 250}
+    assert counts == {0.001: 1000, 0.15: 500, 5.0: 250}
+
+
+def test_a_short_stage_two_is_said_with_what_would_be_enough(order, shapes, tmp_path, monkeypatch):
+    from latent_diffusion.data.store import Dataset
+
+    data, config = Dataset.open(shapes), load_config(Path(order.config))
+    one = forecast.Forecast(Run(tmp_path), data, config, 10.0, World(0, 1, torch.device("cpu")))
+    one.measured = (1.0, 0.001)
+    monkeypatch.setattr(forecast, "seconds_per_step", lambda *_: 1.2)
+    said = one.advice(spent=60.0)
+    assert said and "only about" in said
+    assert int(said.split("--minutes ")[1].split()[0]) > 20  # 1,000 steps of 1.2 s
+    monkeypatch.setattr(forecast, "seconds_per_step", lambda *_: 0.1)
+    assert one.advice(spent=60.0) is None
 
 
 def test_early_stages_take_the_root_of_a_longer_time(order):
