@@ -7,7 +7,12 @@ from latent_diffusion.device import choose_precision
 from latent_diffusion.progress import say
 from latent_diffusion.training.config import TrainingConfig, with_training
 from latent_diffusion.training.distributed import World
-from latent_diffusion.training.planning import flops_per_image, seconds_per_step
+from latent_diffusion.training.planning import (
+    flops_per_image,
+    minutes_of,
+    scaled,
+    seconds_per_step,
+)
 from latent_diffusion.training.stages import Config
 from latent_diffusion.training.timing import with_steps
 
@@ -23,6 +28,7 @@ TINY = [
     "sampling.steps=3",
     "sampling.compute_batch=16",
     *(f"{stage}.training.batch_size=16" for stage in SHARES),
+    *(f"autoencoder.{part}.training.steps=10" for part in ("adversary", "perceptual_classifier")),
 ]
 TRIAL_STEPS = 20
 WORTHWHILE = 0.1  # compiled steps must be so much faster: recording CUDA graphs takes time
@@ -85,8 +91,13 @@ def planned(config: Config, steps: dict[str, list[Measured]], seconds: float) ->
     """Return the config with as many steps as fit into each stage's share of the seconds."""
     stages = {}
     for name, share in SHARES.items():
-        best = fastest(steps[name])
-        stage = getattr(config, name).model_copy(update={"training": best.training})
+        best, whole = fastest(steps[name]), getattr(config, name)
+        # Of stage one's time what it trains on the way has the part that the config gives it.
+        minutes, own = minutes_of(whole), whole.training.minutes
+        if minutes:
+            whole = scaled(whole, share * seconds / 60 / minutes)
+            share *= own / minutes if own else 1
+        stage = whole.model_copy(update={"training": best.training})
         fitting = with_steps(stage, share * seconds / best.seconds, previews=1)
         stages[name] = with_training(fitting, checkpoint_every=fitting.training.steps)
     return config.model_copy(update=stages)

@@ -23,6 +23,8 @@ def test_from_cartoons_to_scores(tmp_path, ldm):
         "autoencoder.model.encoder_widths=[16]",
         "autoencoder.model.decoder_widths=[16]",
         "autoencoder.training.steps=10",
+        "autoencoder.perceptual_classifier.training.steps=10",
+        "autoencoder.adversary.training.steps=10",
         "classifier.model.widths=[16,32]",
         "classifier.training.steps=10",
         "diffusion.model.widths=[16,32]",

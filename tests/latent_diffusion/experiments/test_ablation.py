@@ -28,6 +28,7 @@ def test_an_ablation_compares_variants_seed_by_seed(shapes, tiny_run, tmp_path):
         "diffusion.model.attention_levels=[0]",
         "diffusion.model.embedding_width=64",
         "autoencoder.training.steps=30",
+        "autoencoder.adversary.training.steps=10",
         "diffusion.training.steps=3",
         "sampling.steps=4",
     ]
