@@ -30,7 +30,7 @@ from latent_diffusion.training.stages import Config
 from latent_diffusion.training.timing import PREVIEWS
 
 SAMPLES = (1_000, 500, 250)  # scored: the most that leave time for what is to be scored
-MOST_SHARE = 0.15  # of the time, for drawing and scoring them
+MOST_SHARE = 0.2  # of the time, for drawing and scoring them
 SEEDS_SHOWN = 10
 TITLES = {
     "autoencoder": "stage one: the autoencoder",
@@ -38,7 +38,7 @@ TITLES = {
     "diffusion": "stage two: the denoiser",
 }
 TRIED_STEPS = 2  # of a sampler, to see how fast it is
-SEEN_BY_THE_JUDGE = 30  # times as many images as there are samples, while they are scored
+SEEN_BY_THE_JUDGE = 60  # times as many images as there are samples, while they are scored
 SECONDS_OF_STATISTICS = 20.0  # of that
 FEW_STEPS = 1_000  # of stage two, from which on pictures begin to hold together
 OTHERS_GROW = 1.5  # minutes more in all, for one more of stage two

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from latent_diffusion.run import Interrupted, Run
+from latent_diffusion.training import timing
 from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stages import load_config, resumed_config
 from latent_diffusion.workflow import Order, forecast, run_demo, run_train, work
@@ -29,6 +30,7 @@ def order(shapes, tiny_config, tmp_path, monkeypatch):
     """All of it for the shapes, in seconds."""
     monkeypatch.setattr(forecast, "SAMPLES", (30,))
     monkeypatch.setattr(forecast, "SECONDS_OF_STATISTICS", 1.0)
+    monkeypatch.setattr(timing, "MOST_SECONDS", 0.2)
     config = tmp_path / "short.toml"
     config.write_text(f'extends = "{tiny_config}"\n{SHARES}')
     return Order(source=str(shapes), minutes=MINUTES, config=str(config))
