@@ -127,7 +127,13 @@ DemoMinutes = Annotated[
     typer.Option("--minutes", min=1, help="How long all of it takes; 10.", show_default=False),
 ]
 Minutes = Annotated[
-    float, typer.Option("--minutes", min=1, help="How long all of it takes, scoring included.")
+    float | None,
+    typer.Option(
+        "--minutes",
+        min=1,
+        help="How long all of it takes, scoring included; 30, or with --resume as it was begun.",
+        show_default=False,
+    ),
 ]
 TrainedRun = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory; a new one.")]
 WholeConfig = Annotated[
@@ -177,7 +183,7 @@ def demo(
 def train(
     source: Source,
     run: TrainedRun,
-    minutes: Minutes = 30.0,
+    minutes: Minutes = None,
     size: Size = None,
     config: WholeConfig = None,
     resume: ResumeAll = False,
@@ -190,12 +196,12 @@ def train(
 
     order = Order(
         source=source,
-        minutes=minutes,
+        minutes=minutes or 30.0,
         config=str(config) if config else None,
         settings=settings or [],
         size=size,
     )
-    run_train(order, run, device, resume, plan_only)
+    run_train(order, run, device, resume, plan_only, minutes)
 
 
 @app.command(epilog="Example: ldm prepare photos/ data/photos --size 64")

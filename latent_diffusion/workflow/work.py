@@ -29,6 +29,7 @@ from latent_diffusion.progress import LateProgress, Progress, clock, console, sa
 from latent_diffusion.run import Interrupted, Part, Run, without_none, write_atomic
 from latent_diffusion.subsets import spread
 from latent_diffusion.training.autoencoder import train_autoencoder
+from latent_diffusion.training.checkpoint import newest_checkpoint
 from latent_diffusion.training.config import with_training
 from latent_diffusion.training.diffusion import train_diffusion
 from latent_diffusion.training.distributed import World
@@ -55,14 +56,26 @@ def run_demo(folder: Path, device: str, settings: list[str], minutes: float | No
             f"the demo in {folder} began with {given}: leave out --set to go on, or give a new "
             "--run"
         )
-    order = begun or Order.demo(settings, minutes)
-    if begun and minutes:
-        order = begun.model_copy(update={"minutes": minutes})
-    work_on(run, order, device, "ldm demo goes on where it stopped")
+    order, more = longer_order(begun, minutes) if begun else (Order.demo(settings, minutes), 0.0)
+    work_on(run, order, device, "ldm demo goes on where it stopped", more)
 
 
-def run_train(order: Order, folder: Path, device: str, resume: bool, plan_only: bool) -> None:
-    """Do all that was ordered in `folder`; `resume`: what is left of it, or more minutes of it.
+def longer_order(begun: Order, minutes: float | None) -> tuple[Order, float]:
+    """Return an order that was begun, with so many minutes if any are given, and how many more."""
+    if minutes is None:
+        return begun, 0.0
+    return begun.model_copy(update={"minutes": minutes}), minutes - begun.minutes
+
+
+def run_train(
+    order: Order,
+    folder: Path,
+    device: str,
+    resume: bool,
+    plan_only: bool,
+    minutes: float | None = None,
+) -> None:
+    """Do all that was ordered in `folder`; `resume`: what is left of it, or of so many minutes.
 
     plan_only: only say what would be trained, and write it as RUN/plan.toml.
     """
@@ -77,9 +90,7 @@ def run_train(order: Order, folder: Path, device: str, resume: bool, plan_only: 
     if plan_only:
         Work(run, order, choose_device(device)).only_plan()
         return
-    more = order.minutes - begun.minutes if begun else 0.0
-    if begun:
-        order = begun.model_copy(update={"minutes": order.minutes})
+    order, more = longer_order(begun, minutes) if begun else (order, 0.0)
     work_on(run, order, device, "--resume goes on where it stopped", more)
 
 
@@ -192,7 +203,11 @@ class Work:
     def stage_two(self, data: Dataset) -> None:
         """Train the denoiser in the time that is left, unless that was done."""
         part = self.run.diffusion
-        longer = self.longer() if part.trained and self.more > 0 else None
+        longer = None
+        if part.trained and self.is_unfinished():
+            longer = resumed_config(part)  # more minutes of it were interrupted
+        elif part.trained and self.more > 0:
+            longer = self.longer()
         if longer is None and not is_left(part, TITLES[part.name], part.model_path):
             return
         config = longer or resolved(part, self.config)
@@ -201,6 +216,15 @@ class Work:
             stage = with_training(stage, minutes=round(self.forecast.stage_two(self.spent), 2))
         preview = sample_preview(self.run, data, self.device)
         train_diffusion(self.run, data, stage, config.sampling, self.world, restart(part), preview)
+
+    def is_unfinished(self) -> bool:
+        """Return whether a trained stage two was being trained further, and did not get there."""
+        part = self.run.diffusion
+        stage = resumed_config(part).diffusion
+        if stage.end_early or not part.resumable:
+            return False
+        checkpoint = newest_checkpoint(part, say)
+        return checkpoint is not None and checkpoint.done < stage.training.steps
 
     def longer(self) -> Config:
         """Return the config of a trained stage two that is given more minutes.

@@ -40,7 +40,11 @@ def steps(run: Path) -> int:
     return resumed_config(Run(run).diffusion).diffusion.training.steps
 
 
-def test_all_of_it_then_more_minutes(order, tmp_path, capsys):
+def stopped(*_):
+    raise Interrupted("stopped")
+
+
+def test_all_of_it_then_more_minutes(order, tmp_path, capsys, monkeypatch):
     run = tmp_path / "run"
     run_train(order, run, "cpu", resume=False, plan_only=False)
     shown = capsys.readouterr().out
@@ -53,8 +57,14 @@ def test_all_of_it_then_more_minutes(order, tmp_path, capsys):
     with pytest.raises(ValueError, match=r"begun already.*--resume"):
         run_train(order, run, "cpu", resume=False, plan_only=False)
     before, autoencoder = steps(run), Run(run).autoencoder.checksum()
-    longer = order.model_copy(update={"minutes": MINUTES + 0.15})
-    run_train(longer, run, "cpu", resume=True, plan_only=False)
+    other = order.model_copy(update={"minutes": 30.0})  # what the command line has by default
+    more = {"resume": True, "plan_only": False, "minutes": MINUTES + 0.15}
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "sample_preview", lambda *_: stopped)
+        with pytest.raises(Interrupted):
+            run_train(other, run, "cpu", **more)
+    run_train(other, run, "cpu", resume=True, plan_only=False)  # no minutes: as it was begun
+    assert Order.read(Run(run)).minutes == MINUTES + 0.15
     assert steps(run) > before and Run(run).autoencoder.checksum() == autoencoder
     assert f"resuming after step {before}" in capsys.readouterr().out
 
