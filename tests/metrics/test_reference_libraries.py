@@ -120,7 +120,7 @@ FRECHET = {
 @grid(fast={50: 512, 500: 512, 5000: 512})
 def test_frechet_distance_is_exact(n, dim, kind, record_property):
     ours, exact, scale = frechet(n, dim, kind)
-    record_property("deviation", abs(ours - exact) / scale)
+    record_property("deviation", float(abs(ours - exact) / scale))
     assert abs(ours - exact) < 1e-10 * scale
 
 
@@ -130,7 +130,7 @@ def test_frechet_distance_is_exact(n, dim, kind, record_property):
 def test_frechet_distance(library, n, dim, kind, record_property):
     ours, _, scale = frechet(n, dim, kind)
     deviation = abs(FRECHET[library](*features(n, dim, kind)) - ours) / scale
-    record_property("deviation", deviation)
+    record_property("deviation", float(deviation))
     assert deviation < TOLERANCE
 
 
@@ -171,7 +171,7 @@ def test_kernel_distance(library, n, dim, kind, record_property):
         abs(a - b) / max(1, abs(b))
         for a, b in zip(theirs, (ours.mean, ours.deviation), strict=True)
     ]
-    record_property("deviation", max(deviations))
+    record_property("deviation", float(max(deviations)))
     assert max(deviations) < TOLERANCE
 
 
@@ -219,7 +219,7 @@ def test_inception_score(library, splits, n, dim, kind, record_property):
         abs(a - b) / max(1, abs(b))
         for a, b in zip(theirs, (ours.mean, ours.deviation), strict=True)
     ]
-    record_property("deviation", max(deviations))
+    record_property("deviation", float(max(deviations)))
     assert max(deviations) < TOLERANCE
     if splits == 1:
         assert metrics.inception_score(softmax(logits)).score == pytest.approx(
@@ -241,5 +241,5 @@ def test_precision_and_recall(n, dim, kind, record_property):
     theirs = library.prc_features_to_metric(*pair, **options)
     ours = metrics.precision_recall(x, y)
     deviations = [abs(theirs["precision"] - ours.precision), abs(theirs["recall"] - ours.recall)]
-    record_property("deviation", max(deviations))
+    record_property("deviation", float(max(deviations)))
     assert max(deviations) < TOLERANCE
