@@ -6,15 +6,13 @@ latents, stay as they are. Called by the sharpening that may follow stage one's 
 al. 2017; hinge: Lim & Ye 2017; spectral norm: Miyato et al. 2018.)
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from autoencoder.losses import AutoencoderLoss
+from autoencoder.losses import AutoencoderLoss, Like, deviation
 from autoencoder.model import Autoencoder
 
 # What the blur takes away is an eighth of a photo (root mean square; EuroSAT), a fifth of a cartoon
@@ -64,16 +62,18 @@ class AdversarialLoss(nn.Module):
         self,
         autoencoder: Autoencoder,
         images: Tensor,
-        noise_like: Callable[[Tensor], Tensor],
-        uniform_like: Callable[[Tensor], Tensor],
+        noise_like: Like,
+        uniform_like: Like,
+        deviation_of: Like = deviation,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss () and its terms for images (N, 3, H, W) in [-1, 1].
 
-        The encoder gets no gradient. `noise_like` and `uniform_like` draw standard normal numbers
-        and numbers in [0, 1) of a tensor's shape.
+        The encoder gets no gradient. `noise_like`, `uniform_like` and `deviation_of` are those of
+        AutoencoderLoss.
         """
         with torch.no_grad():
-            latents = self.loss.noisy_latents(autoencoder.encode(images), noise_like, uniform_like)
+            posterior = autoencoder.encode(images)
+            latents = self.loss.noisy_latents(posterior, noise_like, uniform_like, deviation_of)
         reconstructions = autoencoder.decode(latents)
         loss, terms = self.loss.distance(images, reconstructions)
 

@@ -15,6 +15,12 @@ from autoencoder.posterior import Posterior
 
 PATCH = 4  # pixels a side
 FLAT = 1e-5  # a squared difference too small to see, where the root would be steep
+Like = Callable[[Tensor], Tensor]
+
+
+def deviation(latents: Tensor) -> Tensor:
+    """Return the standard deviation of each channel of latents (N, C, h, w), (1, C, 1, 1)."""
+    return latents.std(dim=(0, 2, 3), keepdim=True)
 
 
 class AutoencoderLossConfig(BaseModel):
@@ -58,16 +64,17 @@ class AutoencoderLoss(nn.Module):
         self,
         autoencoder: Autoencoder,
         images: Tensor,
-        noise_like: Callable[[Tensor], Tensor],
-        uniform_like: Callable[[Tensor], Tensor],
+        noise_like: Like,
+        uniform_like: Like,
+        deviation_of: Like = deviation,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss () and its terms for images (N, 3, H, W) in [-1, 1].
 
         `noise_like` and `uniform_like` draw standard normal numbers and numbers in [0, 1) of a
-        tensor's shape.
+        tensor's shape. `deviation_of`: `deviation`, or that of a batch of which these are a part.
         """
         posterior = autoencoder.encode(images)
-        latents = self.noisy_latents(posterior, noise_like, uniform_like)
+        latents = self.noisy_latents(posterior, noise_like, uniform_like, deviation_of)
         loss, terms = self.distance(images, autoencoder.decode(latents))
         terms["kl"] = posterior.kl().mean() / images[0].numel()
         return loss + self.config.kl_weight * terms["kl"], terms
@@ -75,8 +82,9 @@ class AutoencoderLoss(nn.Module):
     def noisy_latents(
         self,
         posterior: Posterior,
-        noise_like: Callable[[Tensor], Tensor],
-        uniform_like: Callable[[Tensor], Tensor],
+        noise_like: Like,
+        uniform_like: Like,
+        deviation_of: Like = deviation,
     ) -> Tensor:
         """Return what the decoder is given, (N, C, h, w): latents with noise of a random level.
 
@@ -86,7 +94,7 @@ class AutoencoderLoss(nn.Module):
         latents = posterior.sample(noise_like(posterior.mean))
         if not self.config.latent_noise:
             return latents
-        spread = latents.detach().std(dim=(0, 2, 3), keepdim=True)  # (1, C, 1, 1)
+        spread = deviation_of(latents.detach())  # (1, C, 1, 1)
         level = self.config.latent_noise * uniform_like(latents[:, :1, :1, :1])  # (N, 1, 1, 1)
         return latents + level * spread * noise_like(latents)
 

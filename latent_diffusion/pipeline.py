@@ -5,10 +5,10 @@ pipe = Pipeline.from_run("runs/x")
 pipe(classes=["dog"], seeds=[1, 2], guidance=1.5)  # PIL images
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,14 +21,15 @@ from latent_diffusion.data.decode import Unreadable, to_rgb
 from latent_diffusion.data.reference import DataFacts, Reference
 from latent_diffusion.denoiser import Denoiser
 from latent_diffusion.device import choose_device
+from latent_diffusion.distributed import ALONE, World, together
 from latent_diffusion.inspection.grids import REALS_SHOWN, beside_real, wrapped
 from latent_diffusion.loading import Codec, chosen_ema, load_autoencoder, load_denoiser
 from latent_diffusion.pretrained import find_pretrained
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.config import SamplingConfig
-from latent_diffusion.sampling.folder import GRID, SamplesWriter
+from latent_diffusion.sampling.folder import GRID, SamplesWriter, save_png
 from latent_diffusion.sampling.generate import generate
-from latent_diffusion.sampling.plan import checked_seeds, cycle, follow
+from latent_diffusion.sampling.plan import Distribution, Drawn, checked_seeds, cycle, to_draw
 
 GRID_SEEDS = 10  # columns of grid.png
 MOST_REAL = 50  # held-out images of a class, beside samples
@@ -220,42 +221,6 @@ class Pipeline:
         return [Image.fromarray(image) for image in images]
 
 
-Distribution = Literal["cycle", "every", "data"]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """One image of a samples folder that is to be drawn."""
-
-    file: str
-    seed: int
-    label: int
-
-
-def to_draw(
-    facts: DataFacts, seeds: Sequence[int], allowed: list[int], distribution: Distribution
-) -> list[Drawn]:
-    """Return the images of these seeds in the allowed labels.
-
-    "cycle": seed s draws allowed[(s - 1) mod len]; "every": each seed in each class; "data": in the
-    proportions of the data set.
-    """
-    if distribution == "every":
-        names = {label: file_name(facts.class_names, label) for label in allowed}
-        return [
-            Drawn(f"{names[label]}-{seed:05d}.png", seed, label)
-            for label in allowed
-            for seed in seeds
-        ]
-    if distribution == "cycle":
-        labels = cycle(seeds, allowed)
-    else:
-        labels = follow(seeds, allowed, facts.histogram)
-    return [
-        Drawn(f"{seed:05d}.png", seed, label) for seed, label in zip(seeds, labels, strict=True)
-    ]
-
-
 def sample_to_folder(
     pipe: Pipeline,
     folder: Path,
@@ -272,7 +237,7 @@ def sample_to_folder(
     How classes go with seeds `to_draw` says. They are added to the samples that the folder has,
     those of which that are wanted again stay as they are; `replace` deletes them first.
     `on_progress(images)` is called after each batch, which is by default one of
-    `Pipeline.generate`.
+    `Pipeline.generate`. Within `shared_work` every process draws some of them.
     Raise ValueError for a folder whose files they do not go with.
     """
     allowed, names = list(dict.fromkeys(pipe.labels(classes))), pipe.facts.class_names
@@ -284,12 +249,13 @@ def sample_to_folder(
     }
     wanted = to_draw(pipe.facts, seeds, allowed, distribution)
     facts = {one.file: {"seed": one.seed, "class": names[one.label], **settings} for one in wanted}
-    writer = SamplesWriter(folder, facts, replace)
-    left = [one for one in wanted if one.file not in writer.files]
+    world, path = together(), Path(folder) / GRID
+    writer = SamplesWriter(folder, facts, replace) if world.first else None
+    there = world.agree(set(writer.files) if writer else set())
+    left = [one for one in wanted if one.file not in there]
     on_progress(len(wanted) - len(left))
-    batch_size = batch_size or whole_batch(config)
-    for start in range(0, len(left), batch_size):
-        batch = left[start : start + batch_size]
+    done = 0
+    for batch in own_batches(left, batch_size or whole_batch(config, len(left), world), world):
         images = pipe.generate(
             [one.seed for one in batch],
             [one.label for one in batch],
@@ -297,12 +263,21 @@ def sample_to_folder(
             batch_size=len(batch),
         )
         for one, image in zip(batch, images, strict=True):
-            writer.add(one.file, image)
-        on_progress(len(batch))
-    writer.close()
-    path = Path(folder) / GRID
-    samples_grid(pipe, writer, [names[label] for label in allowed]).save(path)
+            save_png(Path(folder) / one.file, image)
+        before, done = done, min(len(left), done + world.size * len(batch))
+        on_progress(done - before)
+    world.barrier()
+    if writer:
+        writer.close()
+        samples_grid(pipe, writer, [names[label] for label in allowed]).save(path)
+    world.barrier()
     return path
+
+
+def own_batches(wanted: Sequence[Drawn], size: int, world: World) -> Iterator[Sequence[Drawn]]:
+    """Yield what this process draws of some images, so many at a time: every so-manieth batch."""
+    for start in range(size * world.rank, len(wanted), size * world.size):
+        yield wanted[start : start + size]
 
 
 def find_reference(run: Run) -> Reference | None:
@@ -334,17 +309,10 @@ def samples_grid(pipe: Pipeline, writer: SamplesWriter, first: list[str]) -> Ima
     return beside_real(lines, real, None)
 
 
-def whole_batch(config: SamplingConfig) -> int:
-    """Return about how many images to draw at a time: as many as fill compute batches."""
-    return -(-ABOUT // config.compute_batch) * config.compute_batch
+def whole_batch(config: SamplingConfig, images: int = ABOUT, world: World = ALONE) -> int:
+    """Return about how many images to draw at a time: as many as fill compute batches.
 
-
-def file_name(names: Sequence[str], label: int) -> str:
-    """Return a class's name as part of a file name.
-
-    A class may be called anything, a file may not; two classes never share one.
+    Fewer where otherwise some processes would have none of so many images.
     """
-    safe = ["".join(c if c.isalnum() or c in "-_. " else "_" for c in name) for name in names]
-    safe = [name.strip(". ") for name in safe]
-    alike = [name.casefold() for name in safe].count(safe[label].casefold()) > 1
-    return f"{safe[label]}-{label}" if alike or not safe[label] else safe[label]
+    about = min(ABOUT, -(-images // world.size))
+    return max(1, -(-about // config.compute_batch)) * config.compute_batch

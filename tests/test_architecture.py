@@ -37,6 +37,7 @@ ROOMS = [
     "lock",
     "parsing",
     "images",
+    "distributed",
     "device",
     "subsets",
     "progress",

@@ -3,15 +3,19 @@
 import errno
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from latent_diffusion import __version__
 from latent_diffusion.run import Interrupted
 from latent_diffusion.threads import share_cores
+
+if TYPE_CHECKING:
+    from latent_diffusion.distributed import World
 
 FAILED, MISTAKE, INTERRUPTED = 1, 2, 130  # exit statuses
 
@@ -96,6 +100,19 @@ def explained(error: Exception, debug: bool) -> str | None:
     if isinstance(error, (ValueError, OSError)):
         return f"{error} (--debug shows where)"
     return None
+
+
+@contextmanager
+def processes(device: str) -> Iterator["World"]:
+    """Join the processes that torchrun started, if it did; they share work, and the first speaks.
+
+    device: as --device has it; each process has its own GPU.
+    """
+    from latent_diffusion.device import choose_device
+    from latent_diffusion.distributed import shared_work, world
+
+    with world(choose_device(device)) as group, shared_work(group):
+        yield group
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from latent_diffusion.cli.common import app
+from latent_diffusion.cli.common import app, processes
 from latent_diffusion.cli.options import (
     PICTURES,
     Classes,
@@ -141,24 +141,24 @@ def sample(
     from latent_diffusion.pipeline import Pipeline, sample_to_folder
     from latent_diffusion.sampling.plan import parse_seeds
 
-    pipe = Pipeline.from_run(run, device, precision.value, ema)
     chosen, names = parse_seeds(seeds), names_in(classes)
-    config = pipe.configured(
-        guidance=guidance,
-        class_guidance=by_name(class_guidance),
-        steps=steps,
-        sampler=sampler,
-        temperature=temperature,
-        epsilon_scale=epsilon_scale,
-        guidance_interval=single_interval(guidance_interval),
-    )
     distribution = one_distribution(every_class, class_distribution)
-    total = len(chosen) * (len(set(pipe.labels(names))) if every_class else 1)
-    with Progress("sampling", total) as progress:
-        grid = sample_to_folder(
-            pipe, out, chosen, names, distribution, config, batch_size, progress.advance, overwrite
+    with processes(device) as world:
+        pipe = Pipeline.from_run(run, str(world.device), precision.value, ema)
+        config = pipe.configured(
+            guidance=guidance,
+            class_guidance=by_name(class_guidance),
+            steps=steps,
+            sampler=sampler,
+            temperature=temperature,
+            epsilon_scale=epsilon_scale,
+            guidance_interval=single_interval(guidance_interval),
         )
-    say(f"{total} images in {out}, grid: {grid}")
+        total = len(chosen) * (len(set(pipe.labels(names))) if every_class else 1)
+        with Progress("sampling", total) as progress:
+            how = (config, batch_size, progress.advance, overwrite)
+            grid = sample_to_folder(pipe, out, chosen, names, distribution, *how)
+        say(f"{total} images in {out}, grid: {grid}")
 
 
 def one_distribution(every_class: bool, asked: Distribution) -> Literal["cycle", "every", "data"]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from latent_diffusion.cli.common import app
+from latent_diffusion.cli.common import app, processes
 from latent_diffusion.cli.options import (
     Device,
     Features,
@@ -77,28 +77,31 @@ def evaluate(
     from latent_diffusion.evaluation.tables import class_scores_table, scores_table
     from latent_diffusion.run import Run
 
-    if real:
-        if judge or data or reference:
-            raise ValueError(
-                f"{samples} is compared with {real}: leave out --data and --reference, and name a "
-                "judge by --run"
-            )
-        console.print(scores_table(compare_folders(samples, real, run, features, weights, device)))
-        return
-    if run is None:
+    if real and (judge or data or reference):
         raise ValueError(
-            "say what is real: --run RUN, or a second folder (ldm evaluate SAMPLES REAL)"
+            f"{samples} is compared with {real}: leave out --data and --reference, and name a "
+            "judge by --run"
         )
-    opened = Run.open(run)
-    asked = features or Features.judge
-    scores = evaluate_samples(opened, samples, judge, asked, weights, data, reference, device)
-    console.print(scores_table(scores))
-    if scores.class_fid:
-        console.print(class_scores_table(scores))
-    if opened.has_recorded:
-        say(f"recorded in {opened.scores_path}")
-    if scores.detected and (opened.folder / EVIDENCE).is_file():
-        say(f"what gives samples away: {opened.folder / EVIDENCE}")
+    with processes(device) as world:
+        own = str(world.device)
+        if real:
+            found = compare_folders(samples, real, run, features, weights, own)
+            console.print(scores_table(found))
+            return
+        if run is None:
+            raise ValueError(
+                "say what is real: --run RUN, or a second folder (ldm evaluate SAMPLES REAL)"
+            )
+        opened = Run.open(run)
+        asked = features or Features.judge
+        scores = evaluate_samples(opened, samples, judge, asked, weights, data, reference, own)
+        console.print(scores_table(scores))
+        if scores.class_fid:
+            console.print(class_scores_table(scores))
+        if opened.has_recorded:
+            say(f"recorded in {opened.scores_path}")
+        if scores.detected and (opened.folder / EVIDENCE).is_file():
+            say(f"what gives samples away: {opened.folder / EVIDENCE}")
 
 
 @app.command(epilog="Example: ldm statistics data/eurosat eurosat.npz --features inception")
@@ -113,5 +116,6 @@ def statistics(
     """Write mu and sigma of real images, as pytorch-fid and pytorch_gan_metrics read them."""
     from latent_diffusion.evaluation.requests import write_statistics
 
-    found = write_statistics(images, out, run, features, weights, device)
-    say(f"statistics of {found.statistics.n} images by {found.network}: {out}")
+    with processes(device) as world:
+        found = write_statistics(images, out, run, features, weights, str(world.device))
+        say(f"statistics of {found.statistics.n} images by {found.network}: {out}")

@@ -301,9 +301,9 @@ def opened(stage: str, options: Options) -> Iterator[tuple["Job", "Config"]]:
     from latent_diffusion.data.checksum import check_pixels
     from latent_diffusion.data.store import Dataset
     from latent_diffusion.device import choose_device
+    from latent_diffusion.distributed import is_first, world
     from latent_diffusion.lock import locked
     from latent_diffusion.run import Part, Run
-    from latent_diffusion.training.distributed import is_first, world
     from latent_diffusion.training.stage import Job, Start
     from latent_diffusion.training.stages import load_config, resumed_config
 
@@ -311,7 +311,7 @@ def opened(stage: str, options: Options) -> Iterator[tuple["Job", "Config"]]:
     device = choose_device(options.device)
     part: Part = getattr(run, stage)
     if options.resume and part.config_path.is_file():
-        if options.config:
+        if options.config and is_first():
             say(
                 "--resume goes on with what the run recorded, and does not read "
                 f"{options.config} again"

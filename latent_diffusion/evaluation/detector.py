@@ -14,6 +14,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from latent_diffusion.data.faults import FAULTS
+from latent_diffusion.distributed import in_turns
 from latent_diffusion.evaluation.reals import apportion
 from latent_diffusion.evaluation.sources import of_array
 from metrics import Detectability, detectability
@@ -75,13 +76,17 @@ def describe(network: Layered, images: np.ndarray, labels: np.ndarray) -> Descri
     size = images.shape[1]
     found: dict[str, list[np.ndarray]] = {name: [] for name in SCALES}
     images = blurred_glasses(images)
-    for batch in of_array(images).batches():
+
+    def see(batch: np.ndarray) -> dict[str, np.ndarray]:
         seen: dict[str, list[np.ndarray]] = {}
         for layer in network.feature_maps(batch):
             scale = scale_of(size // layer.shape[-1], size)
             seen.setdefault(scale, []).append(numbers_of(layer))
-        for name, layers in seen.items():
-            found[name].append(np.concatenate(layers, axis=1))
+        return {name: np.concatenate(layers, axis=1) for name, layers in seen.items()}
+
+    for seen in in_turns(see, of_array(images).batches()):
+        for name, numbers in seen.items():
+            found[name].append(numbers)
     scales = {name: np.concatenate(of) for name, of in found.items() if of}
     return Described(scales | {"grain": grain_of(images)}, labels)
 

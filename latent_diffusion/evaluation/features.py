@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
+from latent_diffusion.distributed import in_turns
 from latent_diffusion.progress import Progress
 from latent_diffusion.subsets import some
 from metrics import Statistics, StatisticsAccumulator, edge_energies, statistics
@@ -148,6 +149,8 @@ def look(
 ) -> Seen:
     """Return what a network sees in `count` images, and their edge energies, in one pass.
 
+    Within `shared_work` the processes take turns with the batches.
+
     title: what the progress is called; none is shown without.
     Raises ValueError for features that are not finite, as those of broken weights.
     """
@@ -155,15 +158,18 @@ def look(
     accumulator = StatisticsAccumulator()
     probabilities: list[np.ndarray] = []
     energies: list[np.ndarray] = []
+
+    def see(images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        return *finite_features(network, images), edge_energies(images)
+
     with Progress(title or "", count, quiet=title is None) as progress:
-        for images in batches:
-            features, batch_probabilities = finite_features(network, images)
+        for features, batch_probabilities, batch_energies in in_turns(see, batches):
             accumulator.update(features)
             kept.add(features)
-            energies.append(edge_energies(images))
+            energies.append(batch_energies)
             if batch_probabilities is not None:
                 probabilities.append(batch_probabilities.astype(np.float32))
-            progress.advance(len(images))
+            progress.advance(len(features))
     assert kept.done == count
     return Seen(
         n=count,

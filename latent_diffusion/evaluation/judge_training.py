@@ -6,6 +6,7 @@
 import numpy as np
 
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.distributed import World, shared_work
 from latent_diffusion.evaluation.features import Spatial, look
 from latent_diffusion.evaluation.judge import SPATIAL_FILE, Judge
 from latent_diffusion.evaluation.references import reference_statistics
@@ -14,7 +15,6 @@ from latent_diffusion.progress import say
 from latent_diffusion.run import Run
 from latent_diffusion.subsets import some
 from latent_diffusion.training.classifier import ClassifierStage, train_classifier
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stage import FRESH, Start
 
 RECORDED = "judge"  # in scores.json
@@ -29,16 +29,18 @@ def make_judge(
     Its accuracy on the held-out images is said, and recorded in scores.json.
     """
     train_classifier(run, data, stage, world, start)
+    judge, names, accuracy = Judge.load(run, world.device), data.info.class_names, None
+    with shared_work(world):
+        found = reference_statistics(judge, of_dataset(data, data.train), names)
+        some_images = of_dataset(data, data.train[some(len(data.train), MOST_SPATIAL)])
+        spatial = reference_statistics(Spatial(judge), some_images, names)
+        if len(data.test) and judge.scheme == "classes":
+            accuracy = accuracy_on(judge, of_dataset(data, data.test), data.labels[data.test])
     if not world.first:
         return
-    judge = Judge.load(run, world.device)
-    found = reference_statistics(judge, of_dataset(data, data.train), data.info.class_names)
     found.save(run.reference / "judge.npz")
-    some_images = of_dataset(data, data.train[some(len(data.train), MOST_SPATIAL)])
-    spatial = reference_statistics(Spatial(judge), some_images, data.info.class_names)
     spatial.save(run.reference / SPATIAL_FILE)
-    if len(data.test) and judge.scheme == "classes":
-        accuracy = accuracy_on(judge, of_dataset(data, data.test), data.labels[data.test])
+    if accuracy is not None:
         run.add_scores(RECORDED, {"test_accuracy": accuracy})
         say(f"judge: test accuracy {accuracy:.3f}")
 

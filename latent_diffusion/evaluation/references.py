@@ -15,6 +15,7 @@ import numpy as np
 
 from latent_diffusion.data.arrays import check_arrays
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.distributed import in_turns, together
 from latent_diffusion.evaluation.features import (
     FEWEST,
     MOST_KEPT,
@@ -148,15 +149,19 @@ def reference_statistics(
 ) -> ReferenceStatistics:
     """Return a network's statistics of real images, in one pass over them.
 
+    Within `shared_work` the processes take turns with the batches.
     They are class by class, too, where the images have these classes and there is room.
     """
+
+    def see(batch: np.ndarray) -> np.ndarray:
+        return finite_features(network, batch)[0]
+
     labels = images.labels(names)
     total = StatisticsAccumulator()
     kept: KeptFeatures | None = None
     by_class: list[StatisticsAccumulator] = []
     with Progress(f"{network.name} sees", images.count) as progress:
-        for batch in images.batches():
-            features, _ = finite_features(network, batch)
+        for features in in_turns(see, images.batches()):
             if kept is None:  # only now the number of features is known
                 dim = features.shape[1]
                 kept = KeptFeatures(some(images.count, min(MOST_KEPT, MOST_FEATURES // dim)))
@@ -164,11 +169,11 @@ def reference_statistics(
                     by_class = [StatisticsAccumulator() for _ in names]
             total.update(features)
             if labels is not None and by_class:
-                batch_labels = labels[kept.done : kept.done + len(batch)]
+                batch_labels = labels[kept.done : kept.done + len(features)]
                 for label in np.unique(batch_labels):
                     by_class[label].update(features[batch_labels == label])
             kept.add(features)
-            progress.advance(len(batch))
+            progress.advance(len(features))
     assert kept is not None  # a source has at least one image
     classes = None
     if (
@@ -200,6 +205,8 @@ def dataset_statistics(data: Dataset, network: FeatureNetwork) -> ReferenceStati
         except ValueError:  # a damaged file of ours is simply made again
             pass
     found = reference_statistics(network, of_dataset(data, data.train), data.info.class_names)
+    if not together().first:
+        return found
     try:
         found.save(path)
     except OSError as error:

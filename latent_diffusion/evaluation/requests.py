@@ -6,6 +6,7 @@ from typing import NamedTuple
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device
+from latent_diffusion.distributed import together
 from latent_diffusion.evaluation import lpips
 from latent_diffusion.evaluation.audit import Audit, audit_samples
 from latent_diffusion.evaluation.features import HasSpatial, Spatial
@@ -90,7 +91,8 @@ def write_statistics(
     run = Run.open(run_folder) if run_folder else None
     size = Reference.open(run).facts.image_size if run else None
     found = image_statistics(images, load_network(features, run, weights, device), size)
-    found.save(out)
+    if together().first:
+        found.save(out)
     return found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.device import choose_device
+from latent_diffusion.distributed import together
 from latent_diffusion.evaluation import reals
 from latent_diffusion.evaluation.detected import add_detectability, reporting_detector
 from latent_diffusion.evaluation.detector import Detection, Detector
@@ -66,7 +67,7 @@ def evaluate(
     those of its middle layer, if any.
     lpips: for diversity within classes.
     record: whether the run keeps them; what gives the samples away is then drawn in
-    RUN/detectability.png.
+    RUN/detectability.png. Within `shared_work` processes share the looking, and the first records.
     """
     judged_by = judge_run or run
     reference = Reference.open(judged_by)
@@ -82,9 +83,9 @@ def evaluate(
         found = add_detectability(
             scores, detector, images, names, codec.reconstruct if codec else None
         )
-        if record:
+        if record and together().first:
             keep_evidence(run, detector, found, images)
-    if record:
+    if record and together().first:
         name = images.name if isinstance(samples, np.ndarray) else str(Path(samples).resolve())
         how = []
         if scores.network not in ("judge", "none"):

@@ -23,6 +23,7 @@ import torch
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device, choose_precision
+from latent_diffusion.distributed import World
 from latent_diffusion.evaluation.intervals import FEWEST_FOR_INTERVALS
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.reals import random_sets
@@ -31,7 +32,6 @@ from latent_diffusion.experiments.common import machine, refuse_another, refuse_
 from latent_diffusion.progress import say
 from latent_diffusion.run import Interrupted, Run
 from latent_diffusion.sampling.plan import parse_seeds
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stages import Config, load_config
 
 # Not a variant's to set.

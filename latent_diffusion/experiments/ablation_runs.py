@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import is_out_of_memory
+from latent_diffusion.distributed import World
 from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.evaluation.reconstruction import reconstruct_images
 from latent_diffusion.evaluation.references import ReferenceStatistics
@@ -28,7 +29,6 @@ from latent_diffusion.run import Run, write_atomic, write_json
 from latent_diffusion.training.autoencoder import AutoencoderStage, train_autoencoder
 from latent_diffusion.training.config import with_training
 from latent_diffusion.training.diffusion import DiffusionStage, train_diffusion
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.latents import cached_moments, forget_moments
 from latent_diffusion.training.planning import seconds_per_step
 from latent_diffusion.training.stage import Start

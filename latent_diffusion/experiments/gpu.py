@@ -23,6 +23,7 @@ import torch
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_device
+from latent_diffusion.distributed import World
 from latent_diffusion.evaluation.judge_training import make_judge
 from latent_diffusion.evaluation.reconstruction import reconstruct_images
 from latent_diffusion.evaluation.scores import Scores
@@ -44,7 +45,6 @@ from latent_diffusion.studies.sweep.search import GUIDANCE, sweep
 from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.config import with_training
 from latent_diffusion.training.diffusion import train_diffusion
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stage import Start
 from latent_diffusion.training.stages import Config, load_config
 

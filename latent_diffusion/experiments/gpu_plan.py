@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_precision
+from latent_diffusion.distributed import World
 from latent_diffusion.progress import say
 from latent_diffusion.training.config import TrainingConfig, with_training
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.planning import (
     flops_per_image,
     minutes_of,

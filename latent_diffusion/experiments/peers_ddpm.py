@@ -147,7 +147,7 @@ class Latents:
             self.latents[new] = self.encode(new) / self.deviation
             self.known[new] = True
         labels = self.images.labels[self.images.rows[views % len(self.images)]]
-        return self.latents[views], labels, StepRandom(0, number, 0, self.race.device)
+        return self.latents[views], labels, StepRandom(0, number, self.race.device)
 
 
 def kl_autoencoder(widths: tuple[int, ...], side: int) -> Any:

@@ -33,7 +33,7 @@ class Batches:
         self.shuffle = Shuffle(len(self.images), size, 0)
 
     def __call__(self, number: int) -> Batch:
-        random = StepRandom(0, number, 0, self.images.device)
+        random = StepRandom(0, number, self.images.device)
         images, labels = self.images(self.shuffle.batch(number))
         if self.flip:
             images = flipped(images, random.uniform(len(images)))

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 from torch import nn
 
 from latent_diffusion.denoiser import Denoiser, NetworkConfig, UNetConfig
+from latent_diffusion.distributed import World
 from latent_diffusion.experiments.peers import count, dashed
 from latent_diffusion.experiments.race_turn import Turn
 from latent_diffusion.loading import Codec, latents_checksum, load_autoencoder
@@ -15,7 +16,6 @@ from latent_diffusion.sampling.generate import generate
 from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.config import TrainingConfig, with_training
 from latent_diffusion.training.diffusion import train_diffusion
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.latents import cached_moments, forget_moments
 from latent_diffusion.training.loop import Preview
 from latent_diffusion.training.planning import scaled, seconds_per_step

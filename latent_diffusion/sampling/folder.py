@@ -81,7 +81,8 @@ class SamplesWriter:
         return np.stack([whole_picture(self.folder / name) for name in names])
 
     def close(self) -> None:
-        """List all files of the folder as finished."""
+        """List all files of the folder as finished, those that other processes wrote among them."""
+        self.files = finished(self.folder)
         write_json(self.folder / LIST, {"files": self.files})
 
 

@@ -1,12 +1,16 @@
-"""Which seeds are drawn in which class."""
+"""Which seeds are drawn in which class, and into which files."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
+from latent_diffusion.data.reference import DataFacts
+
 GOLDEN = 0x9E3779B97F4A7C15  # of 2 ** 64: (sqrt(5) - 1) / 2
 MOST_SEEDS, MOST_SEED = 1_000_000, 2**63
+Distribution = Literal["cycle", "every", "data"]
 
 
 def parse_seeds(text: str, option: str = "--seeds") -> list[int]:
@@ -68,3 +72,47 @@ def follow(seeds: Sequence[int], classes: Sequence[int], histogram: Sequence[int
     bounds = np.cumsum([histogram[label] for label in classes], dtype=np.float64)
     spread = np.array([seed * GOLDEN % 2**64 / 2**64 for seed in seeds]) * bounds[-1]
     return [classes[index] for index in np.searchsorted(bounds, spread, side="right")]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One image of a samples folder that is to be drawn."""
+
+    file: str
+    seed: int
+    label: int
+
+
+def to_draw(
+    facts: DataFacts, seeds: Sequence[int], allowed: list[int], distribution: Distribution
+) -> list[Drawn]:
+    """Return the images of these seeds in the allowed labels.
+
+    "cycle": seed s draws allowed[(s - 1) mod len]; "every": each seed in each class; "data": in the
+    proportions of the data set.
+    """
+    if distribution == "every":
+        names = {label: file_name(facts.class_names, label) for label in allowed}
+        return [
+            Drawn(f"{names[label]}-{seed:05d}.png", seed, label)
+            for label in allowed
+            for seed in seeds
+        ]
+    if distribution == "cycle":
+        labels = cycle(seeds, allowed)
+    else:
+        labels = follow(seeds, allowed, facts.histogram)
+    return [
+        Drawn(f"{seed:05d}.png", seed, label) for seed, label in zip(seeds, labels, strict=True)
+    ]
+
+
+def file_name(names: Sequence[str], label: int) -> str:
+    """Return a class's name as part of a file name.
+
+    A class may be called anything, a file may not; two classes never share one.
+    """
+    safe = ["".join(c if c.isalnum() or c in "-_. " else "_" for c in name) for name in names]
+    safe = [name.strip(". ") for name in safe]
+    alike = [name.casefold() for name in safe].count(safe[label].casefold()) > 1
+    return f"{safe[label]}-{label}" if alike or not safe[label] else safe[label]

@@ -25,13 +25,13 @@ from latent_diffusion.classifier import ClassifierConfig
 from latent_diffusion.data.rows import ImageRows, first_images, flipped
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import autocast, place
+from latent_diffusion.distributed import World
 from latent_diffusion.loading import encoding, load_classifier
 from latent_diffusion.run import Run
 from latent_diffusion.subsets import spread
 from latent_diffusion.tensors import load_tensors
 from latent_diffusion.training.classifier import ClassifierStage, ClassifierTraining
 from latent_diffusion.training.config import TrainingConfig
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Preview, Task
 from latent_diffusion.training.randomness import StepRandom, stream_seed
 from latent_diffusion.training.sharpening import AdversaryStage, Sharpening
@@ -89,7 +89,8 @@ class AutoencoderObjective(nn.Module):
         images, _ = batch
         if self.flip:
             images = flipped(images, random.uniform(len(images)))
-        return self.loss(self.model, images, random.normal_like, random.uniform_like)
+        drawn = (random.normal_like, random.uniform_like)
+        return self.loss(self.model, images, *drawn, random.world.deviation)
 
 
 class AutoencoderTraining(Stage[AutoencoderStage]):

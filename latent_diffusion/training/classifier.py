@@ -11,9 +11,9 @@ from latent_diffusion.classifier import Classifier, ClassifierConfig
 from latent_diffusion.data.rows import ImageRows, first_images, flipped
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import place
+from latent_diffusion.distributed import World
 from latent_diffusion.run import Run
 from latent_diffusion.training.config import TrainingConfig
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Task
 from latent_diffusion.training.outlines import outline_groups
 from latent_diffusion.training.randomness import StepRandom, stream_seed

@@ -23,6 +23,13 @@ class TrainingConfig(BaseModel):
     batch_size: int = Field(
         128, ge=1, le=2**20, description="images a step, over all processes together"
     )
+    accumulate: int = Field(
+        1,
+        ge=1,
+        le=2**20,
+        description="parts in which a step's images are computed, one after the other, where "
+        "memory is short",
+    )
     learning_rate: float = Field(1e-3, gt=0, description="at its highest, after the warm-up")
     warmup_steps: int = Field(
         100, ge=0, description="the learning rate rises linearly, then falls linearly to 0"

@@ -20,13 +20,13 @@ from latent_diffusion.denoiser import (
     deviations_of,
 )
 from latent_diffusion.device import place
+from latent_diffusion.distributed import World
 from latent_diffusion.loading import fits, latents_checksum, load_autoencoder
 from latent_diffusion.parsing import read_log
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.subsets import some
 from latent_diffusion.training.config import TrainingConfig
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.health import (
     Watch,
     ailment,
@@ -81,7 +81,8 @@ class DiffusionObjective(nn.Module):
         clean = posterior.sample(random.normal_like(posterior.mean))
         hidden = random.uniform(len(labels)) < self.stage.label_dropout
         labels = torch.where(hidden, self.model.null_label, labels)
-        sigma = self.stage.noise_levels.draw(random.uniform(len(labels)))
+        # One in each B-th of the distribution, over all rows of the batch.
+        sigma = random.own(self.stage.noise_levels.draw(random.uniform_of_batch(len(labels))))
         return self.model.loss(clean, random.normal_like(clean), sigma, labels).mean(), {}
 
 

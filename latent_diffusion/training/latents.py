@@ -5,6 +5,7 @@ retrained autoencoder never meets old latents. Stage two reads it.
 """
 
 import atexit
+import io
 import math
 import os
 import shutil
@@ -22,15 +23,16 @@ from latent_diffusion.data.arrays import read_array
 from latent_diffusion.data.rows import ImageRows
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import DeviceRows, autocast
+from latent_diffusion.distributed import World
 from latent_diffusion.progress import Progress, say
 from latent_diffusion.run import Run, remove_leftovers
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.room import free_bytes, in_words
 
 ENCODE_BATCH = 128
 MOST_IN_MEMORY = 2**30  # bytes
 LEFT_ALONE = 600  # seconds without a write after which a dead process's half of a cache is deleted
 Shape = tuple[int, int, int, int, int]
+Piece = tuple[int, int, np.ndarray]  # of moments: view, first row, float16 (n, 2C, h, w)
 
 
 class MomentRows:
@@ -63,21 +65,22 @@ def cached_moments(
     name = f"{data.info.checksum[:16]}-{checksum[:16]}-{views}-{precision}.npy"
     size, channels = autoencoder.latent_size, 2 * autoencoder.config.latent_channels
     shape = (views, len(data.train), channels, size, size)
-    encoded = encode_all(shape, data, autoencoder, precision, world.device)
-    path = ""
+    path, found = None, False
     if world.first:
         there = [folder / name for folder in folders(data, run) if is_whole(folder / name, shape)]
-        path = str(there[0]) if there else ""
-        if not there and (place := place_for(shape, data, run)):
-            path = str(place / name)
-            write(Path(path), shape, encoded)
-    path = world.agree(path)
-    if path:
-        return read_array(Path(path), mapped=True)
-    moments = np.empty(shape, np.float16)
-    for view, start, chunk in encoded:
-        moments[view, start : start + len(chunk)] = chunk
-    return moments
+        found = bool(there)
+        place = None if found else place_for(shape, data, run)
+        path = there[0] if found else place / name if place else None
+    path, found = world.agree((path, found))
+    if path is None:
+        moments = np.empty(shape, np.float16)
+        alone = World(0, 1, world.device)  # in memory, each process has all
+        for view, start, chunk in encode_all(shape, data, autoencoder, precision, alone):
+            moments[view, start : start + len(chunk)] = chunk
+        return moments
+    if not found:
+        write(path, shape, encode_all(shape, data, autoencoder, precision, world), world)
+    return read_array(path, mapped=True)
 
 
 def folders(data: Dataset, run: Run) -> tuple[Path, Path]:
@@ -139,24 +142,28 @@ def takes(folder: Path, needed: int) -> bool:
         return False
 
 
-def write(path: Path, shape: Shape, encoded: Iterator[tuple[int, int, np.ndarray]]) -> None:
-    """Write a cache when it is whole.
+def write(path: Path, shape: Shape, encoded: Iterator[Piece], world: World) -> None:
+    """Write a cache when it is whole, each process its own pieces.
 
     Not through a mapping: on a disk that fills up, that would end the process.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = world.agree(path.with_name(f".{path.name}.{os.getpid()}"))
     row = 2 * math.prod(shape[2:])
+    header = io.BytesIO()
+    what = {"descr": "<f2", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, what)
     try:
-        with beside.open("wb") as file:
-            header = {"descr": "<f2", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            first = file.tell()
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT, 0o666), "wb") as file:
+            file.write(header.getvalue())
             for view, start, chunk in encoded:
-                file.seek(first + (view * shape[1] + start) * row)
+                file.seek(header.tell() + (view * shape[1] + start) * row)
                 file.write(chunk.tobytes())
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        world.barrier()
+        if world.first:
+            os.replace(beside, path)
+        world.barrier()
     except OSError as error:
         error.filename = error.filename or str(path)
         raise
@@ -166,17 +173,18 @@ def write(path: Path, shape: Shape, encoded: Iterator[tuple[int, int, np.ndarray
 
 
 def encode_all(
-    shape: Shape, data: Dataset, autoencoder: Autoencoder, precision: str, device: torch.device
-) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Yield the moments of the train split in pieces: view, first row, float16 (n, 2C, h, w)."""
-    images, views = ImageRows(data, data.train, device), shape[0]
-    with Progress("encoding", views * len(images)) as progress:
-        for start in range(0, len(images), ENCODE_BATCH):
+    shape: Shape, data: Dataset, autoencoder: Autoencoder, precision: str, world: World
+) -> Iterator[Piece]:
+    """Yield the moments of the train split in pieces, those of them that are this process's."""
+    images, views = ImageRows(data, data.train, world.device), shape[0]
+    total, apart = views * len(images), ENCODE_BATCH * world.size
+    with Progress("encoding", total, quiet=not world.first) as progress:
+        for start in range(ENCODE_BATCH * world.rank, len(images), apart):
             indices = np.arange(start, min(start + ENCODE_BATCH, len(images)))
             batch, _ = images(indices)
             for view in range(views):
                 yield view, start, encode(batch.flip(-1) if view else batch, autoencoder, precision)
-                progress.advance(len(indices))
+                progress.advance(min(len(indices) * world.size, total - progress.done))
 
 
 @torch.inference_mode()

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from latent_diffusion.device import Vanished, is_out_of_memory
+from latent_diffusion.distributed import World
 from latent_diffusion.ema import SNAPSHOT_LENGTHS, PowerEMA, ema_weights, save_snapshot
 from latent_diffusion.parsing import read_log
 from latent_diffusion.progress import Progress
@@ -24,13 +25,20 @@ from latent_diffusion.tensors import load_tensors, save_tensors
 from latent_diffusion.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from latent_diffusion.training.compilation import compiled
 from latent_diffusion.training.config import TrainingConfig
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.health import Watch, best, has_risen, looks
 from latent_diffusion.training.interrupts import interrupts
 from latent_diffusion.training.optimizers import make_optimizers, set_learning_rate
 from latent_diffusion.training.randomness import Shuffle, StepRandom
 from latent_diffusion.training.records import Records
-from latent_diffusion.training.step import LOWER, MOST_IN_A_ROW, Faults, Means, gradient_step
+from latent_diffusion.training.step import (
+    LOWER,
+    MOST_IN_A_ROW,
+    Faults,
+    Means,
+    Parts,
+    gradient_step,
+    shares,
+)
 
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
 Preview = Callable[[Any, int], Path | None]
@@ -161,13 +169,10 @@ class Trainer:
         """Do one step."""
         rate = self.config.learning_rate_at(self.done) * self.faults.share
         set_learning_rate(self.optimizers, rate)
-        random = StepRandom(self.config.seed, self.done, self.world.rank, self.world.device)
-        batch = self.task.batch(self.shuffle.batch(self.done, self.world.rank, self.world.size))
         figures, failed = gradient_step(
             self.task.model,
             self.objective,
-            batch,
-            random,
+            self.parts(),
             self.optimizers,
             self.config,
             self.world,
@@ -177,6 +182,13 @@ class Trainer:
         self.done += 1
         for ema in self.emas:
             ema.update(self.done)
+
+    def parts(self) -> Parts:
+        """Yield what this process computes of the next step."""
+        world = self.world
+        for share in shares(self.config, world):
+            random = StepRandom(self.config.seed, self.done, world.device, share, world)
+            yield self.task.batch(self.shuffle.batch(self.done, share)), random
 
     def is_due(self) -> bool:
         """Return whether the loss is looked at: now and then, and before anything is saved."""
@@ -198,7 +210,7 @@ class Trainer:
 
     def is_well(self, progress: Progress) -> bool:
         """Record the figures since the last look; return whether steps do not fail in a row."""
-        figures, (failed, in_a_row) = self.means.take(), self.faults.look()
+        figures, (failed, in_a_row) = self.means.take(self.world), self.faults.look()
         loss = {"loss": figures["loss"]} if figures else {}
         progress.advance(self.done - progress.done, **loss)
         if self.records and figures:

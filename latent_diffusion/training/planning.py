@@ -12,11 +12,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from autoencoder import AutoencoderConfig
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.distributed import World
 from latent_diffusion.training.autoencoder import AutoencoderStage, autoencoder_task
 from latent_diffusion.training.classifier import ClassifierStage, classifier_task
 from latent_diffusion.training.config import Stage, TrainingConfig, with_training
 from latent_diffusion.training.diffusion import DiffusionStage, diffusion_task
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Task
 from latent_diffusion.training.randomness import StepRandom
 from latent_diffusion.training.stages import Config
@@ -113,5 +113,5 @@ def flops_per_image(
     task = trial_task(stage, autoencoder, data, device)
     batch = task.batch(np.arange(FLOPS_ROWS) % task.rows)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        task.objective(batch, StepRandom(0, 0, 0, device))
+        task.objective(batch, StepRandom(0, 0, device))
     return 3 * counter.get_total_flops() / FLOPS_ROWS

@@ -87,7 +87,7 @@ class Sharpening(Stage[AdversaryStage]):
     ):
         part = job.run.adversary
         self.autoencoder, self.objective = autoencoder, objective
-        self.begun_with = fingerprint(autoencoder, settings)
+        self.begun_with = job.world.agree(fingerprint(autoencoder, settings))
         known = part.read_config() if part.config_path.is_file() else {}
         resume = job.start.resume and known.get("begun_with") == self.begun_with
         start = replace(job.start, resume=resume, overwrite=True, init=None)

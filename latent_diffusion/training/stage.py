@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from latent_diffusion.data.reference import DataFacts, write_reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import choose_precision
+from latent_diffusion.distributed import World
 from latent_diffusion.lock import locked
 from latent_diffusion.run import Part, Run, remove_leftovers
 from latent_diffusion.tensors import holds, load_tensors, save_tensors
 from latent_diffusion.training.checkpoint import Checkpoint, newest_checkpoint
 from latent_diffusion.training.config import TrainingConfig, with_training
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.health import Watch
 from latent_diffusion.training.loop import Preview, Task, Trainer
 from latent_diffusion.training.records import EVENTS, summary_writer
@@ -126,8 +126,9 @@ class Stage(ABC, Generic[Config]):
     def commit(self) -> None:
         """Record what is about to be trained, once nothing can refuse it any more.
 
-        What was trained before goes only now.
+        What was trained before goes only now, when every process has looked at it.
         """
+        self.job.world.barrier()
         if self.job.world.first:
             data_facts = write_reference(self.job.run, self.job.data)
             facts = self.facts()
@@ -181,12 +182,19 @@ def begin(job: Job, part: Part, config: Any) -> tuple[Any, Checkpoint | None, bo
             world.say(f"{part.caption}: from here on {change}")
     elif not start.resume and not start.overwrite:
         check_nothing_is_there(part)
-    if config.training.batch_size % world.size:
-        raise ValueError(
-            f"batch_size = {config.training.batch_size} does not divide into {world.size} processes"
-        )
+    check_shares(config.training, world)
     precision = world.agree(choose_precision(precision, world.device))
     return with_training(config, precision=precision), checkpoint, planned
+
+
+def check_shares(training: TrainingConfig, world: World) -> None:
+    """Raise ValueError where a batch does not divide into processes, and theirs into parts."""
+    if training.batch_size % (world.size * training.accumulate):
+        parts = f" of {training.accumulate} parts each" if training.accumulate > 1 else ""
+        raise ValueError(
+            f"batch_size = {training.batch_size} does not divide into {world.size} "
+            f"process{'' if world.size == 1 else 'es'}{parts}: choose another batch_size"
+        )
 
 
 def check_nothing_is_there(part: Part) -> None:

@@ -9,14 +9,14 @@ import time
 import numpy as np
 import torch
 
+from latent_diffusion.distributed import World
 from latent_diffusion.progress import clock
 from latent_diffusion.training.compilation import compiled
 from latent_diffusion.training.config import Stage, TrainingConfig, with_training
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Task
 from latent_diffusion.training.optimizers import make_optimizers, set_learning_rate
 from latent_diffusion.training.randomness import StepRandom
-from latent_diffusion.training.step import gradient_step
+from latent_diffusion.training.step import Parts, gradient_step, shares
 
 WARM_UP = 2  # steps that do not count
 STEPS = 8  # at least, with them
@@ -29,7 +29,10 @@ LOST_AT_MOST = 2  # minutes between its checkpoints
 
 
 def measured_seconds(task: Task, config: TrainingConfig, world: World, steps: int = STEPS) -> float:
-    """Return the median time of a training step, in seconds; the task is left as it was."""
+    """Return the median time of a training step, in seconds; the task is left as it was.
+
+    It is that of this process's share of the images, without what it waits for others.
+    """
     state = {name: value.clone() for name, value in task.model.state_dict().items()}
     generator = torch.Generator().manual_seed(0)
     for parameter in task.model.parameters():
@@ -40,19 +43,26 @@ def measured_seconds(task: Task, config: TrainingConfig, world: World, steps: in
         task.model, config.optimizer, config.learning_rate, config.weight_decay, world.device
     )
     set_learning_rate(optimizers, 0.0)
-    rows = np.arange(config.batch_size) % task.rows
     times: list[float] = []
     with compiled(task.model, config.compile):
         while len(times) < steps or (sum(times) < MOST_SECONDS and len(times) < MOST_STEPS):
             start = time.perf_counter()
-            batch, random = task.batch(rows), StepRandom(0, len(times), 0, world.device)
+            parts = own_parts(task, config, world, len(times))
             figures, _ = gradient_step(
-                task.model, task.objective, batch, random, optimizers, config, alone(world)
+                task.model, task.objective, parts, optimizers, config, alone(world)
             )
             figures["loss"].item()  # waits for the device
             times.append(time.perf_counter() - start)
     task.model.load_state_dict(state)
     return float(np.median(times[WARM_UP:]))
+
+
+def own_parts(task: Task, config: TrainingConfig, world: World, step: int) -> Parts:
+    """Yield what this process would compute of a step, without the others."""
+    rows = np.arange(config.batch_size) % task.rows
+    for share in shares(config, world):
+        random = StepRandom(0, step, world.device, share)
+        yield task.batch(rows[share.first :: share.of]), random
 
 
 def alone(world: World) -> World:

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.split import TRAIN
 from latent_diffusion.data.store import Counts, Dataset, DatasetInfo
+from latent_diffusion.distributed import World
 from latent_diffusion.progress import hushed
 from latent_diffusion.run import Interrupted, Part, Run
 from latent_diffusion.subsets import spread
@@ -25,7 +26,6 @@ from latent_diffusion.training.autoencoder import AutoencoderStage, train_autoen
 from latent_diffusion.training.classifier import train_classifier
 from latent_diffusion.training.config import with_training
 from latent_diffusion.training.diffusion import train_diffusion
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stage import FRESH, Start
 from latent_diffusion.training.stages import resumed_config
 from latent_diffusion.verification.check import Unknown

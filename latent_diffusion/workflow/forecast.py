@@ -11,6 +11,7 @@ from latent_diffusion.classifier import Classifier
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.denoiser import Denoiser
 from latent_diffusion.device import choose_precision
+from latent_diffusion.distributed import World
 from latent_diffusion.evaluation.judge import Judge
 from latent_diffusion.inspection.previews import SEEDS as PREVIEW_SEEDS
 from latent_diffusion.loading import Codec
@@ -18,7 +19,6 @@ from latent_diffusion.pipeline import whole_batch
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.generate import generate
 from latent_diffusion.training.config import with_training
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.planning import (
     STAGES,
     AnyStage,

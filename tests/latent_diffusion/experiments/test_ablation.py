@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import torch
 
+from latent_diffusion.distributed import World
 from latent_diffusion.experiments.ablation_runs import Ablation
 from latent_diffusion.experiments.ablation_table import difference
 from latent_diffusion.loading import latents_checksum
 from latent_diffusion.run import Run
 from latent_diffusion.training.config import with_training
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stages import load_config
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import torch
 
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.distributed import World
 from latent_diffusion.experiments import gpu, gpu_plan
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.config import SamplingConfig
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stages import load_config
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"

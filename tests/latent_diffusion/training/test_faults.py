@@ -13,6 +13,7 @@ from torch import nn
 
 from latent_diffusion.data.checksum import check_pixels
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.distributed import World
 from latent_diffusion.ema import PowerEMA
 from latent_diffusion.progress import Progress
 from latent_diffusion.run import Interrupted, Part, Run
@@ -21,7 +22,6 @@ from latent_diffusion.training import checkpoint, room
 from latent_diffusion.training.checkpoint import newest_checkpoint
 from latent_diffusion.training.classifier import train_classifier
 from latent_diffusion.training.config import TrainingConfig
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.loop import Task, Trainer
 from latent_diffusion.training.optimizers import make_optimizers, step_unless
 from latent_diffusion.training.records import Records

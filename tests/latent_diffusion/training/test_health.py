@@ -10,13 +10,13 @@ from torch import nn
 
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.denoiser import Denoiser, NoiseLevelConfig
+from latent_diffusion.distributed import World
 from latent_diffusion.parsing import read_log
 from latent_diffusion.run import Run
 from latent_diffusion.tensors import load_tensors
 from latent_diffusion.training import health
 from latent_diffusion.training.config import with_training
 from latent_diffusion.training.diffusion import train_diffusion
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stage import FRESH, Start
 from latent_diffusion.training.stages import load_config
 

@@ -10,10 +10,10 @@ import torch
 
 from autoencoder import Autoencoder, AutoencoderConfig
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.distributed import World
 from latent_diffusion.images import from_uint8
 from latent_diffusion.run import Run
 from latent_diffusion.training import latents
-from latent_diffusion.training.distributed import World
 
 WORLD = World(0, 1, torch.device("cpu"))
 

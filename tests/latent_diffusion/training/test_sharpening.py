@@ -13,13 +13,13 @@ from PIL import Image
 from autoencoder import Autoencoder, AutoencoderConfig
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.distributed import World
 from latent_diffusion.ema import PowerEMA
 from latent_diffusion.images import from_uint8
 from latent_diffusion.loading import ENCODING, load_autoencoder, load_denoiser
 from latent_diffusion.run import Run
 from latent_diffusion.tensors import load_tensors
 from latent_diffusion.training.autoencoder import train_autoencoder
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.sharpening import fingerprint
 from latent_diffusion.training.stage import FRESH, Start
 from latent_diffusion.training.stages import load_config

@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.distributed import World
 from latent_diffusion.inspection.previews import reconstruction_preview
 from latent_diffusion.run import Part, Run
 from latent_diffusion.training.autoencoder import train_autoencoder
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stage import Start
 from latent_diffusion.training.stages import load_config
 

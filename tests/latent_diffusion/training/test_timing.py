@@ -7,9 +7,9 @@ import torch
 
 from latent_diffusion.config import build
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.distributed import World
 from latent_diffusion.run import Run
 from latent_diffusion.training.classifier import classifier_task, train_classifier
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.planning import scaled
 from latent_diffusion.training.stage import FRESH, Start
 from latent_diffusion.training.stages import Config, load_config, resumed_config

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.distributed import World
 from latent_diffusion.ema import (
     SNAPSHOT_LENGTHS,
     PowerEMA,
@@ -26,8 +27,7 @@ from latent_diffusion.tensors import load_tensors
 from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.classifier import train_classifier
 from latent_diffusion.training.diffusion import train_diffusion
-from latent_diffusion.training.distributed import World
-from latent_diffusion.training.randomness import Shuffle
+from latent_diffusion.training.randomness import Share, Shuffle
 from latent_diffusion.training.stage import FRESH, Start
 from latent_diffusion.training.stages import load_config, resumed_config
 
@@ -488,5 +488,5 @@ def test_every_row_is_used_once_an_epoch_and_shared_among_processes():
     assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
     assert not np.array_equal(seen[:10], seen[10:])
     for step in range(5):
-        parts = [Shuffle(10, 4, 0).batch(step, rank, 2) for rank in range(2)]
+        parts = [Shuffle(10, 4, 0).batch(step, Share(rank, 2)) for rank in range(2)]
         assert sorted(np.concatenate(parts)) == sorted(shuffle.batch(step))
