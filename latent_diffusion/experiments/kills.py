@@ -11,6 +11,7 @@ stopped. OUT gets kills.json.
 import argparse
 import random
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -164,6 +165,12 @@ def small_disk(folder: Path, size: int) -> Iterator[bool]:
             subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
+def end_on_signals() -> None:
+    """End like Ctrl-C on SIGTERM and SIGHUP, so that no disk stays mounted."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
 def kill_all(options: argparse.Namespace) -> list[Kill]:
     """Kill as many trainings as are asked for, or as the time allows; show the table."""
     out, kills = options.out, list[Kill]()
@@ -232,6 +239,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="a prepared data set, instead of small cartoons")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    end_on_signals()
     try:
         if options.out.exists():
             raise ValueError(f"{options.out} is there already: give a new folder")

@@ -24,6 +24,7 @@ import torch._dynamo  # optimizers import it
 
 from latent_diffusion import tensors
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.distributed import World
 from latent_diffusion.run import Part, Run
 from latent_diffusion.tensors import Damaged
 from latent_diffusion.training import loop
@@ -31,7 +32,6 @@ from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.checkpoint import newest_checkpoint
 from latent_diffusion.training.classifier import train_classifier
 from latent_diffusion.training.diffusion import train_diffusion
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stage import Start
 from latent_diffusion.training.stages import TRAININGS as TABLES
 from latent_diffusion.training.stages import load_config
@@ -165,6 +165,7 @@ class Child:
             with self.log.open("w") as log:
                 os.dup2(log.fileno(), 1)
                 os.dup2(log.fileno(), 2)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             torch.set_num_threads(1)
             Watch(self.shared, die_at).begin()
             killable.train(run, Start(resume=resume))
@@ -209,10 +210,14 @@ class Child:
         pause: seconds between two looks.
         """
         end = time.monotonic() + PATIENCE
-        while not self.has_ended() and not enough():
-            time.sleep(pause)
-            if time.monotonic() > end:
-                self.kill()
+        try:
+            while not self.has_ended() and not enough():
+                time.sleep(pause)
+                if time.monotonic() > end:
+                    self.kill()
+        except BaseException:  # no training goes on without who watches it
+            self.kill()
+            raise
 
     def kill(self) -> None:
         """Kill the training, if it is still there."""

@@ -17,6 +17,7 @@ from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.data.summary import summary
 from latent_diffusion.device import choose_device
+from latent_diffusion.distributed import World
 from latent_diffusion.evaluation.judge_training import make_judge
 from latent_diffusion.evaluation.reconstruction import reconstruct_images
 from latent_diffusion.evaluation.scoring import EVIDENCE, evaluate
@@ -28,11 +29,11 @@ from latent_diffusion.pipeline import Pipeline, sample_to_folder
 from latent_diffusion.progress import LateProgress, Progress, clock, console, say
 from latent_diffusion.run import Interrupted, Part, Run, without_none, write_atomic
 from latent_diffusion.subsets import spread
+from latent_diffusion.tensors import holds
 from latent_diffusion.training.autoencoder import train_autoencoder
-from latent_diffusion.training.checkpoint import newest_checkpoint
+from latent_diffusion.training.checkpoint import newest_checkpoint, section
 from latent_diffusion.training.config import with_training
 from latent_diffusion.training.diffusion import train_diffusion
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.planning import STAGES, planned
 from latent_diffusion.training.stage import Start
 from latent_diffusion.training.stages import Config, load_config, resumed_config
@@ -218,13 +219,18 @@ class Work:
         train_diffusion(self.run, data, stage, config.sampling, self.world, restart(part), preview)
 
     def is_unfinished(self) -> bool:
-        """Return whether a trained stage two was being trained further, and did not get there."""
+        """Return whether a trained stage two was being trained further, and did not get there.
+
+        To the last step, or to the writing of what came of it.
+        """
         part = self.run.diffusion
         stage = resumed_config(part).diffusion
         if stage.end_early or not part.resumable:
             return False
         checkpoint = newest_checkpoint(part, say)
-        return checkpoint is not None and checkpoint.done < stage.training.steps
+        if checkpoint is None or checkpoint.done < stage.training.steps:
+            return checkpoint is not None
+        return not holds(part.model_path, section(checkpoint.tensors, "ema.0."))
 
     def longer(self) -> Config:
         """Return the config of a trained stage two that is given more minutes.

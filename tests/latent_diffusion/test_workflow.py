@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from latent_diffusion.distributed import World
 from latent_diffusion.run import Interrupted, Run
 from latent_diffusion.training import timing
-from latent_diffusion.training.distributed import World
 from latent_diffusion.training.stages import load_config, resumed_config
 from latent_diffusion.workflow import Order, forecast, run_demo, run_train, work
 
@@ -67,6 +67,29 @@ def test_all_of_it_then_more_minutes(order, tmp_path, capsys, monkeypatch):
     assert Order.read(Run(run)).minutes == MINUTES + 0.15
     assert steps(run) > before and Run(run).autoencoder.checksum() == autoencoder
     assert f"resuming after step {before}" in capsys.readouterr().out
+
+
+def test_a_longer_stage_two_that_was_not_written_is_not_finished(
+    tiny_run, tiny_config, shapes, tmp_path, ldm
+):
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    order = Order(source=str(shapes), minutes=MINUTES, config=str(tiny_config))
+    part, shorter = Run(run).diffusion, (run / "diffusion" / "model.safetensors").read_bytes()
+
+    def is_unfinished() -> bool:
+        one = object.__new__(work.Work)
+        one.run, one.order = Run(run), order
+        return one.is_unfinished()
+
+    assert not is_unfinished()
+    more = ["--data", shapes, "--run", run, "--resume", "--set", "diffusion.training.steps=505"]
+    assert ldm("train-diffusion", *more)[0] == 0
+    longer = part.model_path.read_bytes()
+    assert not is_unfinished() and longer != shorter
+    part.model_path.write_bytes(shorter)  # killed after its last checkpoint
+    assert is_unfinished()
+    assert ldm("train-diffusion", *more)[0] == 0
+    assert part.model_path.read_bytes() == longer and not is_unfinished()
 
 
 def test_an_interrupted_one_goes_on_with_its_plan(order, tmp_path, monkeypatch, capsys):

@@ -68,6 +68,29 @@ def test_the_table_counts_by_training_and_death():
     assert table.title == "2 of 3 killed trainings end bit-identical"
 
 
+SMALL_DISK = """
+import sys, time
+from pathlib import Path
+from latent_diffusion.experiments.kills import end_on_signals, small_disk
+end_on_signals()
+with small_disk(Path(sys.argv[1]), 2**20) as mounted:
+    print(mounted, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_sigterm_leaves_no_disk_mounted(tmp_path):
+    command = [sys.executable, "-c", SMALL_DISK, tmp_path / "disk"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        mounted = process.stdout.readline().strip()
+        assert mounted == str(str(tmp_path) in Path("/proc/mounts").read_text())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 128 + signal.SIGTERM
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+    if mounted != "True":
+        pytest.skip("no tmpfs may be mounted here")
+
+
 @pytest.mark.slow
 def test_killed_trainings_end_alike(tmp_path):
     command = [sys.executable, ROOT / "scripts" / "kill", tmp_path / "out", "--kills", "12"]
