@@ -45,9 +45,7 @@ class World:
         if self.size == 1:
             return module
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", FutureWarning
-            )  # an old name
+            warnings.simplefilter("ignore", FutureWarning)  # an old name
             return nn.parallel.DistributedDataParallel(module, broadcast_buffers=False)
 
     def gathering(self, module: nn.Module, now: bool) -> AbstractContextManager[object]:
