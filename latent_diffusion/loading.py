@@ -17,7 +17,7 @@ from autoencoder import Autoencoder, AutoencoderConfig
 from latent_diffusion.classifier import Classifier, ClassifierConfig
 from latent_diffusion.config import validated
 from latent_diffusion.data.reference import DataFacts
-from latent_diffusion.denoiser import Denoiser, RecordedNetwork
+from latent_diffusion.denoiser import ALIGNMENT, Denoiser, RecordedNetwork
 from latent_diffusion.device import autocast, in_compute_batches, place
 from latent_diffusion.ema import ema_after
 from latent_diffusion.images import from_uint8, to_uint8
@@ -81,7 +81,8 @@ def load_denoiser(
     if ema_length == training["ema_length"]:
         weights = load_tensors(part.model_path)[0]
     else:
-        weights = ema_after(part.ema_folder, ema_length, training["steps"])
+        averaged = ema_after(part.ema_folder, ema_length, training["steps"])
+        weights = {name: v for name, v in averaged.items() if not name.startswith(f"{ALIGNMENT}.")}
     return ready(Denoiser(network, names), weights, part, device)
 
 

@@ -4,11 +4,17 @@ combines two predictions."""
 from latent_diffusion.denoiser.dit import DiT, DiTConfig
 from latent_diffusion.denoiser.guidance import Denoise, Interval, acts, guided
 from latent_diffusion.denoiser.networks import NetworkConfig, RecordedNetwork
-from latent_diffusion.denoiser.preconditioning import Denoiser, NoiseLevelConfig, velocity_error
+from latent_diffusion.denoiser.preconditioning import (
+    ALIGNMENT,
+    Denoiser,
+    NoiseLevelConfig,
+    velocity_error,
+)
 from latent_diffusion.denoiser.spectrum import MOST_ROWS, deviations_of, fitted_first_level
 from latent_diffusion.denoiser.unet import UNet, UNetConfig
 
 __all__ = [
+    "ALIGNMENT",
     "MOST_ROWS",
     "Denoise",
     "Denoiser",

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from latent_diffusion.denoiser.spectrum import fitted_log_sigma
 
+ALIGNMENT = "alignment"  # a part that a denoiser may have while it is trained, see training
 UNFITTED_MEAN, UNFITTED_STD = 0.0, 1.0  # of log sigma, for latents that nobody has looked at
 Positive = Annotated[float, Field(gt=0)]
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from autoencoder import Posterior
+from latent_diffusion.data.rows import ImageRows
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.denoiser import (
     MOST_ROWS,
@@ -26,6 +27,13 @@ from latent_diffusion.parsing import read_log
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.subsets import some
+from latent_diffusion.training.alignment import (
+    Alignment,
+    AlignmentConfig,
+    PicturedRows,
+    Sight,
+    aligning_classifier,
+)
 from latent_diffusion.training.config import TrainingConfig
 from latent_diffusion.training.health import (
     Watch,
@@ -59,6 +67,7 @@ class DiffusionStage(BaseModel):
     label_dropout: float = Field(
         0.1, ge=0, lt=1, description="share of labels hidden, for classifier-free guidance"
     )
+    alignment: AlignmentConfig = AlignmentConfig()
     training: TrainingConfig = TrainingConfig()
     end_early: bool = Field(
         False,
@@ -67,23 +76,31 @@ class DiffusionStage(BaseModel):
 
 
 class DiffusionObjective(nn.Module):
-    """The denoiser's loss on latents drawn from their posterior, some of their labels hidden."""
+    """The denoiser's loss on latents drawn from their posterior, some of their labels hidden.
 
-    def __init__(self, model: Denoiser, stage: DiffusionStage):
+    With an alignment, batches hold the images, too.
+    """
+
+    def __init__(self, model: Denoiser, stage: DiffusionStage, alignment: Alignment | None = None):
         super().__init__()
-        self.model, self.stage = model, stage
+        self.model, self.stage, self.alignment = model, stage, alignment
 
     def forward(
-        self, batch: tuple[Tensor, Tensor], random: StepRandom
+        self, batch: tuple[Tensor, ...], random: StepRandom
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        moments, labels = batch
+        moments, labels, *images = batch
         posterior = Posterior(moments)
         clean = posterior.sample(random.normal_like(posterior.mean))
         hidden = random.uniform(len(labels)) < self.stage.label_dropout
         labels = torch.where(hidden, self.model.null_label, labels)
         # One in each B-th of the distribution, over all rows of the batch.
         sigma = random.own(self.stage.noise_levels.draw(random.uniform_of_batch(len(labels))))
-        return self.model.loss(clean, random.normal_like(clean), sigma, labels).mean(), {}
+        denoising = self.model.loss(clean, random.normal_like(clean), sigma, labels).mean()
+        if self.alignment is None:
+            return denoising, {}
+        unlike = self.alignment(*images)
+        loss = denoising + self.stage.alignment.weight * unlike
+        return loss, {"denoising": denoising, "alignment": unlike}
 
 
 class DiffusionTraining(Stage[DiffusionStage]):
@@ -106,6 +123,8 @@ class DiffusionTraining(Stage[DiffusionStage]):
         recorded = part.read_config() if part.config_path.is_file() else {}
         if recorded and not fits(run.autoencoder, recorded["autoencoder_checksum"]):
             job = self.anew(job, recorded["autoencoder_checksum"])
+        elif recorded and job.start.resume:
+            config = aligned_as_begun(config, recorded[part.name], job.world)
         super().__init__(job, part, config, preview)
 
     @staticmethod
@@ -137,7 +156,14 @@ class DiffusionTraining(Stage[DiffusionStage]):
         if said := collapse(moments[0]):
             world.say(f"{self.part.caption}: {said}")
         self.learnt = moments[0], labels
-        return diffusion_task(self.config, moments, labels, names, world.device)
+        sight = None
+        if self.config.alignment.weight:
+            pictures = ImageRows(data, data.train, world.device)
+            sight = Sight(aligning_classifier(run, world.device), pictures)
+        task = diffusion_task(self.config, moments, labels, names, world.device, sight)
+        assert isinstance(task.objective, DiffusionObjective)
+        self.alignment = task.objective.alignment
+        return task
 
     def watch(self) -> Watch | None:
         data, training, device = self.job.data, self.config.training, self.job.world.device
@@ -157,6 +183,8 @@ class DiffusionTraining(Stage[DiffusionStage]):
         )
 
     def finish(self, model: nn.Module) -> None:
+        if self.alignment:
+            self.alignment.remove()
         found = looks(read_log(self.part.metrics_path))
         if not found:
             return
@@ -256,6 +284,17 @@ def check_size(size: int, run: Run, data: Dataset) -> None:
         )
 
 
+def aligned_as_begun(
+    config: DiffusionStage, recorded: Mapping[str, Any], world: World
+) -> DiffusionStage:
+    """Return a config that goes on, aligned or not as it was begun: its checkpoint says which."""
+    begun = AlignmentConfig.model_validate(recorded.get("alignment", {}))
+    if bool(begun.weight) == bool(config.alignment.weight):
+        return config
+    world.say(f"denoiser: it goes on with alignment.weight = {begun.weight:g}, as it was begun")
+    return config.model_copy(update={"alignment": begun})
+
+
 def for_classes(
     sampling: SamplingConfig, class_names: Sequence[str], world: World
 ) -> SamplingConfig:
@@ -288,10 +327,19 @@ def diffusion_task(
     labels: np.ndarray,
     class_names: Sequence[str],
     device: torch.device,
+    sight: Sight | None = None,
 ) -> Task:
-    """Return a new denoiser and how it learns moments (views, N, 2C, h, w) with labels (N,)."""
+    """Return a new denoiser and how it learns moments (views, N, 2C, h, w) with labels (N,).
+
+    sight: what it is aligned with, if anything.
+    """
     torch.manual_seed(stream_seed(stage.training.seed))
     network = stage.model.build(moments.shape[2] // 2, len(class_names))
     model = Denoiser(network, class_names)
     rows = MomentRows(moments, labels, device)
-    return Task(model, place(DiffusionObjective(model, stage), device), len(rows), rows)
+    if not sight:
+        return Task(model, place(DiffusionObjective(model, stage), device), len(rows), rows)
+    shape = (moments.shape[2] // 2, *moments.shape[3:])
+    alignment = Alignment(model, sight.classifier, shape)
+    objective = place(DiffusionObjective(model, stage, alignment), device)
+    return Task(model, objective, len(rows), PicturedRows(rows, sight.images))

@@ -11,8 +11,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from autoencoder import AutoencoderConfig
+from latent_diffusion.classifier import Classifier
+from latent_diffusion.data.rows import ImageRows
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.distributed import World
+from latent_diffusion.training.alignment import Sight
 from latent_diffusion.training.autoencoder import AutoencoderStage, autoencoder_task
 from latent_diffusion.training.classifier import ClassifierStage, classifier_task
 from latent_diffusion.training.config import Stage, TrainingConfig, with_training
@@ -76,7 +79,8 @@ def trial_task(
 ) -> Task:
     """Return what the stage trains, before anything is trained.
 
-    Stage two gets zeros for the latents of such an autoencoder.
+    Stage two gets zeros for the latents of such an autoencoder, and an untrained classifier for
+    the one that it may be aligned with.
     """
     if isinstance(stage, AutoencoderStage):
         return autoencoder_task(data, stage, device)
@@ -85,7 +89,11 @@ def trial_task(
     side = -(-data.info.image_size // autoencoder.factor)
     moments = np.zeros((1, ROWS, 2 * autoencoder.latent_channels, side, side), np.float16)
     labels = np.zeros(ROWS, np.int64)
-    return diffusion_task(stage, moments, labels, data.info.class_names, device)
+    sight = None
+    if stage.alignment.weight:
+        classifier = Classifier(AutoencoderStage().perceptual_classifier.model, data.num_classes)
+        sight = Sight(classifier, ImageRows(data, data.train, device))
+    return diffusion_task(stage, moments, labels, data.info.class_names, device, sight)
 
 
 def seconds_per_step(

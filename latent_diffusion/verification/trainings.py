@@ -133,12 +133,19 @@ def short_training(
         return classifier, (part.name,)
 
     def diffusion(target: Run, start: Start) -> None:
-        target.autoencoder.folder.mkdir(parents=True, exist_ok=True)
-        for name in ("config_path", "model_path"):
-            shutil.copy(getattr(run.autoencoder.require(), name), getattr(target.autoencoder, name))
+        copy_trained(run.autoencoder.require(), target.autoencoder)
+        if config.diffusion.alignment.weight:
+            copy_trained(run.perceptual.require(), target.perceptual)
         train_diffusion(target, data, short(config.diffusion), config.sampling, world, start)
 
     return diffusion, (part.name,)
+
+
+def copy_trained(part: Part, target: Part) -> None:
+    """Copy a trained part of a run into another run."""
+    target.folder.mkdir(parents=True, exist_ok=True)
+    for name in ("config_path", "model_path"):
+        shutil.copy(getattr(part, name), getattr(target, name))
 
 
 def short(stage: Stage) -> Stage:
