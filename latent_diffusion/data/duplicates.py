@@ -17,6 +17,7 @@ NEAR = 0.1  # of a picture's own contrast: what nearly the same pictures differ 
 LEAST_CONTRAST = 2.0  # of 255: flatter pictures are alike anyway
 MOST_PAIRS = 2 * 10**9  # of a test and a training image compared; some 20 seconds of two cores
 BLOCK = 256  # images at a time
+MOST_AT_ONCE = 2**14  # test images in one pass over the training images
 
 
 class Repeats(NamedTuple):
@@ -65,26 +66,35 @@ def near_pairs(
     test = test[~np.isin(fingerprints[test], fingerprints[train])]
     if not len(train) or not len(test):
         return []
-    known = outlines(images, train, COARSE)
     pairs = []
-    for rows, found in zip(blocks(test), nearest(images, test, known), strict=True):
-        partners = train[found]
-        for row, partner in zip(rows.tolist(), partners.tolist(), strict=True):
+    for rows in blocks(test, MOST_AT_ONCE):
+        for row, partner in zip(rows.tolist(), nearest(images, rows, train).tolist(), strict=True):
             if nearly_same(images[row], images[partner]):
                 pairs.append((row, partner))
     return pairs
 
 
-def nearest(images: np.ndarray, test: np.ndarray, known: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield for each block of test images the index in `known` of the most alike training image."""
-    for rows in blocks(test):
-        yield (outlines(images, rows, COARSE) @ known.T).argmax(axis=1)
+def nearest(images: np.ndarray, test: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Return the row of the training image that is most like each test image, int64 (N,).
+
+    In one pass over the training images, so that memory does not grow with them.
+    """
+    wanted = outlines(images, test, COARSE)
+    found, best = np.zeros(len(test), np.int64), np.full(len(test), -np.inf, np.float32)
+    for rows in blocks(train):
+        alike = outlines(images, rows, COARSE) @ wanted.T  # (rows, N)
+        which = alike.argmax(axis=0)
+        likeness = alike[which, np.arange(len(test))]
+        better = likeness > best
+        found[better], best[better] = rows[which[better]], likeness[better]
+    return found
 
 
-def blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield rows (N,), BLOCK at a time."""
-    for start in range(0, len(rows), BLOCK):
-        yield rows[start : start + BLOCK]
+def blocks(rows: np.ndarray, size: int | None = None) -> Iterator[np.ndarray]:
+    """Yield rows (N,), so many at a time, or BLOCK."""
+    size = size or BLOCK
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 def outlines(images: np.ndarray, rows: np.ndarray, side: int) -> np.ndarray:

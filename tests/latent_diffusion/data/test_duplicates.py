@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from latent_diffusion.data import duplicates
 from latent_diffusion.data.duplicates import find_repeats
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
@@ -113,3 +114,19 @@ def test_what_is_cropped_is_said(fit, cropped, tmp_path, ldm):
     assert "1 several frames: the first is taken: moving.gif" in output
     remarks = json.loads((data / "dataset.json").read_text())["remarks"]
     assert remarks == [{"path": "moving.gif", "reason": "several frames: the first is taken"}]
+
+
+def test_near_copies_are_the_same_however_many_are_compared_at_once(monkeypatch):
+    """The nearest of all training images, also where it is in another block."""
+    random = np.random.default_rng(0)
+    train = np.stack([np.asarray(photo(seed, SIDE)) for seed in range(40)])
+    order = random.permutation(len(train))
+    test = (train[order].astype(int) + random.integers(-2, 3, train.shape)).clip(0, 255)
+    images = np.concatenate([train, test.astype(np.uint8)])
+    split = np.repeat(np.uint8([0, 1]), len(train))
+    keys = np.arange(len(images), dtype=np.uint64)
+    expected = list(zip(range(40, 80), order.tolist(), strict=True))
+    assert duplicates.near_pairs(images, split, keys) == expected
+    monkeypatch.setattr(duplicates, "BLOCK", 7)
+    monkeypatch.setattr(duplicates, "MOST_AT_ONCE", 9)
+    assert duplicates.near_pairs(images, split, keys) == expected
