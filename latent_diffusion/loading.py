@@ -81,9 +81,13 @@ def load_denoiser(
     if ema_length == training["ema_length"]:
         weights = load_tensors(part.model_path)[0]
     else:
-        averaged = ema_after(part.ema_folder, ema_length, training["steps"])
-        weights = {name: v for name, v in averaged.items() if not name.startswith(f"{ALIGNMENT}.")}
+        weights = without_training(ema_after(part.ema_folder, ema_length, training["steps"]))
     return ready(Denoiser(network, names), weights, part, device)
+
+
+def without_training(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a network's tensors without those of what it has while it is trained alone."""
+    return {name: v for name, v in weights.items() if not name.startswith(f"{ALIGNMENT}.")}
 
 
 def chosen_ema(config: Mapping) -> float:

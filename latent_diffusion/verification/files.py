@@ -10,7 +10,7 @@ from latent_diffusion.data.checksum import pixel_checksum
 from latent_diffusion.data.reference import Reference, prove_reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation.judge import SPATIAL_FILE, Judge, judge_statistics
-from latent_diffusion.loading import fits, trained_on
+from latent_diffusion.loading import fits, trained_on, without_training
 from latent_diffusion.run import Part, Run
 from latent_diffusion.tensors import Damaged, holds, load_tensors, prove
 from latent_diffusion.training.checkpoint import Checkpoint, section
@@ -108,12 +108,13 @@ def weights_of_checkpoint(run: Run, part: Part) -> str:
     checkpoint, config = Checkpoint.read(part.checkpoint_path), part.read_config()[part.name]
     steps = config["training"]["steps"]
     if checkpoint.done < steps:
-        if part.best_path.is_file() and holds(part.model_path, load_tensors(part.best_path)[0]):
+        best = load_tensors(part.best_path)[0] if part.best_path.is_file() else {}
+        if best and holds(part.model_path, without_training(best)):
             return (
                 f"the weights are the best of its training, which ended at step {checkpoint.done}"
             )
         return f"its training is under way, at step {checkpoint.done} of {steps}"
-    ended = section(checkpoint.tensors, "ema.0.")
+    ended = without_training(section(checkpoint.tensors, "ema.0."))
     weights = load_tensors(part.model_path)[0]
     if part.name == "autoencoder":
         ended |= {name: weights[name] for name in MEASURED if name in weights}

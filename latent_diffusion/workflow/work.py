@@ -24,6 +24,7 @@ from latent_diffusion.evaluation.scoring import EVIDENCE, evaluate
 from latent_diffusion.evaluation.tables import reconstruction_table, scores_table
 from latent_diffusion.inspection.grids import beside_real, reconstruction_grid
 from latent_diffusion.inspection.previews import reconstruction_preview, sample_preview
+from latent_diffusion.loading import without_training
 from latent_diffusion.lock import locked
 from latent_diffusion.pipeline import Pipeline, sample_to_folder
 from latent_diffusion.progress import LateProgress, Progress, clock, console, say
@@ -230,7 +231,8 @@ class Work:
         checkpoint = newest_checkpoint(part, say)
         if checkpoint is None or checkpoint.done < stage.training.steps:
             return checkpoint is not None
-        return not holds(part.model_path, section(checkpoint.tensors, "ema.0."))
+        ended = without_training(section(checkpoint.tensors, "ema.0."))
+        return not holds(part.model_path, ended)
 
     def longer(self) -> Config:
         """Return the config of a trained stage two that is given more minutes.

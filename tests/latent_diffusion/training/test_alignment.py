@@ -20,6 +20,7 @@ from latent_diffusion.training.diffusion import train_diffusion
 from latent_diffusion.training.latents import MomentRows
 from latent_diffusion.training.stage import FRESH, Start
 from latent_diffusion.training.stages import load_config
+from latent_diffusion.verification.files import weights_of_checkpoint
 
 DEVICE = torch.device("cpu")
 WORLD = World(0, 1, DEVICE)
@@ -79,6 +80,7 @@ def test_it_is_learnt_and_leaves_nothing_behind_killed_or_not(train, tmp_path):
     names = {run: set(load_tensors(run.diffusion.model_path)[0]) for run in (whole, plain)}
     assert names[whole] == names[plain]
     assert whole.diffusion.checksum() != plain.diffusion.checksum()
+    assert "are those of its checkpoint" in weights_of_checkpoint(whole, whole.diffusion)
     for length in (None, 0.07):  # the second is put together from snapshots
         assert not hasattr(load_denoiser(whole, 8, DEVICE, length), "alignment")
 
