@@ -1,4 +1,4 @@
-"""A term of stage two's loss: an early layer is to say what an image network sees in the picture.
+"""A term of stage two's loss: the middle layer is to say what an image network sees.
 
 After Yu et al. 2024, "Representation alignment for generation"; features that are normalised over
 positions and a convolution as the projection are of Singh et al. 2025, "What matters for
@@ -23,7 +23,6 @@ from latent_diffusion.run import Run
 from latent_diffusion.training.latents import MomentRows
 
 LEAST_DEVIATION = 1e-5  # of a feature over positions
-AT = 4  # the layer after a fourth of them all
 
 
 class AlignmentConfig(BaseModel):
@@ -49,7 +48,7 @@ class Sight:
 
 
 class Alignment(nn.Module):
-    """One minus the cosine of what a layer says and what the classifier sees, by position.
+    """One minus the cosine of what the middle layer says and what the classifier sees, by position.
 
     The projection (C -> features, 3x3) becomes a part of the denoiser while it is trained, so that
     optimizers, EMAs and checkpoints hold it; `remove` takes it away.
@@ -62,7 +61,7 @@ class Alignment(nn.Module):
         self.classifier = classifier.eval().requires_grad_(False)
         self.denoiser = denoiser
         layers = list(denoiser.network.layers().values())  # type: ignore[operator]
-        self.hook = layers[len(layers) // AT].register_forward_hook(self.keep)
+        self.hook = layers[len(layers) // 2].register_forward_hook(self.keep)
         with torch.no_grad():
             one = torch.zeros(1)
             denoiser.network(torch.zeros(1, *latent_shape), one, one.long())
