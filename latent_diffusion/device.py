@@ -129,25 +129,28 @@ class Vanished(ValueError):
 
 
 class FileRows:
-    """Rows of a memory-mapped array (N, …) that is all of its file, read from there.
+    """Rows of a memory-mapped array (N, …), read from its file.
 
-    Reading through the mapping would end the process where the file has shrunk.
+    Reading through the mapping would end the process where the file has shrunk, and brings along
+    what lies around each row.
     """
 
     def __init__(self, array: np.memmap):
-        self.path, self.start = Path(str(array.filename)), array.offset
+        whole = array
+        while isinstance(whole.base, np.memmap):
+            whole = whole.base  # whose offset is right: that of a part is not
+        first = array.ctypes.data - whole.ctypes.data
+        self.path, self.start = Path(str(array.filename)), whole.offset + first
         self.shape, self.dtype = array.shape[1:], array.dtype
         self.size = array[:1].nbytes  # of a row
         self.file = self.path.open("rb")
 
     @classmethod
     def of(cls, array: np.ndarray) -> "FileRows | None":
-        """Return the rows of an array that maps a whole file, None for any other."""
-        if not isinstance(array, np.memmap) or not array.flags.c_contiguous:
+        """Return the rows of an array that maps a file without gaps, None for any other."""
+        if not isinstance(array, np.memmap) or not array.flags.c_contiguous or not len(array):
             return None
-        path = Path(str(array.filename))
-        whole = path.is_file() and path.stat().st_size <= array.offset + array.nbytes
-        return cls(array) if whole else None
+        return cls(array) if Path(str(array.filename)).is_file() else None
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         found = np.empty((len(rows), *self.shape), self.dtype)
@@ -160,6 +163,12 @@ class FileRows:
                 raise Vanished(f"{self.path} is shorter than it was: somebody writes to it")
             found[place] = np.frombuffer(content, self.dtype).reshape(self.shape)
         return found
+
+
+def read_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return some rows (n,) of an array (N, …); of a memory-mapped one they are read."""
+    found: np.ndarray = (FileRows.of(array) or array)[rows]
+    return found
 
 
 class DeviceRows:

@@ -15,7 +15,7 @@ from latent_diffusion.data.arrays import read_array
 from latent_diffusion.data.decode import Fit
 from latent_diffusion.data.sources import more_images
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.device import FileRows
+from latent_diffusion.device import read_rows
 from latent_diffusion.parsing import read_json
 from latent_diffusion.progress import say
 from latent_diffusion.run import Run, write_atomic, write_json
@@ -185,9 +185,8 @@ def write_reference(run: Run, data: Dataset) -> DataFacts:
     step = max(1, -(-len(data.test) // MOST_HELD_OUT))
     kept = data.test[::step]
     checksums = {}
-    # Through the mapping each would bring its neighbours along from the disk.
-    images = (FileRows.of(data.images) or data.images)[kept]
-    for name, array in zip(ARRAYS, (images, data.labels[kept]), strict=True):
+    arrays = read_rows(data.images, kept), data.labels[kept]
+    for name, array in zip(ARRAYS, arrays, strict=True):
         buffer = io.BytesIO()
         np.save(buffer, array)
         checksums[name] = hashlib.sha256(buffer.getvalue()).hexdigest()

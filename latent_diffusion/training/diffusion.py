@@ -20,7 +20,7 @@ from latent_diffusion.denoiser import (
     UNetConfig,
     deviations_of,
 )
-from latent_diffusion.device import place
+from latent_diffusion.device import place, read_rows
 from latent_diffusion.distributed import World
 from latent_diffusion.loading import fits, latents_checksum, load_autoencoder
 from latent_diffusion.parsing import read_log
@@ -209,7 +209,7 @@ class DiffusionTraining(Stage[DiffusionStage]):
         ):
             return
         rows = some(moments.shape[1], MOST_ROWS)
-        deviations = deviations_of(moments[0, rows, : moments.shape[2] // 2])
+        deviations = deviations_of(read_rows(moments[0], rows)[:, : moments.shape[2] // 2])
         noise_levels = noise_levels.fitted(deviations)
         self.config = self.config.model_copy(update={"noise_levels": noise_levels})
         self.sampling = sampling.fitted(deviations)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from autoencoder import Posterior
 from latent_diffusion.denoiser import Denoiser, NoiseLevelConfig, velocity_error
-from latent_diffusion.device import autocast
+from latent_diffusion.device import autocast, read_rows
 from latent_diffusion.subsets import some
 from metrics import linear_denoising_error
 
@@ -49,7 +49,7 @@ class Pictures:
     @classmethod
     def sampled(cls, moments: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> "Pictures":
         """Return latents drawn from some of the moments, the same each time, and their labels."""
-        posterior = Posterior(torch.from_numpy(np.asarray(moments[rows], np.float32)))
+        posterior = Posterior(torch.from_numpy(read_rows(moments, rows).astype(np.float32)))
         noise = torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(SEED + 1))
         return cls(posterior.sample(noise), torch.from_numpy(np.asarray(labels[rows])))
 
@@ -150,7 +150,7 @@ def empty_channels(moments: np.ndarray) -> int:
     That is where one picture has what every other has, but for the posterior's own noise.
     """
     rows = some(len(moments), MOST_FOR_SPECTRUM)
-    posterior = Posterior(torch.from_numpy(np.asarray(moments[rows], np.float32)))
+    posterior = Posterior(torch.from_numpy(read_rows(moments, rows).astype(np.float32)))
     of_pictures = posterior.mean.var(dim=0, correction=0).mean(dim=(1, 2))
     of_noise = posterior.log_variance.exp().mean(dim=(0, 2, 3))
     return int((of_pictures < EMPTY * (of_pictures + of_noise)).sum())
