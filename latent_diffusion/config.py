@@ -185,29 +185,42 @@ def own_names() -> list[str]:
 
 
 def read_extended(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Return a TOML file's settings, laid over those of the config that it names in `extends`.
+    """Return a TOML file's settings, laid over those of the configs that it names in `extends`.
 
-    `extends` is the name of one of the project's own configs ("own_gpu") or a path beside the file
-    ("mine.toml"). That config may extend another; `above` are the files on the way here. Tables
-    merge, and the file's own values win. ValueError if a file extends itself or a missing one.
+    `extends` is the name of one of the project's own configs ("own_gpu") or of their parts
+    ("drawn"), or a path beside the file ("mine.toml"), or a list of them, each laid over the ones
+    before. They may extend others; `above` are the files on the way here. Tables merge, and the
+    file's own values win. ValueError if a file extends itself or a missing one.
     """
     tree = modern(read_toml(path))
-    if "extends" not in tree:
-        return tree
-    base = extended_path(path, tree.pop("extends"))
+    named = tree.pop("extends", [])
     above = (*above, path.resolve())
-    if base.resolve() in above:
-        chain = " -> ".join(file.name for file in (*above, base))
-        raise ValueError(f"{path}: extends goes in a circle: {chain}")
     if len(above) > MOST_NESTED:
         raise ValueError(f"{path}: {len(above)} configs extend each other: put them together")
-    return over(read_extended(base, above), tree)
+    below: dict[str, Any] = {}
+    for name in named if isinstance(named, list) else [named]:
+        base = extended_path(path, name)
+        if base.resolve() in above:
+            chain = " -> ".join(file.name for file in (*above, base))
+            raise ValueError(f"{path}: extends goes in a circle: {chain}")
+        below = over(below, read_extended(base, above))
+    return over(below, tree)
+
+
+def read_laid(paths: Sequence[Path]) -> dict[str, Any]:
+    """Return the settings of several TOML files, each laid over those before it."""
+    tree: dict[str, Any] = {}
+    for path in paths:
+        tree = over(tree, read_extended(path))
+    return tree
 
 
 def extended_path(path: Path, name: object) -> Path:
     """Return the file that `extends = name` in the config at `path` means."""
     if name in own_names():
         return configs_folder() / f"{name}.toml"
+    if isinstance(name, str) and name.isidentifier() and part_path(name).is_file():
+        return part_path(name)
     if isinstance(name, str) and (path.parent / name).is_file():
         return path.parent / name
     if isinstance(name, str) and (stem := own_name(name)):
@@ -216,6 +229,11 @@ def extended_path(path: Path, name: object) -> Path:
         f"{path}: extends = {name!r} is neither a file beside it nor one of the project's own "
         f"configs, which are {', '.join(own_names())}"
     )
+
+
+def part_path(name: str) -> Path:
+    """Return the file of a part: what some pictures want, to be laid over a whole config."""
+    return configs_folder() / "parts" / f"{name}.toml"
 
 
 def default_config(device: HasType) -> Path:

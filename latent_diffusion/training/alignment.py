@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from latent_diffusion.classifier import Classifier
 from latent_diffusion.data.rows import ImageRows
+from latent_diffusion.data.store import Dataset
 from latent_diffusion.denoiser import ALIGNMENT, Denoiser
 from latent_diffusion.loading import load_classifier
 from latent_diffusion.run import Run
@@ -113,12 +114,9 @@ class PicturedRows:
         return moments, labels, torch.where(mirrored[:, None, None, None], images.flip(-1), images)
 
 
-def aligning_classifier(run: Run, device: torch.device) -> Classifier:
-    """Return the perceptual classifier of a run; ValueError where there is none."""
+def sight_of(run: Run, data: Dataset, device: torch.device) -> Sight | None:
+    """Return what the denoiser of a run is held to; None where it has no perceptual classifier."""
     if not run.perceptual.trained:
-        raise ValueError(
-            f"{run.folder} has no perceptual classifier, which diffusion.alignment.weight needs: "
-            'train stage one with --set autoencoder.perceptual="classifier", or give --set '
-            "diffusion.alignment.weight=0"
-        )
-    return load_classifier(run.perceptual, device)
+        return None
+    images = ImageRows(data, data.train, device)
+    return Sight(load_classifier(run.perceptual, device), images)

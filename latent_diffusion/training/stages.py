@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from latent_diffusion.config import build, find, read_extended
+from latent_diffusion.config import build, find, read_laid
 from latent_diffusion.run import Part
 from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.training.autoencoder import AutoencoderStage
@@ -39,12 +39,16 @@ class Config(BaseModel):
     sampling: SamplingConfig = SamplingConfig()
 
 
-def load_config(path: Path, settings: Sequence[str] = (), precision: str | None = None) -> Config:
+def load_config(
+    path: Path, settings: Sequence[str] = (), precision: str | None = None, *more: Path
+) -> Config:
     """Return the config of a TOML file, with `settings` ("a.b=value") and a precision for all.
 
-    Raise ValueError in one line for what is not allowed.
+    more: other files, each laid over those before it. Raise ValueError in one line for what is not
+    allowed.
     """
-    config = configured(read_extended(find(path)), settings, precision, str(path))
+    tree = read_laid([find(one) for one in (path, *more)])
+    config = configured(tree, settings, precision, str(path))
     others: dict[str, AutoencoderStage | ClassifierStage] = {
         "autoencoder": config.autoencoder,
         "autoencoder.perceptual_classifier": config.autoencoder.perceptual_classifier,

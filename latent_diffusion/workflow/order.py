@@ -18,6 +18,9 @@ class Order(BaseModel):
     source: str
     minutes: float = Field(gt=0, allow_inf_nan=False)
     config: str | None = None  # a file or a name; None: the general one for the device
+    chosen: list[
+        str
+    ] = []  # where config is None: what is laid over that one, by a look at the data
     settings: list[str] = []
     size: int | None = None
     spent: float = 0.0

@@ -12,7 +12,7 @@ from pathlib import Path
 import tomli_w
 import torch
 
-from latent_diffusion.config import default_config
+from latent_diffusion.config import default_config, part_path
 from latent_diffusion.data.prepare import prepare
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.data.summary import summary
@@ -39,6 +39,7 @@ from latent_diffusion.training.planning import STAGES, planned
 from latent_diffusion.training.stage import Start
 from latent_diffusion.training.stages import Config, load_config, resumed_config
 from latent_diffusion.workflow.forecast import SEEDS_SHOWN, TITLES, Forecast
+from latent_diffusion.workflow.look import are_drawn
 from latent_diffusion.workflow.order import Order
 
 RECONSTRUCTIONS_SHOWN = 30
@@ -119,8 +120,7 @@ class Work:
         self.run, self.order, self.device, self.more = run, order, device, more
         self.start = time.perf_counter()
         self.world = World(0, 1, device)
-        path = Path(order.config) if order.config else default_config(device)
-        self.config = planned(load_config(path, order.settings), order.minutes)
+        self.config = self.planned()
 
     @property
     def spent(self) -> float:
@@ -140,6 +140,7 @@ class Work:
     def do(self) -> None:
         """Prepare, train the three networks, sample, score."""
         data = self.data  # refuses what cannot be read before anything is begun
+        self.choose()
         self.order.write(self.run)
         if not self.finished:
             self.show_plan()
@@ -168,6 +169,25 @@ class Work:
                 say(line)
         return Dataset.open(folder)
 
+    def planned(self) -> Config:
+        """Return what is trained, and how long."""
+        order, general = self.order, default_config(self.device)
+        path, more = Path(order.config) if order.config else general, map(part_path, order.chosen)
+        return planned(load_config(path, order.settings, None, *more), order.minutes)
+
+    def choose(self) -> None:
+        """Choose a config by a look at the data, unless one was given or this was begun before."""
+        if self.order.config or Order.read(self.run):
+            return
+        info, drawn = self.data.info, are_drawn(self.data)
+        self.order = self.order.model_copy(update={"chosen": ["drawn"] if drawn else []})
+        self.config = self.planned()
+        names = " with ".join([default_config(self.device).stem, *self.order.chosen])
+        say(
+            f"{info.train:,} training pictures of {info.image_size}x{info.image_size} that look "
+            f"{'drawn' if drawn else 'photographed'}: the plan is {names}"
+        )
+
     @cached_property
     def forecast(self) -> Forecast:
         """What each part takes on this machine, measured now."""
@@ -181,6 +201,7 @@ class Work:
 
     def only_plan(self) -> None:
         """Say what would be trained, and write it as a config for the stages by hand."""
+        self.choose()
         self.show_plan()
         path = self.run.folder / PLAN
         settings = without_none(self.config.model_dump(mode="json"))

@@ -10,6 +10,7 @@ from latent_diffusion.run import Run, configs_folder
 from latent_diffusion.training.stages import Config, load_config, resumed_config
 
 OWN = sorted(configs_folder().glob("*.toml"))
+PARTS = sorted((configs_folder() / "parts").glob("*.toml"))
 
 
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.stem)
@@ -106,12 +107,33 @@ def test_extends_finds_the_configs_inside_of_a_wheel(tmp_path, monkeypatch):
     assert load_config(mine).diffusion.training.steps == 3
 
 
-@pytest.mark.parametrize("name", ["own_gp", "nowhere/own_gpu.toml", "", 3, ["own_gpu"]])
+@pytest.mark.parametrize("name", ["own_gp", "nowhere/own_gpu.toml", "", 3, {}])
 def test_what_cannot_be_extended_is_refused_with_what_can(name, tmp_path):
     mine = write(tmp_path / "mine.toml", f"extends = {name!r}\n")
     with pytest.raises(ValueError, match=r"mine\.toml: extends = .*cartoons.*own_gpu") as refused:
         load_config(mine)
     assert "\n" not in str(refused.value) and repr(name) in str(refused.value)
+
+
+def test_a_list_is_laid_one_over_the_other(tmp_path):
+    write(tmp_path / "a.toml", "[sampling]\nguidance = 3\nsteps = 5\n")
+    write(tmp_path / "b.toml", "[sampling]\nguidance = 4\n")
+    mine = write(tmp_path / "mine.toml", 'extends = ["own_cpu", "drawn", "a.toml", "b.toml"]\n')
+    config, drawn = load_config(mine), load_config(configs_folder() / "parts" / "drawn.toml")
+    assert (config.sampling.guidance, config.sampling.steps) == (4, 5)
+    assert config.autoencoder.loss.latent_noise == drawn.autoencoder.loss.latent_noise
+    assert config.diffusion.model == load_config(Path("own_cpu")).diffusion.model
+    wrong = write(tmp_path / "wrong.toml", 'extends = ["own_cpu", "own_gp"]\n')
+    with pytest.raises(ValueError, match=r"extends = 'own_gp' is neither"):
+        load_config(wrong)
+
+
+@pytest.mark.parametrize("path", PARTS, ids=lambda path: path.stem)
+def test_a_part_goes_over_both_general_configs(path):
+    for general in ("own_cpu", "own_gpu"):
+        assert load_config(Path(general), [], None, path) != load_config(Path(general))
+    with pytest.raises(ValueError, match="there is no config at"):
+        find(Path(path.stem))
 
 
 def test_configs_that_extend_each_other_are_refused(tmp_path):

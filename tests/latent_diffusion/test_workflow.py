@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +12,7 @@ from latent_diffusion.distributed import World
 from latent_diffusion.run import Interrupted, Run
 from latent_diffusion.training import timing
 from latent_diffusion.training.stages import load_config, resumed_config
-from latent_diffusion.workflow import Order, forecast, run_demo, run_train, work
+from latent_diffusion.workflow import Order, forecast, look, run_demo, run_train, work
 
 MINUTES = 0.3
 SHARES = """
@@ -143,6 +144,42 @@ def test_the_general_configs_can_be_planned(name):
     config = planned(load_config(Path(name)), 30)
     stages = config.autoencoder, config.classifier, config.diffusion
     assert 0.9 * 30 < sum(map(minutes_of, stages)) + 3 < 1.3 * 30
+
+
+@pytest.fixture(scope="module")
+def photographs() -> np.ndarray:
+    """Crops of a photograph of a cat, uint8 (32, 64, 64, 3)."""
+    from skimage.data import chelsea
+
+    random = np.random.default_rng(0)
+    corners = zip(random.integers(0, 200, 32), random.integers(0, 350, 32), strict=True)
+    return np.stack([chelsea()[y : y + 64, x : x + 64] for y, x in corners])
+
+
+def test_what_is_drawn_is_flat_but_for_outlines(photographs):
+    from latent_diffusion.data.sources.cartoons import cartoons_beyond
+
+    drawn, _ = cartoons_beyond(0, ("cat", "fish", "gecko"), 64, 24)
+    assert look.evenness(photographs) > look.DRAWN + 0.1
+    assert look.evenness(drawn) < look.DRAWN - 0.1
+    assert look.evenness(np.full((2, 64, 64, 3), 7, np.uint8)) == 0
+
+
+def test_the_plan_is_chosen_by_a_look_and_kept(order, shapes, tmp_path, monkeypatch, capsys):
+    order = order.model_copy(update={"config": None, "minutes": 30.0})
+    run = Run(tmp_path / "run")
+    for drawn, channels in ((False, 8), (True, 4)):
+        monkeypatch.setattr(work, "are_drawn", lambda data, drawn=drawn: drawn)
+        one = work.Work(run, order, torch.device("cpu"))
+        one.choose()
+        assert one.config.autoencoder.model.latent_channels == channels
+        said = " ".join(capsys.readouterr().out.split())
+        assert said.endswith("the plan is own_cpu with drawn" if drawn else "the plan is own_cpu")
+    one.order.write(run)
+    monkeypatch.setattr(work, "are_drawn", None)
+    again = work.Work(run, Order.read(run), torch.device("cpu"))
+    again.choose()
+    assert again.config == one.config
 
 
 def test_a_slow_machine_scores_fewer_samples(order, shapes, tmp_path, monkeypatch):

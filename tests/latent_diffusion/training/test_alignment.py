@@ -101,12 +101,32 @@ def test_what_was_begun_without_it_goes_on_without_and_the_reverse(
     assert run.diffusion.read_config()["diffusion"]["alignment"]["weight"] == begun
 
 
-def test_without_a_classifier_it_is_refused(tiny_run, tiny_config, shapes, tmp_path, ldm):
-    run = shutil.copytree(tiny_run, tmp_path / "run")
-    shutil.rmtree(run / "diffusion")
-    more = ["--data", shapes, "--run", run, "--set", "diffusion.alignment.weight=0.5"]
-    status, _, errors = ldm("train-diffusion", tiny_config, *more)
-    assert status == 2 and "has no perceptual classifier" in " ".join(errors.split())
+def test_without_a_classifier_it_goes_on_without_and_says_so(train, tmp_path, capsys):
+    def kill(model, step):
+        if step == 15:
+            raise Killed
+
+    run = Run(tmp_path / "run")
+    run.perceptual.folder.mkdir(parents=True)  # nothing in it
+    with pytest.raises(Killed):
+        train(run, preview=kill)
+    assert "not aligned, for" in capsys.readouterr().out
+    assert run.diffusion.read_config()["diffusion"]["alignment"]["weight"] == 0
+    train(run, Start(resume=True))
+    assert not logged(run, "alignment")
+
+
+def test_what_was_aligned_does_not_go_on_without_its_classifier(train, tmp_path):
+    def kill(model, step):
+        if step == 15:
+            raise Killed
+
+    run = Run(tmp_path / "run")
+    with pytest.raises(Killed):
+        train(run, preview=kill)
+    run.perceptual.model_path.unlink()
+    with pytest.raises(ValueError, match="copy perceptual/ back"):
+        train(run, Start(resume=True))
 
 
 @pytest.mark.parametrize(
