@@ -17,7 +17,7 @@ from autoencoder import Autoencoder, AutoencoderConfig
 from latent_diffusion.classifier import Classifier, ClassifierConfig
 from latent_diffusion.config import validated
 from latent_diffusion.data.reference import DataFacts
-from latent_diffusion.denoiser import ALIGNMENT, Denoiser, RecordedNetwork
+from latent_diffusion.denoiser import ALIGNMENT, FURTHER, Denoiser, RecordedNetwork, Student
 from latent_diffusion.device import autocast, in_compute_batches, place
 from latent_diffusion.ema import ema_after
 from latent_diffusion.images import from_uint8, to_uint8
@@ -88,6 +88,47 @@ def load_denoiser(
 def without_training(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return a network's tensors without those of what it has while it is trained alone."""
     return {name: v for name, v in weights.items() if not name.startswith(f"{ALIGNMENT}.")}
+
+
+def load_student(run: Run, latent_channels: int, device: torch.device) -> Student:
+    """Return the student of a run's denoiser.
+
+    Raise ValueError if there is none, or if it learnt from another denoiser than the run has.
+    """
+    part = run.student.require()
+    config = part.read_config()
+    check_teacher(run)
+    names = trained_on(part).class_names
+    table = {"model": config["student"]["model"]}
+    recorded = validated(RecordedNetwork, table, f"{part.config_path}: student")
+    network = recorded.model.build(latent_channels, len(names), FURTHER)
+    student = Student(network, names, config["student"]["most_guidance"])
+    return ready(student, load_tensors(part.model_path)[0], part, device)
+
+
+def has_student(run: Run) -> bool:
+    """Return whether a run has a trained student of the networks that it has."""
+    try:
+        run.student.require()
+        check_teacher(run)
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+def check_teacher(run: Run) -> None:
+    """Raise ValueError where a run's student learnt from other networks than the run has."""
+    config = run.student.read_config()
+    if not fits(run.autoencoder, config["autoencoder_checksum"]):
+        raise ValueError(
+            f"the student of {run.folder} was trained on latents of another autoencoder (it was "
+            "retrained since): run ldm train-diffusion, then ldm distill again"
+        )
+    if config["teacher_checksum"] != run.diffusion.checksum():
+        raise ValueError(
+            f"the student of {run.folder} learnt from another denoiser (it was retrained since): "
+            "run ldm distill again"
+        )
 
 
 def chosen_ema(config: Mapping) -> float:

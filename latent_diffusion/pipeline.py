@@ -5,7 +5,7 @@ pipe = Pipeline.from_run("runs/x")
 pipe(classes=["dog"], seeds=[1, 2], guidance=1.5)  # PIL images
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,23 @@ from autoencoder import Autoencoder
 from latent_diffusion.config import validated
 from latent_diffusion.data.decode import Unreadable, to_rgb
 from latent_diffusion.data.reference import DataFacts, Reference
-from latent_diffusion.denoiser import Denoiser
+from latent_diffusion.denoiser import AnyDenoiser
 from latent_diffusion.device import choose_device
-from latent_diffusion.distributed import ALONE, World, together
-from latent_diffusion.inspection.grids import REALS_SHOWN, beside_real, wrapped
-from latent_diffusion.loading import Codec, chosen_ema, load_autoencoder, load_denoiser
+from latent_diffusion.distributed import ALONE, World
+from latent_diffusion.loading import (
+    Codec,
+    chosen_ema,
+    load_autoencoder,
+    load_denoiser,
+    load_student,
+)
 from latent_diffusion.pretrained import find_pretrained
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.config import SamplingConfig
-from latent_diffusion.sampling.folder import GRID, SamplesWriter, save_png
+from latent_diffusion.sampling.fast import FastSampling, check_baked
 from latent_diffusion.sampling.generate import generate
-from latent_diffusion.sampling.plan import Distribution, Drawn, checked_seeds, cycle, to_draw
+from latent_diffusion.sampling.plan import checked_seeds, cycle
 
-GRID_SEEDS = 10  # columns of grid.png
 MOST_REAL = 50  # held-out images of a class, beside samples
 ABOUT = 100  # images at a time
 
@@ -41,7 +45,7 @@ class Pipeline:
     """A run's networks, and how it samples."""
 
     codec: Codec
-    denoiser: Denoiser
+    denoiser: AnyDenoiser  # or its student, which samples fast
     facts: DataFacts
     sampling: SamplingConfig
     device: torch.device
@@ -57,32 +61,44 @@ class Pipeline:
         device: str = "auto",
         precision: str = "auto",
         ema_length: float | None = None,
+        fast: bool = False,
     ) -> "Pipeline":
         """Load a run.
 
         Precision "auto" is the one that the run was trained in; `ema_length` is that of another EMA
-        of its weights, where it kept snapshots. Raise ValueError where something is missing.
+        of its weights, where it kept snapshots. fast: the student that `ldm distill` trained, in
+        the denoiser's place. Raise ValueError where something is missing.
         """
         run, chosen_device = Run.open(folder), choose_device(device)
         autoencoder = load_autoencoder(run, chosen_device)
         channels = autoencoder.config.latent_channels
-        denoiser = load_denoiser(run, channels, chosen_device, ema_length)
-        config = run.diffusion.read_config()
+        if fast and ema_length is not None:
+            raise ValueError("the student has one EMA of its weights: leave out --ema, or --fast")
         if precision not in ("auto", "bfloat16", "float32"):
             raise ValueError(f"precision {precision!r} is none of auto, bfloat16 and float32")
+        denoiser: AnyDenoiser
+        if fast:
+            denoiser = load_student(run, channels, chosen_device)
+        else:
+            denoiser = load_denoiser(run, channels, chosen_device, ema_length)
+        part = run.student if fast else run.diffusion
+        config = part.read_config()
+        stage = config[part.name]
         if precision == "auto":
-            precision = config["diffusion"]["training"]["precision"]
-        recorded = f"{run.diffusion.config_path}: sampling"
-        sampling = validated(SamplingConfig, config["sampling"], recorded)
-        knows_null = bool(config["diffusion"].get("label_dropout", 0.1))
+            precision = stage["training"]["precision"]
+        kind, recorded = FastSampling if fast else SamplingConfig, f"{part.config_path}: sampling"
+        sampling = validated(kind, config["sampling"], recorded)
+        knows_null = bool(stage.get("label_dropout", 0.1))
+        if ema_length is None:
+            ema_length = stage["training"]["ema_length"] if fast else chosen_ema(config)
         return cls(
             codec=Codec(autoencoder, precision, sampling.compute_batch),
             denoiser=denoiser,
             facts=DataFacts.model_validate(config["data"]),
             sampling=sampling if knows_null else sampling.unguided(),
             device=chosen_device,
-            ema_length=chosen_ema(config) if ema_length is None else ema_length,
-            checksum=run.checksum(),
+            ema_length=ema_length,
+            checksum=run.checksum(fast),
             knows_null=knows_null,
             reference=find_reference(run),
         )
@@ -94,18 +110,25 @@ class Pipeline:
         device: str = "auto",
         precision: str = "auto",
         revision: str | None = None,
+        fast: bool = False,
     ) -> "Pipeline":
         """Load what `ldm export --format hub` wrote: a folder, or a repository of the hub.
 
         Only a repository's name ("somebody/model") asks the network, through huggingface_hub; its
         `revision` is a branch, tag or commit. Raise ValueError where something is missing.
         """
-        return cls.from_run(find_pretrained(path_or_repository, revision), device, precision)
+        folder = find_pretrained(path_or_repository, revision)
+        return cls.from_run(folder, device, precision, fast=fast)
 
     @property
     def autoencoder(self) -> Autoencoder:
         """Return the network behind the codec."""
         return self.codec.autoencoder
+
+    @property
+    def is_fast(self) -> bool:
+        """Return whether it draws by the student, in one to four network evaluations."""
+        return isinstance(self.sampling, FastSampling)
 
     @property
     def precision(self) -> str:
@@ -158,8 +181,10 @@ class Pipeline:
         self.facts.labels_of(list(named))
         own = {} if "guidance" in given else self.sampling.class_guidance
         given["class_guidance"] = own | named
+        if isinstance(self.sampling, FastSampling):
+            check_baked(self.sampling, given)
         settings = {**self.sampling.model_dump(), **given}
-        config = validated(SamplingConfig, settings, "sampling")
+        config = validated(type(self.sampling), settings, "sampling")
         if config.is_guided and not self.knows_null:
             raise ValueError(
                 "this run was trained with label_dropout = 0, so it never learnt what guidance "
@@ -221,92 +246,12 @@ class Pipeline:
         return [Image.fromarray(image) for image in images]
 
 
-def sample_to_folder(
-    pipe: Pipeline,
-    folder: Path,
-    seeds: Sequence[int],
-    classes: Sequence[str] | None,
-    distribution: Distribution,
-    config: SamplingConfig,
-    batch_size: int | None,
-    on_progress: Callable[[int], None],
-    replace: bool = False,
-) -> Path:
-    """Write one PNG a pair of seed and class, samples.json and a grid; return the grid's path.
-
-    How classes go with seeds `to_draw` says. They are added to the samples that the folder has,
-    those of which that are wanted again stay as they are; `replace` deletes them first.
-    `on_progress(images)` is called after each batch, which is by default one of
-    `Pipeline.generate`. Within `shared_work` every process draws some of them.
-    Raise ValueError for a folder whose files they do not go with.
-    """
-    allowed, names = list(dict.fromkeys(pipe.labels(classes))), pipe.facts.class_names
-    settings = {
-        **config.model_dump(mode="json"),
-        "precision": pipe.precision,
-        "ema": pipe.ema_length,
-        "run": pipe.checksum,
-    }
-    wanted = to_draw(pipe.facts, seeds, allowed, distribution)
-    facts = {one.file: {"seed": one.seed, "class": names[one.label], **settings} for one in wanted}
-    world, path = together(), Path(folder) / GRID
-    writer = SamplesWriter(folder, facts, replace) if world.first else None
-    there = world.agree(set(writer.files) if writer else set())
-    left = [one for one in wanted if one.file not in there]
-    on_progress(len(wanted) - len(left))
-    done = 0
-    for batch in own_batches(left, batch_size or whole_batch(config, len(left), world), world):
-        images = pipe.generate(
-            [one.seed for one in batch],
-            [one.label for one in batch],
-            config,
-            batch_size=len(batch),
-        )
-        for one, image in zip(batch, images, strict=True):
-            save_png(Path(folder) / one.file, image)
-        before, done = done, min(len(left), done + world.size * len(batch))
-        on_progress(done - before)
-    world.barrier()
-    if writer:
-        writer.close()
-        samples_grid(pipe, writer, [names[label] for label in allowed]).save(path)
-    world.barrier()
-    return path
-
-
-def own_batches(wanted: Sequence[Drawn], size: int, world: World) -> Iterator[Sequence[Drawn]]:
-    """Yield what this process draws of some images, so many at a time: every so-manieth batch."""
-    for start in range(size * world.rank, len(wanted), size * world.size):
-        yield wanted[start : start + size]
-
-
 def find_reference(run: Run) -> Reference | None:
     """Return what a run keeps of its data, or None where it is missing or damaged."""
     try:
         return Reference.open(run)
     except ValueError:
         return None
-
-
-def samples_grid(pipe: Pipeline, writer: SamplesWriter, first: list[str]) -> Image.Image:
-    """Return a picture with a named line for each class of a folder, those of `first` first.
-
-    At the right are real pictures of the class. The samples of a single class stand in wrapped
-    lines, each beside other real pictures.
-    """
-    shown: dict[str, list[str]] = {name: [] for name in first}
-    for file, about in writer.files.items():
-        files = shown.setdefault(about["class"], [])
-        if len(files) < GRID_SEEDS:
-            files.append(file)
-    rows = {name: writer.read(files) for name, files in shown.items() if files}
-    if len(rows) > 1:
-        return beside_real(list(rows.values()), [pipe.real(name) for name in rows], list(rows))
-    (name, images), *_ = rows.items()
-    lines = wrapped(images, GRID_SEEDS)
-    real = wrapped(pipe.real(name), REALS_SHOWN)[: len(lines)]
-    real += [images[:0]] * (len(lines) - len(real))
-    return beside_real(lines, real, None)
 
 
 def whole_batch(config: SamplingConfig, images: int = ABOUT, world: World = ALONE) -> int:

@@ -32,9 +32,13 @@ CAPTIONS = {
         "autoencoder.perceptual_classifier",
     ),
     "adversary": ("sharpening", "ldm train-autoencoder", "autoencoder.adversary"),
+    "student": ("student", "ldm distill", "student"),
 }
 
-FACTS = {"diffusion": {"autoencoder_checksum": str, "sampling": dict}}  # beside a stage's table
+FACTS = {  # beside a stage's table
+    "diffusion": {"autoencoder_checksum": str, "sampling": dict},
+    "student": {"autoencoder_checksum": str, "teacher_checksum": str, "sampling": dict},
+}
 CONFIG_FORMAT = 2  # of config.toml; 1, which did not say so, called EMAs averages
 EARLIER_NAMES = {"average_length": "ema_length"}
 
@@ -46,9 +50,9 @@ class Interrupted(Exception):
 class Part:
     """One trained network of a run: its resolved config, weights, checkpoint, log and pictures."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, name: str = ""):
         self.folder = folder
-        self.name = folder.name
+        self.name = name or folder.name
         self.config_path = folder / "config.toml"
         self.model_path = folder / "model.safetensors"
         self.checkpoint_path = folder / "checkpoint" / "last.safetensors"
@@ -145,6 +149,7 @@ class Run:
         self.diffusion = Part(self.folder / "diffusion")
         self.perceptual = Part(self.folder / "perceptual")
         self.adversary = Part(self.folder / "adversary")
+        self.student = Part(self.folder / "diffusion-fast", "student")
         self.reference = self.folder / "reference"
         self.scores_path = self.folder / "scores.json"
         self.lock_path = self.folder / ".lock"  # of who trains, or changes how the run samples
@@ -166,9 +171,10 @@ class Run:
             )
         return run
 
-    def checksum(self) -> str:
-        """Return what names this pair of autoencoder and denoiser in samples.json."""
-        return f"{self.autoencoder.checksum()[:16]}-{self.diffusion.checksum()[:16]}"
+    def checksum(self, fast: bool = False) -> str:
+        """Return what names this pair of autoencoder and denoiser, or student, in samples.json."""
+        second = self.student if fast else self.diffusion
+        return f"{self.autoencoder.checksum()[:16]}-{second.checksum()[:16]}"
 
     def read_scores(self) -> dict[str, Any]:
         """Return the entries of scores.json; none where nothing was scored yet.

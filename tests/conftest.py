@@ -136,3 +136,23 @@ def tiny_run(shapes, tiny_config, tmp_path_factory) -> Path:
     finally:
         sys.argv = arguments
     return run
+
+
+@pytest.fixture(scope="session")
+def taught_run(tiny_run, tmp_path_factory) -> Path:
+    """The tiny run with a student of its denoiser, as `ldm distill` trains it."""
+    import shutil
+
+    from latent_diffusion import cli
+
+    run = shutil.copytree(tiny_run, tmp_path_factory.mktemp("runs") / "taught")
+    settings = ("steps=150", "learning_rate=2e-3", "precision=float32")
+    told = [word for one in settings for word in ("--set", f"student.training.{one}")]
+    arguments = sys.argv
+    try:
+        told += ["--set", "student.passes=4", "--device", "cpu"]
+        sys.argv = ["ldm", "distill", str(run), *told]
+        cli.main()
+    finally:
+        sys.argv = arguments
+    return run

@@ -22,6 +22,7 @@ ROOMS = [
     "evaluation",
     "training",
     "exploration",
+    "samples",
     "pipeline",
     "pretrained",
     "inspection",

@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from latent_diffusion.exploration.walks import seed_walk_states
+from latent_diffusion.loading import has_student
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.config import SamplingConfig
@@ -53,6 +54,8 @@ class Jobs:
         kept = any(run.diffusion.ema_folder.glob("*.safetensors"))
         self.ema_lengths = sorted({pipe.ema_length, *EMA_LENGTHS}) if kept else [pipe.ema_length]
         self.pipelines = {pipe.ema_length: pipe}  # by EMA length, as they are asked for
+        self.has_student = has_student(run)
+        self.fast: Pipeline | None = None  # loaded when it is asked for
         self.network = ThreadPoolExecutor(1, "network")  # one thread is the queue of turns
 
     def order(
@@ -64,22 +67,39 @@ class Jobs:
         steps: float | None,
         sampler: str | None,
         ema_length: float | None = None,
+        jumps: int = 0,
     ) -> Order:
         """Return the order of `count` seeds from `seed` on, in one class.
 
-        Without a label they are drawn in all classes in turn, as `ldm sample` does. Raise
-        ValueError for what cannot be drawn or would keep the machine to one person.
+        Without a label they are drawn in all classes in turn, as `ldm sample` does. jumps: by the
+        student, in so many, whatever steps and sampler are. Raise ValueError for what cannot be
+        drawn or would keep the machine to one person.
         """
         images = whole(count, "number of images", 1, MOST_IMAGES)
         first = whole(seed, "seed", 0, MOST_SEED)
-        config = self.settings(guidance, steps, sampler)
+        if jumps:
+            pipe, config = self.by_student(guidance, jumps)
+        else:
+            pipe, config = self.with_ema(ema_length), self.settings(guidance, steps, sampler)
         classes = list(range(self.pipe.facts.num_classes))
         if label is not None:
             if label not in classes:
                 raise ValueError("this run has no such class: choose one from the list")
             classes = [label]
         seeds = list(range(first, first + images))
-        return Order(self.with_ema(ema_length), seeds, cycle(seeds, classes), config)
+        return Order(pipe, seeds, cycle(seeds, classes), config)
+
+    def by_student(self, guidance: float | None, jumps: int) -> tuple[Pipeline, SamplingConfig]:
+        """Return the pipeline of the run's student, and its settings for so many jumps.
+
+        Raise ValueError for a guidance that it did not learn, and where there is no student.
+        """
+        if self.fast is None:
+            self.fast = Pipeline.from_run(
+                self.run.folder, str(self.pipe.device), self.pipe.precision, fast=True
+            )
+        own = guidance == self.pipe.sampling.guidance
+        return self.fast, self.fast.configured(guidance=None if own else guidance, steps=jumps)
 
     def with_ema(self, length: float | None) -> Pipeline:
         """Return the pipeline with that EMA of the weights, None for the run's own.

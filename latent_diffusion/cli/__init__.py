@@ -6,6 +6,7 @@ of the modules here is that of the commands in --help.
 
 # isort: off
 from latent_diffusion.cli import training as training
+from latent_diffusion.cli import distilling as distilling
 from latent_diffusion.cli import drawing as drawing
 from latent_diffusion.cli import exploring as exploring
 from latent_diffusion.cli import scoring as scoring

@@ -15,6 +15,7 @@ from latent_diffusion.cli.options import (
     EmaLength,
     EpsilonScale,
     ExistingRun,
+    Fast,
     Guidance,
     GuidanceInterval,
     MovingPicture,
@@ -130,6 +131,7 @@ def sample(
     temperature: Temperature = None,
     epsilon_scale: EpsilonScale = None,
     ema: EmaLength = None,
+    fast: Fast = False,
     batch_size: BatchSize = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Delete the samples that OUT holds first.")
@@ -138,13 +140,14 @@ def sample(
     precision: PrecisionOption = Precision.auto,
 ) -> None:
     """Draw images. The run's own defaults hold for what is not given; OUT keeps what it has."""
-    from latent_diffusion.pipeline import Pipeline, sample_to_folder
+    from latent_diffusion.pipeline import Pipeline
+    from latent_diffusion.samples import sample_to_folder
     from latent_diffusion.sampling.plan import parse_seeds
 
     chosen, names = parse_seeds(seeds), names_in(classes)
     distribution = one_distribution(every_class, class_distribution)
     with processes(device) as world:
-        pipe = Pipeline.from_run(run, str(world.device), precision.value, ema)
+        pipe = Pipeline.from_run(run, str(world.device), precision.value, ema, fast)
         config = pipe.configured(
             guidance=guidance,
             class_guidance=by_name(class_guidance),

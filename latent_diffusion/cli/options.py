@@ -110,6 +110,10 @@ EmaLength = Annotated[
         show_default=False,
     ),
 ]
+Fast = Annotated[
+    bool,
+    typer.Option("--fast", help="By the student (ldm distill), in 1 to 4 network evaluations."),
+]
 FeaturesOption = Annotated[
     Features,
     typer.Option(

@@ -6,12 +6,16 @@ from typing import Annotated
 import typer
 
 from latent_diffusion.cli.common import app
-from latent_diffusion.cli.options import Device, ExistingRun
+from latent_diffusion.cli.options import Device, ExistingRun, Fast
 from latent_diffusion.progress import console, say
 
 ReportPage = Annotated[
     Path | None,
-    typer.Option("--out", help="The page to write; RUN/report.html.", show_default=False),
+    typer.Option(
+        "--out",
+        help="The page to write; RUN/report.html, with --fast report-fast.html.",
+        show_default=False,
+    ),
 ]
 ScoredImages = Annotated[
     int | None,
@@ -54,15 +58,16 @@ def report(
     images: ScoredImages = None,
     data: RunData = None,
     sweep: Sweep = False,
+    fast: Fast = False,
     device: Device = "auto",
 ) -> None:
     """Write a run's report."""
     from latent_diffusion.report.page import report as write_report
     from latent_diffusion.run import check_writable
 
-    out = out or run / "report.html"
+    out = out or run / ("report-fast.html" if fast else "report.html")
     check_writable(out)
-    path = write_report(run, out, images, data, device, sweep)
+    path = write_report(run, out, images, data, device, sweep, fast)
     say(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB), to open in a browser")
 
 

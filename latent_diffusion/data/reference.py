@@ -7,6 +7,7 @@ them by evaluation.
 import hashlib
 import io
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -14,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from latent_diffusion.data.arrays import read_array
 from latent_diffusion.data.decode import Fit
 from latent_diffusion.data.sources import more_images
-from latent_diffusion.data.store import Dataset
+from latent_diffusion.data.split import TRAIN
+from latent_diffusion.data.store import Counts, Dataset, DatasetInfo
 from latent_diffusion.device import read_rows
 from latent_diffusion.parsing import read_json
 from latent_diffusion.progress import say
@@ -194,6 +196,34 @@ def write_reference(run: Run, data: Dataset) -> DataFacts:
     write_json(run.reference / CHECKSUMS, checksums)
     write_json(path, facts.model_dump())  # last: its presence says that the rest is whole
     return facts
+
+
+def dataset_of(
+    facts: DataFacts, images: np.ndarray, labels: np.ndarray, split: int, folder: Path
+) -> Dataset:
+    """Return images uint8 (N, H, W, 3) with labels (N,) of a run's data as a data set.
+
+    It is not written to the folder. split: TRAIN or TEST for all of them.
+    """
+    counted = np.bincount(labels, minlength=facts.num_classes).tolist()
+    trained = split == TRAIN
+    counts = [Counts(train=n * trained, test=n * (not trained)) for n in counted]
+    info = DatasetInfo(
+        source=facts.source,
+        kind="some pictures of a run",
+        image_size=facts.image_size,
+        flip=facts.flip,
+        class_names=facts.class_names,
+        counts=dict(zip(facts.class_names, counts, strict=True)),
+        holdout=None,
+        leaks=0,
+        enlarged=0,
+        left_out={},
+        skipped_by_reason={},
+        skipped=[],
+        checksum=facts.checksum,
+    )
+    return Dataset(folder, info, images, labels, np.full(len(labels), split, np.uint8))
 
 
 def prove_reference(run: Run) -> bool:

@@ -11,11 +11,16 @@ from latent_diffusion.denoiser.preconditioning import (
     velocity_error,
 )
 from latent_diffusion.denoiser.spectrum import MOST_ROWS, deviations_of, fitted_first_level
+from latent_diffusion.denoiser.student import FURTHER, Student
 from latent_diffusion.denoiser.unet import UNet, UNetConfig
+
+AnyDenoiser = Denoiser | Student
 
 __all__ = [
     "ALIGNMENT",
+    "FURTHER",
     "MOST_ROWS",
+    "AnyDenoiser",
     "Denoise",
     "Denoiser",
     "DiT",
@@ -24,6 +29,7 @@ __all__ = [
     "NetworkConfig",
     "NoiseLevelConfig",
     "RecordedNetwork",
+    "Student",
     "UNet",
     "UNetConfig",
     "acts",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from latent_diffusion.denoiser.attention import HEAD_DIMENSION, AttentionBackend, attend_map
-from latent_diffusion.denoiser.layers import FourierFeatures, begin_at_zero
+from latent_diffusion.denoiser.layers import FourierFeatures, Further, begin_at_zero
 
 FOURIER_WIDTH = 64  # numbers that a noise level becomes before the embedding
 
@@ -35,9 +35,9 @@ class DiTConfig(BaseModel):
     )
     attention: AttentionBackend = Field("auto", description="auto, sdpa, xformers or math")
 
-    def build(self, latent_channels: int, num_classes: int) -> "DiT":
-        """Return a new network of this shape."""
-        return DiT(self, latent_channels, num_classes)
+    def build(self, latent_channels: int, num_classes: int, further: int = 0) -> "DiT":
+        """Return a new network of this shape, which is told so many further numbers."""
+        return DiT(self, latent_channels, num_classes, further)
 
 
 def layer_norm(x: Tensor) -> Tensor:
@@ -86,11 +86,12 @@ class Block(nn.Module):
 class DiT(nn.Module):
     """(latents (N, C, h, w), noise condition (N,), labels (N,) in 0..num_classes) -> (N, C, h, w).
 
-    Label num_classes is the null label of classifier-free guidance. Any h and w: edges are repeated
-    up to a size that the patch divides, and cut off again.
+    Label num_classes is the null label of classifier-free guidance. A network that is told more
+    gets `further` numbers (N, K). Any h and w: edges are repeated up to a size that the
+    patch divides, and cut off again.
     """
 
-    def __init__(self, config: DiTConfig, latent_channels: int, num_classes: int):
+    def __init__(self, config: DiTConfig, latent_channels: int, num_classes: int, further: int = 0):
         super().__init__()
         self.config, self.num_classes = config, num_classes
         width, embedding, patch = config.width, config.embedding_width, config.patch
@@ -99,6 +100,7 @@ class DiT(nn.Module):
             nn.Linear(FOURIER_WIDTH, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
         )
         self.label_embedding = nn.Embedding(num_classes + 1, embedding)
+        self.further = Further(further, embedding) if further else None
         self.patches_in = nn.Conv2d(latent_channels * patch**2, width, 1)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.modulation_out = nn.Linear(embedding, 2 * width)
@@ -110,10 +112,14 @@ class DiT(nn.Module):
         """Return the parts, by name, whose outputs (N, C, h, w) a study may look at."""
         return {f"block {number}": block for number, block in enumerate(self.blocks, 1)}
 
-    def forward(self, x: Tensor, noise_condition: Tensor, labels: Tensor) -> Tensor:
-        embedding = F.silu(
-            self.noise_embedding(self.fourier(noise_condition)) + self.label_embedding(labels)
-        )
+    def forward(
+        self, x: Tensor, noise_condition: Tensor, labels: Tensor, further: Tensor | None = None
+    ) -> Tensor:
+        embedding = self.noise_embedding(self.fourier(noise_condition))
+        embedding = embedding + self.label_embedding(labels)
+        if self.further is not None:
+            embedding = embedding + self.further(further)
+        embedding = F.silu(embedding)
         height, width = x.shape[2:]
         patch = self.config.patch
         margins = (0, -width % patch, 0, -height % patch)

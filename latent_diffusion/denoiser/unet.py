@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from autoencoder import GroupNorm
 from latent_diffusion.denoiser.attention import HEAD_DIMENSION, AttentionBackend, SelfAttention
-from latent_diffusion.denoiser.layers import FourierFeatures, begin_at_zero
+from latent_diffusion.denoiser.layers import FourierFeatures, Further, begin_at_zero
 
 Width = Annotated[int, Field(ge=16, multiple_of=16)]
 
@@ -53,9 +53,9 @@ class UNetConfig(BaseModel):
                 )
         return self
 
-    def build(self, latent_channels: int, num_classes: int) -> "UNet":
-        """Return a new network of this shape."""
-        return UNet(self, latent_channels, num_classes)
+    def build(self, latent_channels: int, num_classes: int, further: int = 0) -> "UNet":
+        """Return a new network of this shape, which is told so many further numbers."""
+        return UNet(self, latent_channels, num_classes, further)
 
 
 class Block(nn.Module):
@@ -95,11 +95,14 @@ def lists(levels: nn.ModuleList) -> list[nn.ModuleList]:
 class UNet(nn.Module):
     """(latents (N, C, h, w), noise condition (N,), labels (N,) in 0..num_classes) -> (N, C, h, w).
 
-    Label num_classes is the null label of classifier-free guidance. Any h and w: edges are repeated
-    up to a size that the levels divide, and cut off again.
+    Label num_classes is the null label of classifier-free guidance. A network that is told more
+    gets `further` numbers (N, K). Any h and w: edges are repeated up to a size that the
+    levels divide, and cut off again.
     """
 
-    def __init__(self, config: UNetConfig, latent_channels: int, num_classes: int):
+    def __init__(
+        self, config: UNetConfig, latent_channels: int, num_classes: int, further: int = 0
+    ):
         super().__init__()
         self.config, self.num_classes = config, num_classes
         widths, embedding = config.widths, config.embedding_width
@@ -108,6 +111,7 @@ class UNet(nn.Module):
             nn.Linear(2 * (widths[0] // 2), embedding), nn.SiLU(), nn.Linear(embedding, embedding)
         )
         self.label_embedding = nn.Embedding(num_classes + 1, embedding)
+        self.further = Further(further, embedding) if further else None
         self.conv_in = nn.Conv2d(latent_channels, widths[0], 3, padding=1)
 
         def block(channels_in: int, level: int) -> Block:
@@ -144,10 +148,14 @@ class UNet(nn.Module):
         }
         return {**down, "middle": self.middle, **up}
 
-    def forward(self, x: Tensor, noise_condition: Tensor, labels: Tensor) -> Tensor:
-        embedding = F.silu(
-            self.noise_embedding(self.fourier(noise_condition)) + self.label_embedding(labels)
-        )
+    def forward(
+        self, x: Tensor, noise_condition: Tensor, labels: Tensor, further: Tensor | None = None
+    ) -> Tensor:
+        embedding = self.noise_embedding(self.fourier(noise_condition))
+        embedding = embedding + self.label_embedding(labels)
+        if self.further is not None:
+            embedding = embedding + self.further(further)
+        embedding = F.silu(embedding)
         height, width = x.shape[2:]
         multiple = 2 ** (len(self.config.widths) - 1)
         margins = (0, -width % multiple, 0, -height % multiple)

@@ -38,9 +38,10 @@ from latent_diffusion.experiments.gpu_plan import (
 )
 from latent_diffusion.experiments.gpu_summary import Summary, add_trainings, shares_of_peak
 from latent_diffusion.inspection.grids import grid, reconstruction_grid
-from latent_diffusion.pipeline import Pipeline, sample_to_folder, whole_batch
+from latent_diffusion.pipeline import Pipeline, whole_batch
 from latent_diffusion.progress import LateProgress, Progress, say
 from latent_diffusion.run import Interrupted, Run
+from latent_diffusion.samples import sample_to_folder
 from latent_diffusion.studies.sweep.search import GUIDANCE, sweep
 from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.config import with_training

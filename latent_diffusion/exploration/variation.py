@@ -20,7 +20,7 @@ from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.sampling.noise import PerSeedNoise
-from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels
+from latent_diffusion.sampling.samplers import SAMPLERS, spread_levels
 
 
 def noise_level(strength: float, config: SamplingConfig) -> float:
@@ -59,7 +59,7 @@ def vary(
     varied = []
     for strength, level in zip(strengths, levels, strict=True):
         noise = PerSeedNoise(seeds, pipe.device, config.temperature)
-        sigmas = noise_levels(config.steps, level, config.sigma_min)
+        sigmas = spread_levels(config.steps, level, config.sigma_min)
         noisy = latents + level * noise.draw(pipe.autoencoder.latent_shape)
         states = SAMPLERS[config.sampler](denoise, noisy, sigmas, noise.like)
         changed = last(states, f"strength {strength:g}", config.steps, len(latents))

@@ -25,7 +25,9 @@ HEADLINES = (  # scores that the card shows, where the run has them
 )
 
 
-def card(run: Run, pipe: Pipeline, licence: str, grid: str | None) -> str:
+def card(
+    run: Run, pipe: Pipeline, licence: str, grid: str | None, fast: Pipeline | None = None
+) -> str:
     """Return the text of README.md: front matter for the hub, then what people should know.
 
     `grid` is the file of a picture of samples. Nothing is computed: what the run has not recorded
@@ -49,7 +51,9 @@ def card(run: Run, pipe: Pipeline, licence: str, grid: str | None) -> str:
         parameters={
             "autoencoder": parameters(pipe.autoencoder),
             "denoiser": parameters(pipe.denoiser),
+            **({"student": parameters(fast.denoiser)} if fast else {}),
         },
+        fast=fast is not None,
         sampling=pipe.sampling,
         ema_length=pipe.ema_length,
         scores=scores,

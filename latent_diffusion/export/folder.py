@@ -1,13 +1,16 @@
 """What every export shares: the facts in its config.json, and the folder that it is written to."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from latent_diffusion import __version__
+from latent_diffusion.loading import has_student
 from latent_diffusion.pipeline import Pipeline
-from latent_diffusion.run import write_atomic
+from latent_diffusion.run import Run, write_atomic
+from latent_diffusion.sampling.config import SamplingConfig
+from latent_diffusion.sampling.fast import MOST_STEPS, FastSampling
 
 FORMAT = 1  # of config.json
 ALL_LEVELS = (0.0, 1e9)  # noise levels of a guidance that acts at all of them; JSON has no infinity
@@ -15,14 +18,21 @@ ALL_LEVELS = (0.0, 1e9)  # noise levels of a guidance that acts at all of them; 
 Files = dict[str, bytes]  # of an export, by their paths inside of its folder
 
 
-def facts_of(pipe: Pipeline) -> dict[str, Any]:
+def student_of(folder: Path, pipe: Pipeline) -> Pipeline | None:
+    """Return the pipeline of a run's student, beside that of its denoiser; None without one."""
+    if not has_student(Run.open(folder)):
+        return None
+    return Pipeline.from_run(folder, str(pipe.device), pipe.precision, fast=True)
+
+
+def facts_of(pipe: Pipeline, fast: Pipeline | None = None) -> dict[str, Any]:
     """Return what a program needs to sample with a pipeline's networks, as config.json says it.
 
     "guidance" is that of each class by name, "guided_levels" the lowest and the highest noise level
-    where it acts; "sampling" has all settings of SamplingConfig.
+    where it acts; "sampling" has all settings of SamplingConfig. "fast" is what its student needs,
+    where there is one: noise levels by the number of steps, and guidance up to the most it learnt.
     """
     sampling, names = pipe.sampling, pipe.facts.class_names
-    scales = {name: sampling.class_guidance.get(name, sampling.guidance) for name in names}
     interval = sampling.guidance_interval
     return {
         "format": FORMAT,
@@ -32,11 +42,28 @@ def facts_of(pipe: Pipeline) -> dict[str, Any]:
         "null_label": pipe.denoiser.null_label,
         "image_size": pipe.facts.image_size,
         "latent_shape": pipe.autoencoder.latent_shape,
-        "guidance": scales,
+        "guidance": scales_of(sampling, names),
         "guided_levels": ALL_LEVELS if interval == "all" else interval,
         "can_be_guided": pipe.knows_null,
         "sampling": {**sampling.model_dump(mode="json"), "sigma_max": sampling.first_level},
+        **({"fast": facts_of_student(fast.sampling, names)} if fast else {}),
     }
+
+
+def facts_of_student(sampling: SamplingConfig, names: Sequence[str]) -> dict[str, Any]:
+    """Return what a program needs to sample with a student."""
+    assert isinstance(sampling, FastSampling)
+    return {
+        "guidance": scales_of(sampling, names),
+        "most_guidance": sampling.most_guidance,
+        "sampling": {"steps": sampling.steps},
+        "levels": {str(n): sampling.of(n).levels for n in range(1, MOST_STEPS + 1)},
+    }
+
+
+def scales_of(sampling: SamplingConfig, names: Sequence[str]) -> dict[str, float]:
+    """Return the guidance of each class by its name."""
+    return {name: sampling.class_guidance.get(name, sampling.guidance) for name in names}
 
 
 def as_json(value: Any) -> bytes:

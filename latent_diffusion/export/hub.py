@@ -14,7 +14,14 @@ from latent_diffusion.data.reference import Reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation.audit import RATE, nearest
 from latent_diffusion.export.card import card
-from latent_diffusion.export.folder import Files, as_json, check_free, facts_of, write_files
+from latent_diffusion.export.folder import (
+    Files,
+    as_json,
+    check_free,
+    facts_of,
+    student_of,
+    write_files,
+)
 from latent_diffusion.inspection.grids import beside_real, grid
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import say
@@ -54,20 +61,22 @@ def export_hub(run_folder: Path, out: Path, asked: Asked) -> None:
     check_free(out)
     run = Run.open(run_folder)
     pipe = Pipeline.from_run(run_folder, asked.device, ema_length=asked.ema_length)
+    fast = student_of(run_folder, pipe)
     sheet = sample_sheet(run, pipe, asked)
-    files: Files = {"config.json": as_json({"model_type": "latent-diffusion", **facts_of(pipe)})}
+    about = {"model_type": "latent-diffusion", **facts_of(pipe, fast)}
+    files: Files = {"config.json": as_json(about)}
     if sheet is not None:
         files[GRID] = sheet
-    files["README.md"] = card(run, pipe, asked.licence, GRID if sheet else None).encode()
+    files["README.md"] = card(run, pipe, asked.licence, GRID if sheet else None, fast).encode()
     if asked.pictures:
         for path in sorted(run.reference.iterdir()):
             files[f"reference/{path.name}"] = path.read_bytes()
-    write_networks(run, pipe, out)
+    write_networks(run, pipe, fast, out)
     write_files(out, files)
 
 
-def write_networks(run: Run, pipe: Pipeline, out: Path) -> None:
-    """Write both networks with what their trainings recorded, less where the user's files lay."""
+def write_networks(run: Run, pipe: Pipeline, fast: Pipeline | None, out: Path) -> None:
+    """Write the networks with what their trainings recorded, less where the user's files lay."""
     goal = Run(out)
     autoencoder, diffusion = run.autoencoder.read_config(), run.diffusion.read_config()
     autoencoder["autoencoder"].pop("lpips_backbone", None)
@@ -80,6 +89,11 @@ def write_networks(run: Run, pipe: Pipeline, out: Path) -> None:
     ):
         save_tensors(part.model_path, network.state_dict())
         part.write_config({**config, "data": public(config["data"])})
+    if fast:
+        student = run.student.read_config()
+        save_tensors(goal.student.model_path, fast.denoiser.state_dict())
+        known = {"teacher_checksum": goal.diffusion.checksum(), "data": public(student["data"])}
+        goal.student.write_config({**student, **known})
 
 
 def public(data: Mapping[str, Any]) -> dict[str, Any]:

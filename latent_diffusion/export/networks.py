@@ -63,13 +63,15 @@ ALL = ("encoder", "decoder", "denoiser")
 
 
 def exported_networks(
-    pipe: Pipeline, wanted: Sequence[str] = ALL
+    pipe: Pipeline, fast: Pipeline | None = None, wanted: Sequence[str] = ALL
 ) -> Iterator[tuple[str, Exported]]:
     """Yield the wanted networks of a pipeline on the CPU, by the names of their files.
 
     "encoder" takes images and gives moments, "decoder" takes latents and gives images, "denoiser"
     takes x, sigma and labels and gives clean: the classes here and `Denoiser` say in which shapes.
-    The batch is free. Raise ValueError where ONNX Runtime and PyTorch differ by more than BOUND.
+    fast: the pipeline of its student, if it has one: "student" is exported, too, and is told
+    guidance and following besides. The batch is free. Raise ValueError where ONNX Runtime and
+    PyTorch differ by more than BOUND.
     """
     random = torch.Generator().manual_seed(0)
     size, shape = pipe.facts.image_size, pipe.autoencoder.latent_shape
@@ -85,7 +87,19 @@ def exported_networks(
     def images(rows: int) -> dict[str, Tensor]:
         return {"images": 2 * torch.rand(rows, 3, size, size, generator=random) - 1}
 
-    for module in pipe.denoiser.modules():
+    def jump(rows: int) -> dict[str, Tensor]:
+        assert fast
+        levels = torch.tensor(fast.sampling.levels)[-1 - rows :]
+        return {
+            **noisy(rows),
+            "sigma": levels[:-1],
+            "labels": torch.arange(rows) % pipe.denoiser.null_label,
+            "guidance": torch.linspace(1, fast.sampling.guidance, rows),
+            "following": levels[1:],
+        }
+
+    everything = [pipe.denoiser, *([fast.denoiser] if fast else [])]
+    for module in (module for network in everything for module in network.modules()):
         if getattr(module, "backend", None) == "xformers":
             module.backend = "sdpa"  # type: ignore[assignment]  # xformers runs on a GPU alone
     networks: dict[str, tuple[nn.Module, Inputs, str]] = {
@@ -93,7 +107,9 @@ def exported_networks(
         "decoder": (Decoder(pipe.autoencoder), latents, "images"),
         "denoiser": (pipe.denoiser, noisy, "clean"),
     }
-    for name in wanted:
+    if fast:
+        networks["student"] = fast.denoiser, jump, "clean"
+    for name in (*wanted, *(["student"] if fast else [])):
         yield name, exported(name, *networks[name])
 
 

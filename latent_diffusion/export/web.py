@@ -19,6 +19,7 @@ from latent_diffusion.export.folder import (
     check_free,
     facts_of,
     megabytes,
+    student_of,
     write_files,
 )
 from latent_diffusion.export.networks import exported_networks
@@ -51,9 +52,10 @@ def export_web(
     pipe = Pipeline.from_run(run, "cpu", "float32", ema_length)
     files: Files = {path.name: path.read_bytes() for path in sorted(PAGE.iterdir())}
     title = run.resolve().name
-    files["config.json"] = as_json({"title": title, **facts_of(pipe)})
+    fast = student_of(run, pipe)
+    files["config.json"] = as_json({"title": title, **facts_of(pipe, fast)})
     parts = runtime_files(runtime)
-    for name, exported in exported_networks(pipe, DRAWING):
+    for name, exported in exported_networks(pipe, fast, DRAWING):
         files[f"{name}.onnx"] = in_float16(exported.model).SerializeToString()
         say(f"{name}: differs from PyTorch by {exported.difference:.1e} at most, in float32")
     write_files(out, files)

@@ -10,11 +10,12 @@ from einops import rearrange
 
 from autoencoder import Autoencoder
 from latent_diffusion.data.store import Dataset
-from latent_diffusion.denoiser import Denoiser
+from latent_diffusion.denoiser import AnyDenoiser, Student
 from latent_diffusion.inspection.grids import REALS_SHOWN, beside_real, reconstruction_grid
 from latent_diffusion.loading import Codec, load_autoencoder
 from latent_diffusion.run import Part, Run
 from latent_diffusion.sampling.config import SamplingConfig
+from latent_diffusion.sampling.fast import FastSampling
 from latent_diffusion.sampling.generate import generate
 from latent_diffusion.subsets import spread
 
@@ -47,9 +48,10 @@ def reconstruction_preview(run: Run, data: Dataset) -> Preview:
 def sample_preview(
     run: Run, data: Dataset, device: torch.device, most_classes: int = 12
 ) -> Preview:
-    """Return what samples the same seeds in every class, and writes RUN/diffusion/pictures/.
+    """Return what samples the same seeds in every class, and writes them to the part's pictures/.
 
-    It samples as the run's training recorded when it began; real pictures stand beside the samples.
+    It samples as the run's training, of a denoiser or a student, recorded when it began; real
+    pictures stand beside the samples.
     """
     names = data.info.class_names[:most_classes]
     labels = np.repeat(np.arange(len(names)), SEEDS).tolist()
@@ -60,13 +62,16 @@ def sample_preview(
     ]
     codec: Codec | None = None
 
-    def preview(model: Denoiser, step: int) -> Path:
+    def preview(model: AnyDenoiser, step: int) -> Path:
         nonlocal codec
         if codec is None:
             codec = Codec(load_autoencoder(run, device), "float32")
-        sampling = SamplingConfig.model_validate(run.diffusion.read_config()["sampling"])
+        part, kind = run.diffusion, SamplingConfig
+        if isinstance(model, Student):
+            part, kind = run.student, FastSampling
+        sampling = kind.model_validate(part.read_config()["sampling"])
         images = generate(model, codec, seeds, labels, sampling)
-        path = picture_path(run.diffusion, step)
+        path = picture_path(part, step)
         rows = rearrange(images, "(c s) h w rgb -> c s h w rgb", s=SEEDS)
         beside_real(list(rows), real, names).save(path)
         return path

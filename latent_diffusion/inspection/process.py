@@ -10,7 +10,7 @@ import numpy as np
 from einops import rearrange
 from PIL import Image
 
-from latent_diffusion.denoiser import Denoiser
+from latent_diffusion.denoiser import AnyDenoiser
 from latent_diffusion.inspection.grids import MOVING, grid, play
 from latent_diffusion.loading import Codec
 from latent_diffusion.sampling.config import SamplingConfig
@@ -22,7 +22,7 @@ LAST_FRAME_MS = 1_500
 
 
 def process_frames(
-    denoiser: Denoiser,
+    denoiser: AnyDenoiser,
     codec: Codec,
     seeds: Sequence[int],
     labels: Sequence[int],

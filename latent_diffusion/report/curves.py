@@ -16,6 +16,11 @@ LOGGED = {  # of each training: the keys of its log that have curves, and what t
     "adversary": {"psnr": "PSNR, dB", "discriminator": "loss of the discriminator"},
     "classifier": {"loss": "loss", "accuracy": "accuracy"},
     "diffusion": {"loss": "loss"},
+    "student": {
+        "loss": "loss",
+        "difference_4": "squared difference of latents after 4 steps from its teacher's",
+        "difference_1": "squared difference of latents after 1 step from its teacher's",
+    },
 }
 MOST_POINTS = 200  # of a curve; more are averaged
 

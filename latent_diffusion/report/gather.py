@@ -82,6 +82,7 @@ class Gathered:
     info: DatasetInfo | None
     trainings: dict[str, Training]
     within: dict[str, Training]  # stage one: what it trains besides the autoencoder
+    student: Training | None  # of the denoiser, where there is one
     judge_accuracy: float | None
     earlier: dict[str, Scores]  # by the name under which scores.json has them
     trials: list[Trial]
@@ -91,7 +92,8 @@ class Gathered:
     def networks(self) -> dict[str, Training]:
         """Return all that was trained, in that order."""
         first = {name: one for name, one in self.trainings.items() if name == "autoencoder"}
-        return first | self.within | self.trainings
+        last = {"student": self.student} if self.student else {}
+        return first | self.within | self.trainings | last
 
     @property
     def name(self) -> str:
@@ -130,6 +132,7 @@ def gather(run: Run, data: Dataset | None = None) -> Gathered:
         data.info if data else None,
         trainings,
         read_within(run, trainings),
+        Training.read(run.student) if run.student.config_path.is_file() else None,
         recorded.get("judge", {}).get("test_accuracy"),
         earlier_scores(recorded),
         trials or [],

@@ -53,6 +53,7 @@ class Measured:
 
     device: str
     images: int  # samples that were scored
+    fast: bool = False  # whether the student drew them
     pipe: Pipeline | None = None
     by_class: dict[int, np.ndarray] | None = None  # label: seeds 1, 2, …
     scores: Scores | None = None
@@ -78,18 +79,26 @@ def images_to_score(asked: int | None, reference: Reference | None) -> int:
     return max(FEWEST_IMAGES, len(reference.images))
 
 
-def measure(found: Gathered, images: int, data: Dataset | None, device: torch.device) -> Measured:
-    """Compute what the run has the networks for.
+def measure(
+    found: Gathered,
+    images: int,
+    data: Dataset | None,
+    device: torch.device,
+    fast: bool = False,
+) -> Measured:
+    """Compute what the run has the networks for; fast: with the student in its teacher's place.
 
     Scores are recorded in scores.json; `found.missing` is told what cannot be computed.
     """
     run, missing = found.run, found.missing
-    measured = Measured(str(device), images)
+    measured = Measured(str(device), images, fast)
     judge, against = load_judge(run, missing, found.facts.num_classes, device)
     held_out = found.reference if found.reference and len(found.reference.images) else None
     if held_out:
         measure_reconstructions(measured, found)
-    pipe = load_or_note(missing, "denoiser", lambda: Pipeline.from_run(run.folder, str(device)))
+    pipe = load_or_note(
+        missing, "denoiser", lambda: Pipeline.from_run(run.folder, str(device), fast=fast)
+    )
     if not pipe:
         return measured
     measured.pipe = pipe
@@ -104,14 +113,16 @@ def measure(found: Gathered, images: int, data: Dataset | None, device: torch.de
             measured.evidence = detected(measured.scores, judge, found.reference, samples, pipe)
         run.add_scores(samples.name, measured.scores.model_dump())
     if held_out:
-        if judge and measured.scores and measured.scores.detected:  # else there are too few
+        scored = measured.scores and measured.scores.detected  # else there are too few
+        if judge and scored and not fast:
             pixels, labels = held_out.reported().held_out()
             few = some(len(pixels), NOISED)
             measured.cost = load_or_note(
                 missing, "latents", lambda: latent_cost(pipe, judge, pixels[few], labels[few])
             )
         rows = spread(len(held_out.images), NOISED)
-        measured.noise = noise_loss(pipe, held_out.images[rows], held_out.labels[rows])
+        if not fast:  # of noise levels between its jumps a student knows nothing
+            measured.noise = noise_loss(pipe, held_out.images[rows], held_out.labels[rows])
         if data:
             measured.audit = audited(run, held_out, data, samples, judge)
             measured.pairs = closest_pairs(measured.audit, samples, data)
@@ -189,12 +200,12 @@ def draw_samples(pipe: Pipeline, images: int) -> ImageSource:
     def sample(seeds: Sequence[int], labels: Sequence[int]) -> np.ndarray:
         return draw(pipe, seeds, labels, "sampling")
 
-    return sample_in_proportion(sample, pipe.facts, images, name=report_name(images))
+    return sample_in_proportion(sample, pipe.facts, images, name=report_name(images, pipe.is_fast))
 
 
-def report_name(images: int) -> str:
+def report_name(images: int, fast: bool = False) -> str:
     """Return the name under which scores.json has the scores of a report."""
-    return f"seeds 1-{images} (report)"
+    return f"seeds 1-{images} (report{', fast' if fast else ''})"
 
 
 def draw(pipe: Pipeline, seeds: Sequence[int], labels: Sequence[int], title: str) -> np.ndarray:

@@ -56,8 +56,9 @@ def report(
     data_folder: Path | None,
     device: str,
     sweeping: bool,
+    fast: bool = False,
 ) -> Path:
-    """Gather, measure and write the page; return its path.
+    """Gather, measure and write the page; return its path. fast: the student draws.
 
     `sweeping` also sweeps guidance into RUN/sweep where there is no sweep yet.
     """
@@ -74,7 +75,7 @@ def report(
         )
         found = gather(run, data)
         found.missing |= refused
-    write_atomic(out, render(found, measure(found, images, data, chosen_device)).encode())
+    write_atomic(out, render(found, measure(found, images, data, chosen_device, fast)).encode())
     for line in dict.fromkeys(found.missing.values()):
         say(f"left out: {line}")
     return out
@@ -84,6 +85,9 @@ def how_sampled(pipe: Pipeline) -> str:
     """Return the run's sampling settings that change pictures, in words."""
     config = pipe.sampling
     words = [config.sampler, f"{config.steps} steps", f"guidance {config.guidance:g}"]
+    if pipe.is_fast:
+        evaluations = f"{config.steps} network evaluation{'s' if config.steps > 1 else ''}"
+        words = ["drawn by the denoiser's student", evaluations, f"guidance {config.guidance:g}"]
     if config.class_guidance:
         words.append(f"for {by_class_spoken(config.class_guidance)}")
     if config.guidance_interval != "all":
@@ -105,7 +109,7 @@ def render(found: Gathered, measured: Measured) -> str:
     if ill:
         weak.append(f"the denoiser's training: {ill}")
     rows = score_rows(scores) if scores else []
-    this = report_name(measured.images)
+    this = report_name(measured.images, measured.fast)
     training_panels = {
         name: curves.training_panels(name, {found.name: one})
         for name, one in found.networks.items()

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from latent_diffusion.denoiser import Interval, acts, fitted_first_level
-from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels, trace
+from latent_diffusion.sampling.samplers import SAMPLERS, spread_levels, trace
 
 DEFAULT_SAMPLER = next(iter(SAMPLERS))
 UNFITTED = 40.0  # first noise level of a run that has no latents yet
@@ -106,7 +106,7 @@ class SamplingConfig(BaseModel):
     @property
     def levels(self) -> list[float]:
         """Return the falling noise levels, the last one 0."""
-        return noise_levels(self.steps, self.first_level, self.sigma_min)
+        return spread_levels(self.steps, self.first_level, self.sigma_min)
 
     @property
     def evaluations(self) -> int:

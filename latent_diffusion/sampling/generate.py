@@ -5,12 +5,13 @@ has a random generator of its own, and networks always run on one batch size.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from latent_diffusion.denoiser import Denoise, Denoiser, guided
+from latent_diffusion.denoiser import AnyDenoiser, Denoise, Denoiser, Student, guided
 from latent_diffusion.device import autocast, in_compute_batches
 from latent_diffusion.loading import Codec
 from latent_diffusion.sampling.config import SamplingConfig
@@ -19,13 +20,31 @@ from latent_diffusion.sampling.samplers import SAMPLERS
 
 
 def conditioned(
-    denoiser: Denoiser, labels: Sequence[int], config: SamplingConfig, precision: str
+    denoiser: AnyDenoiser, labels: Sequence[int], config: SamplingConfig, precision: str
 ) -> Denoise:
-    """Return `denoise(x (N, C, h, w), sigma) -> clean`, guided, in compute batches.
+    """Return `denoise(x (N, C, h, w), sigma) -> clean`, guided, in compute batches; labels (N,).
 
-    Labels are (N,). With an epsilon_scale the noise (x - clean) / sigma is divided by it (Ning et
-    al. 2024, "Elucidating the exposure bias in diffusion models"): a denoiser that has not learnt
-    all there is takes too much away, and samples come out soft.
+    A student is told guidance and the level that follows in the config's; only at those it can be
+    asked.
+    """
+    scales = config.scales(denoiser.class_names, labels)
+    if isinstance(denoiser, Student):
+        return jumping(denoiser, labels, scales, config, precision)
+    return guided_by(denoiser, labels, scales, config, precision)
+
+
+def guided_by(
+    denoiser: Denoiser,
+    labels: Sequence[int],
+    scales: float | list[float],
+    config: SamplingConfig,
+    precision: str,
+) -> Denoise:
+    """Return `denoise(x, sigma) -> clean` with these scales of guidance, one for all or each row.
+
+    With an epsilon_scale the noise (x - clean) / sigma is divided by it (Ning et al. 2024,
+    "Elucidating the exposure bias in diffusion models"): a denoiser that has not learnt all there
+    is takes too much away, and samples come out soft.
     """
     device = next(denoiser.parameters()).device
 
@@ -37,7 +56,7 @@ def conditioned(
         in_compute_batches(network, config.compute_batch),
         torch.tensor(labels, device=device),
         denoiser.null_label,
-        config.scales(denoiser.class_names, labels),
+        scales,
         config.guidance_interval,
     )
     scale = config.epsilon_scale
@@ -46,9 +65,36 @@ def conditioned(
     return lambda x, sigma: x - (x - denoise(x, sigma)) / scale
 
 
+def jumping(
+    student: Student,
+    labels: Sequence[int],
+    scales: float | list[float],
+    config: SamplingConfig,
+    precision: str,
+) -> Denoise:
+    """Return `denoise(x, sigma) -> "clean"` of a student, at the noise levels of the config."""
+    device = next(student.parameters()).device
+    following = dict(pairwise(config.levels))
+    rows = [scales] * len(labels) if isinstance(scales, int | float) else scales
+    told = torch.tensor(labels, device=device), torch.tensor(rows, device=device)
+
+    def network(*rows: Tensor) -> Tensor:
+        with autocast(device, precision):
+            return student(*rows)
+
+    batched = in_compute_batches(network, config.compute_batch)
+
+    def denoise(x: Tensor, sigma: float) -> Tensor:
+        levels = torch.full((2, len(x)), sigma, device=x.device)
+        levels[1] = following[sigma]
+        return batched(x, levels[0], *told, levels[1])
+
+    return denoise
+
+
 @torch.inference_mode()
 def generate_latents(
-    denoiser: Denoiser,
+    denoiser: AnyDenoiser,
     latent_shape: tuple[int, int, int],
     seeds: Sequence[int],
     labels: Sequence[int],
@@ -65,7 +111,7 @@ def generate_latents(
 
 
 def generate(
-    denoiser: Denoiser,
+    denoiser: AnyDenoiser,
     codec: Codec,
     seeds: Sequence[int],
     labels: Sequence[int],

@@ -93,6 +93,21 @@ def noise_levels(steps: int, sigma_max: float, sigma_min: float, rho: float = 7.
     return [level**rho for level in rising] + [0.0]
 
 
+MANY, FEW, LAST_OF_FEW = 14, 4, 0.3  # steps, few steps, and the last level above 0 of so few
+
+
+def spread_levels(steps: int, sigma_max: float, sigma_min: float) -> list[float]:
+    """Return the noise levels of so many steps, the last one 0: to sigma_min from MANY steps on.
+
+    Fewer are better spent above it: what their last one leaves is small, and a decoder that learnt
+    with noisy latents draws it. The logarithm of the last level above 0 falls evenly with the
+    steps, from LAST_OF_FEW at FEW.
+    """
+    share = max(0, MANY - steps) / (MANY - FEW)
+    last = max(sigma_min, sigma_min ** (1 - share) * LAST_OF_FEW**share)
+    return noise_levels(steps, sigma_max, min(last, max(sigma_min, sigma_max / 2)))
+
+
 class Trace(NamedTuple):
     """What a sampler asks for on its way: noise levels of network evaluations, draws of noise."""
 

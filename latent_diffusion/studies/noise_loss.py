@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
+from latent_diffusion.denoiser import Denoiser
 from latent_diffusion.device import autocast
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress
@@ -57,6 +58,7 @@ def batch_losses(
     seeds = range(start + 1, start + 1 + len(images))
     noise = PerSeedNoise(seeds, pipe.device).like(clean)
     asked = torch.from_numpy(np.asarray(labels)).to(pipe.device)
+    assert isinstance(pipe.denoiser, Denoiser)  # a student knows jumps alone
     sums = np.zeros((2, len(sigmas)))
     for row, given in enumerate((asked, torch.full_like(asked, pipe.denoiser.null_label))):
         for level, sigma in enumerate(sigmas):

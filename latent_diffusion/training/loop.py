@@ -9,7 +9,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from latent_diffusion.tensors import load_tensors, save_tensors
 from latent_diffusion.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from latent_diffusion.training.compilation import compiled
 from latent_diffusion.training.config import TrainingConfig
-from latent_diffusion.training.health import Watch, best, has_risen, looks
+from latent_diffusion.training.health import best, has_risen, looks
 from latent_diffusion.training.interrupts import interrupts
 from latent_diffusion.training.optimizers import make_optimizers, set_learning_rate
 from latent_diffusion.training.randomness import Shuffle, StepRandom
@@ -44,6 +44,18 @@ CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the dev
 Preview = Callable[[Any, int], Path | None]
 
 
+class Watching(Protocol):
+    """What looks at a model every so many steps; it may end the training (see health.py)."""
+
+    @property
+    def every(self) -> int: ...
+
+    @property
+    def ends_early(self) -> bool: ...
+
+    def look(self, model: nn.Module, last: bool) -> dict[str, float]: ...
+
+
 @dataclass
 class Task:
     """What is trained.
@@ -57,7 +69,7 @@ class Task:
     objective: nn.Module
     rows: int
     batch: Callable[[np.ndarray], Any]
-    watch: Watch | None = None
+    watch: Watching | None = None
 
 
 class Trainer:

@@ -1,6 +1,7 @@
-"""The life of a stage, which the four trainings share: begin or refuse, record, train, save.
+"""The life of a stage, which the trainings share: begin or refuse, record, train, save.
 
-autoencoder.py, sharpening.py, classifier.py and diffusion.py each say in a Stage what is trained.
+autoencoder.py, sharpening.py, classifier.py, diffusion.py and student.py each say in a Stage what
+is trained.
 """
 
 import shutil
@@ -23,8 +24,7 @@ from latent_diffusion.run import Part, Run, remove_leftovers
 from latent_diffusion.tensors import holds, load_tensors, save_tensors
 from latent_diffusion.training.checkpoint import Checkpoint, newest_checkpoint
 from latent_diffusion.training.config import TrainingConfig, with_training
-from latent_diffusion.training.health import Watch
-from latent_diffusion.training.loop import Preview, Task, Trainer
+from latent_diffusion.training.loop import Preview, Task, Trainer, Watching
 from latent_diffusion.training.records import EVENTS, summary_writer
 from latent_diffusion.training.room import check_room, full_disk, is_full
 from latent_diffusion.training.timing import as_begun, in_minutes
@@ -72,9 +72,21 @@ class Stage(ABC, Generic[Config]):
     def task(self) -> Task:
         """Return what is trained; nothing of an earlier training of this part is deleted yet."""
 
-    def watch(self) -> Watch | None:
+    def in_minutes(self, task: Task) -> Config:
+        """Return the config with as many steps as fit its minutes, where it has some."""
+        return in_minutes(self.config, task, self.job.world, self.part.caption)
+
+    def ready(self, task: Task) -> Task:
+        """Return the task with what can be made only when its steps are fixed."""
+        return task
+
+    def watch(self) -> Watching | None:
         """Return what looks at held-out data on the way, if anything; the steps are fixed."""
         return None
+
+    def data_facts(self) -> DataFacts:
+        """Return the facts of the data set; what the run keeps of it is written where missing."""
+        return write_reference(self.job.run, self.job.data)
 
     def facts(self) -> Mapping[str, Any]:
         """Return what else the part's config.toml records."""
@@ -108,8 +120,8 @@ class Stage(ABC, Generic[Config]):
         self.config, checkpoint, planned = begin(self.job, self.part, self.config)
         task = self.task()
         if not planned:
-            self.config = in_minutes(self.config, task, world, self.part.caption)
-        task = replace(task, watch=self.watch())
+            self.config = self.in_minutes(task)
+        task = replace(self.ready(task), watch=self.watch())
         if start.init:
             names = self.job.data.info.class_names
             initialise_from(start.init, self.part, task.model, names, world)
@@ -130,7 +142,7 @@ class Stage(ABC, Generic[Config]):
         """
         self.job.world.barrier()
         if self.job.world.first:
-            data_facts = write_reference(self.job.run, self.job.data)
+            data_facts = self.data_facts()
             facts = self.facts()
             if not self.job.start.resume:
                 self.forget()

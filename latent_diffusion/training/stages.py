@@ -12,6 +12,7 @@ from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.training.autoencoder import AutoencoderStage
 from latent_diffusion.training.classifier import ClassifierStage
 from latent_diffusion.training.diffusion import DiffusionStage
+from latent_diffusion.training.student import StudentStage
 
 TRAININGS = (  # tables with a `training` of their own
     "autoencoder",
@@ -19,6 +20,7 @@ TRAININGS = (  # tables with a `training` of their own
     "autoencoder.adversary",
     "classifier",
     "diffusion",
+    "student",
 )
 
 
@@ -37,6 +39,7 @@ class Config(BaseModel):
     classifier: ClassifierStage = ClassifierStage()
     diffusion: DiffusionStage = DiffusionStage()
     sampling: SamplingConfig = SamplingConfig()
+    student: StudentStage = StudentStage()
 
 
 def load_config(
@@ -69,6 +72,8 @@ def resumed_config(
     """Return the config that a part of a run recorded, with `settings` and a precision as well."""
     recorded = part.read_config()
     tree = {name: recorded[name] for name in Config.model_fields if name in recorded}
+    if part.name == "student":
+        del tree["sampling"]  # of another kind, and its teacher's
     return configured(tree, settings, precision, str(part.config_path))
 
 

@@ -87,16 +87,18 @@ def with_steps(stage: Stage, wanted: float, previews: int | None = None) -> Stag
     )
 
 
-def in_minutes(stage: Stage, task: Task, world: World, caption: str) -> Stage:
+def in_minutes(stage: Stage, task: Task, world: World, caption: str, besides: float = 0.0) -> Stage:
     """Return the config of a stage with as many steps as fit its minutes, and say so.
 
-    One that has no minutes is returned as it is.
+    besides: seconds that go for each step before the first. One that has no minutes is returned as
+    it is.
     """
     training: TrainingConfig = stage.training  # type: ignore[attr-defined]  # every stage has one
     if training.minutes is None:
         return stage
     seconds = float(world.agree(str(measured_seconds(task, training, world))))
-    fixed = with_steps(stage, (1 - KEPT_BACK) * 60 * training.minutes / seconds, PREVIEWS)
+    given = (1 - KEPT_BACK) * 60 * training.minutes
+    fixed = with_steps(stage, given / (seconds + besides), PREVIEWS)
     often = max(1, int(60 * LOST_AT_MOST / seconds))
     fixed = with_training(
         fixed,

@@ -29,13 +29,23 @@ def verify(run: Run, data: Path | None, device: str) -> list[Check]:
     ValueError for a data set that is none, and a device that is not here.
     """
     opened, target = Dataset.open(data) if data else None, choose_device(device)
-    parts = (run.autoencoder, run.classifier, run.diffusion)
+    parts = [run.autoencoder, run.classifier, run.diffusion]
+    of_student: dict[str, Look] = {}
+    if run.student.config_path.is_file():
+        parts.append(run.student)
+        of_student["same bytes: student"] = partial(same_in_any_batch, run, device, fast=True)
     looks: dict[str, Look] = {
         "checksums": partial(files.tensor_files, run),
         "reference": partial(files.reference_files, run),
         **{part.caption: partial(files.network, run, part) for part in parts},
         "data set": partial(files.pixels, run, opened),
         "same bytes": partial(same_in_any_batch, run, device),
+        **of_student,
+        **(
+            {"same bytes: student": partial(same_in_any_batch, run, device, True)}
+            if len(parts) > 3
+            else {}
+        ),
         **{f"resumed: {p.caption}": partial(resumes_alike, run, p, opened, target) for p in parts},
         **score_looks(run, device),
     }

@@ -10,7 +10,7 @@ from latent_diffusion.data.checksum import pixel_checksum
 from latent_diffusion.data.reference import Reference, prove_reference
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.evaluation.judge import SPATIAL_FILE, Judge, judge_statistics
-from latent_diffusion.loading import fits, trained_on, without_training
+from latent_diffusion.loading import check_teacher, fits, trained_on, without_training
 from latent_diffusion.run import Part, Run
 from latent_diffusion.tensors import Damaged, holds, load_tensors, prove
 from latent_diffusion.training.checkpoint import Checkpoint, section
@@ -82,6 +82,9 @@ def network(run: Run, part: Part) -> str:
                 f"one in {run.autoencoder.folder}: put that one back, or run ldm train-diffusion"
             )
         found.append("it learnt the latents of this autoencoder")
+    if part.name == "student":
+        check_teacher(run)
+        found.append("it learnt from this denoiser")
     if part.name == "classifier":
         judge_statistics(run, Judge.load(run, torch.device("cpu")))
         found.append("its statistics of real images are its own")

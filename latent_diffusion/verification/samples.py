@@ -12,11 +12,14 @@ BATCHES = (1, 3, 10)
 MOST_STEPS = 4  # of the sampler: what a batch could change, it changes in any of them
 
 
-def same_in_any_batch(run: Run, device: str) -> str:
-    """Return what was compared; ValueError, naming a seed, where two batches differ."""
+def same_in_any_batch(run: Run, device: str, fast: bool = False) -> str:
+    """Return what was compared; ValueError, naming a seed, where two batches differ.
+
+    fast: of the student's images.
+    """
     if not (run.autoencoder.trained and run.diffusion.trained):
         raise Unknown("there is no trained autoencoder with a denoiser")
-    pipe = Pipeline.from_run(run.folder, device)
+    pipe = Pipeline.from_run(run.folder, device, fast=fast)
     config = pipe.sampling.model_copy(update={"steps": min(MOST_STEPS, pipe.sampling.steps)})
     labels = cycle(SEEDS, pipe.labels(None))
     drawn = {}

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
-from latent_diffusion.data.reference import Reference
+from latent_diffusion.data.reference import Reference, dataset_of
 from latent_diffusion.data.split import TRAIN
-from latent_diffusion.data.store import Counts, Dataset, DatasetInfo
+from latent_diffusion.data.store import Dataset
 from latent_diffusion.distributed import World
 from latent_diffusion.progress import hushed
 from latent_diffusion.run import Interrupted, Part, Run
@@ -28,6 +28,7 @@ from latent_diffusion.training.config import with_training
 from latent_diffusion.training.diffusion import train_diffusion
 from latent_diffusion.training.stage import FRESH, Start
 from latent_diffusion.training.stages import resumed_config
+from latent_diffusion.training.student import train_student
 from latent_diffusion.verification.check import Unknown
 
 STEPS, KILLED_AFTER = 6, 3
@@ -89,26 +90,8 @@ def few_pictures(run: Run, data: Dataset | None, folder: Path) -> Dataset:
         rows = data.train[spread(len(data.train), IMAGES)]
     if len(rows) < FEWEST_IMAGES:
         raise Unknown(f"the run keeps {len(rows)} pictures, too few to train on: give --data")
-    facts, labels = reference.facts, labels[rows]
-    counted = np.bincount(labels, minlength=facts.num_classes)
-    counts = [Counts(train=int(count), test=0) for count in counted]
-    info = DatasetInfo(
-        source=facts.source,
-        kind="some pictures of a run",
-        image_size=facts.image_size,
-        flip=facts.flip,
-        class_names=facts.class_names,
-        counts=dict(zip(facts.class_names, counts, strict=True)),
-        holdout=None,
-        leaks=0,
-        enlarged=0,
-        left_out={},
-        skipped_by_reason={},
-        skipped=[],
-        checksum=facts.checksum,
-    )
-    split = np.full(len(rows), TRAIN, np.uint8)
-    return Dataset(folder / "data", info, np.asarray(images[rows]), labels, split)
+    pixels = np.asarray(images[rows])
+    return dataset_of(reference.facts, pixels, labels[rows], TRAIN, folder / "data")
 
 
 def short_training(
@@ -131,6 +114,15 @@ def short_training(
             train_classifier(target, data, short(config.classifier), world, start)
 
         return classifier, (part.name,)
+
+    if part.name == "student":
+
+        def student(target: Run, start: Start) -> None:
+            copy_trained(run.autoencoder.require(), target.autoencoder)
+            copy_trained(run.diffusion.require(), target.diffusion)
+            train_student(target, short(config.student), world, start)
+
+        return student, (part.name,)
 
     def diffusion(target: Run, start: Start) -> None:
         copy_trained(run.autoencoder.require(), target.autoencoder)

@@ -26,9 +26,10 @@ from latent_diffusion.inspection.grids import beside_real, reconstruction_grid
 from latent_diffusion.inspection.previews import reconstruction_preview, sample_preview
 from latent_diffusion.loading import without_training
 from latent_diffusion.lock import locked
-from latent_diffusion.pipeline import Pipeline, sample_to_folder
+from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import LateProgress, Progress, clock, console, say
 from latent_diffusion.run import Interrupted, Part, Run, without_none, write_atomic
+from latent_diffusion.samples import sample_to_folder
 from latent_diffusion.subsets import spread
 from latent_diffusion.tensors import holds
 from latent_diffusion.training.autoencoder import train_autoencoder

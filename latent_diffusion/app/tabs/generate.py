@@ -27,6 +27,12 @@ from latent_diffusion.run import Run
 from latent_diffusion.sampling.folder import LIST, read_list
 
 SHEET_COLUMNS = 8
+SPEEDS = [  # what they are called, and the student's jumps; 0 for none
+    ("the denoiser, as set below", 0),
+    ("its student: 4 network evaluations", 4),
+    ("its student: 2", 2),
+    ("its student: 1", 1),
+]
 FIRST_SHOWN = 12  # samples of the run, when the page opens
 
 
@@ -59,6 +65,13 @@ class GenerateTab:
             info="Of the first image; the others follow. The same seed and settings give the same "
             "image.",
         )
+        jumps = gr.Dropdown(
+            SPEEDS,
+            value=0,
+            label="Speed",
+            info="A student draws sooner and a little worse, whatever steps and sampler are.",
+            visible=self.jobs.has_student,
+        )
         controls = sampling_controls(pipe)
         ema_length = gr.Dropdown(
             self.jobs.ema_lengths,
@@ -67,7 +80,7 @@ class GenerateTab:
             info="Share of the training that it covers.",
             visible=len(self.jobs.ema_lengths) > 1,
         )
-        return [label, count, seed, *controls, ema_length]
+        return [label, count, seed, *controls, ema_length, jumps]
 
     def generate(
         self,
@@ -78,10 +91,11 @@ class GenerateTab:
         steps: float,
         sampler: str,
         ema_length: float,
+        jumps: int,
     ) -> Updates:
         """Draw the images, with previews on the way."""
         asked = None if label == ALL else label
-        order = self.jobs.order(asked, count, seed, guidance, steps, sampler, ema_length)
+        order = self.jobs.order(asked, count, seed, guidance, steps, sampler, ema_length, jumps)
         begun, captions = time.perf_counter(), self.captions(order)
         yield {self.status: WAITING, self.note: ""}
         for state in self.jobs.draw(order):
@@ -144,7 +158,10 @@ def command(jobs: Jobs, order: Order, label: int) -> str:
     words += ["--seeds", f"{order.seeds[0]}-{order.seeds[-1]}"]
     if not config.class_guidance:
         words += ["--guidance", f"{config.guidance:g}"]
-    words += ["--steps", str(config.steps), "--sampler", config.sampler]
+    words += ["--steps", str(config.steps)]
+    if order.pipe.is_fast:
+        return shlex.join([*words, "--fast"])
+    words += ["--sampler", config.sampler]
     if order.pipe is not jobs.pipe:
         words += ["--ema", f"{order.pipe.ema_length:g}"]
     return shlex.join(words)

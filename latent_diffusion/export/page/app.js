@@ -11,6 +11,7 @@ let lastId = 0;
 let ready = false; // whether the networks are loaded
 let shown = null; // the item on the stage
 let ownGuidance; // what the slider says for the run's own
+let mostGuidance; // that the denoiser may be asked for; a student learnt less
 
 // ---- from the controls to orders
 
@@ -21,10 +22,13 @@ const labels = () => {
 // Seed s draws classes[(s - 1) mod len], as `ldm sample` does.
 const labelOf = (seed, classes) => classes[(seed - 1 + classes.length) % classes.length];
 
+const isFast = () => Boolean(run.fast && element("speed").value);
+
 // With the run's own guidance each class keeps the guidance that the run gives it.
 function guidanceOf(label) {
   const asked = element("guidance").value;
-  return asked === ownGuidance ? run.guidance[run.class_names[label]] : Number(asked);
+  const own = isFast() ? run.fast.guidance : run.guidance;
+  return asked === ownGuidance ? own[run.class_names[label]] : Number(asked);
 }
 
 function end(seed) {
@@ -36,9 +40,10 @@ const caption = ({ seed, label }) => `${run.class_names[label]}, seed ${seed}`;
 
 function order(ends, fraction, item, frame) {
   const id = ++lastId;
-  const steps = Number(element("steps").value);
+  const fast = isFast();
+  const steps = Number(element(fast ? "speed" : "steps").value);
   orders.set(id, { item, frame, steps });
-  worker.postMessage({ id, ends, fraction, steps });
+  worker.postMessage({ id, ends, fraction, steps, fast });
 }
 
 function drawSeeds() {
@@ -187,6 +192,8 @@ function fillControls() {
   setRange("guidance", run.sampling.guidance);
   ownGuidance = element("guidance").value;
   element("guidance-label").hidden = !run.can_be_guided;
+  element("speed-label").hidden = !run.fast;
+  mostGuidance = element("guidance").max;
   setRange("steps", run.sampling.steps);
   for (const output of document.querySelectorAll("output")) {
     const input = element(output.htmlFor.value);
@@ -203,11 +210,18 @@ function setRange(id, value) {
   range.value = value;
 }
 
+function changeSpeed() {
+  element("steps-label").hidden = isFast();
+  const most = isFast() ? Math.min(run.fast.most_guidance, mostGuidance) : mostGuidance;
+  element("guidance").max = most;
+  element("guidance").dispatchEvent(new Event("input")); // a number above is the most by now
+}
+
 function changeDevice() {
   element("status").textContent = "Loading the networks …";
   ready = false;
   refresh();
-  worker.postMessage({ load: element("device").value });
+  worker.postMessage({ load: element("device").value, fast: isFast() });
 }
 
 async function findDevice() {
@@ -228,6 +242,7 @@ element("controls").onsubmit = (event) => {
 element("walk").onclick = () => valid("from", "to", "frames") && drawWalk();
 element("stop").onclick = stop;
 element("device").onchange = changeDevice;
+element("speed").onchange = changeSpeed;
 element("dice").onclick = () => {
   element("seed").value = Math.floor(Math.random() * 100_000);
 };
@@ -244,6 +259,7 @@ element("clear").onclick = () => {
 };
 
 fillControls();
+changeSpeed();
 element("needs-server").hidden = true;
 document.querySelector("main").hidden = false;
 findDevice();

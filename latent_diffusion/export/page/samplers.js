@@ -57,6 +57,15 @@ async function* dpmpp_2m(denoise, x, sigmas) {
 
 export const SAMPLERS = { dpmpp_2m, heun, ddim, ddpm };
 
+const [MANY, FEW, LAST_OF_FEW] = [14, 4, 0.3];
+
+// The noise levels of so many steps, the last one 0: few steps end above sigmaMin.
+export function spreadLevels(steps, sigmaMax, sigmaMin) {
+  const share = Math.max(0, MANY - steps) / (MANY - FEW);
+  const last = Math.max(sigmaMin, sigmaMin ** (1 - share) * LAST_OF_FEW ** share);
+  return noiseLevels(steps, sigmaMax, Math.min(last, Math.max(sigmaMin, sigmaMax / 2)));
+}
+
 // `steps` falling noise levels and a final 0 (Karras et al. 2022, equation 5).
 export function noiseLevels(steps, sigmaMax, sigmaMin, rho = 7) {
   const [high, low] = [sigmaMax ** (1 / rho), sigmaMin ** (1 / rho)];

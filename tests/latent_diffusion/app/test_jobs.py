@@ -8,6 +8,7 @@ import pytest
 
 from latent_diffusion import Pipeline
 from latent_diffusion.app.jobs import Jobs
+from latent_diffusion.app.tabs.generate import command
 from latent_diffusion.ema import SNAPSHOT_LENGTHS, PowerEMA, save_snapshot
 from latent_diffusion.exploration.walks import seed_walk
 from latent_diffusion.run import Run
@@ -38,7 +39,7 @@ def test_images_are_those_of_ldm_sample(jobs, tiny_run, tmp_path, ldm, label, sa
 def test_other_emas_of_the_weights(tiny_run, tmp_path, ldm):
     run = Run(shutil.copytree(tiny_run, tmp_path / "run"))
     pipe = Pipeline.from_run(tiny_run, device="cpu")
-    assert Jobs(run, pipe).ema_lengths == [pipe.ema_length]
+    assert Jobs(run, pipe).ema_lengths == [pipe.ema_length] and not Jobs(run, pipe).has_student
     for length in SNAPSHOT_LENGTHS:
         for step in (250, 500):
             save_snapshot(run.diffusion.ema_folder, PowerEMA(pipe.denoiser, length), step)
@@ -51,6 +52,21 @@ def test_other_emas_of_the_weights(tiny_run, tmp_path, ldm):
     assert png(last(jobs.draw(order))[0]) == (tmp_path / "s" / "00004.png").read_bytes()
     with pytest.raises(ValueError, match=r"0\.05, 0\.1, 0\.15, 0\.2"):
         jobs.order(0, 1, 4, 1.5, 6, "ddim", 0.12)
+
+
+def test_a_student_draws_what_ldm_sample_draws_fast(taught_run, tmp_path, ldm):
+    jobs = Jobs(Run(taught_run), Pipeline.from_run(taught_run, device="cpu"))
+    assert jobs.has_student
+    order = jobs.order(1, 2, 4, 2.0, 8, "heun", jumps=2)
+    name = jobs.pipe.facts.class_names[1]
+    words = command(jobs, order, 1).split()
+    assert words[-3:] == ["--steps", "2", "--fast"] and "--sampler" not in words
+    options = "--seeds 4-5 --guidance 2 --steps 2 --fast --device cpu".split()
+    assert ldm("sample", taught_run, tmp_path / "s", "--classes", name, *options)[0] == 0
+    for seed, image in zip((4, 5), last(jobs.draw(order)), strict=True):
+        assert png(image) == (tmp_path / "s" / f"{seed:05d}.png").read_bytes()
+    with pytest.raises(ValueError, match="guidance from 1 to 4"):
+        jobs.order(1, 2, 4, 9.0, 8, "heun", jumps=2)
 
 
 def test_previews_go_from_noise_to_the_image(jobs):

@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from autoencoder import Autoencoder, AutoencoderConfig
-from latent_diffusion.denoiser import Denoiser
+from latent_diffusion.denoiser import FURTHER, Denoiser, Student
 from latent_diffusion.denoiser.networks import AnyNetwork
 from latent_diffusion.denoiser.unet import UNetConfig
 from latent_diffusion.loading import latents_checksum
 from latent_diffusion.run import Run, write_json
+from latent_diffusion.sampling.config import SamplingConfig
+from latent_diffusion.sampling.fast import taught
 from latent_diffusion.tensors import save_tensors
 
 NAMES = ["cat", "dog", "yak, wet"]
@@ -86,6 +88,31 @@ def write_run(
     np.save(run.reference / "labels.npy", np.arange(12) % len(NAMES))
     write_json(run.reference / "data.json", data)
     return folder
+
+
+def write_student(folder: Path, network: AnyNetwork = UNET) -> Path:
+    """Give a run that `write_run` wrote a student of random weights."""
+    run = Run(folder)
+    config = run.diffusion.read_config()
+    sampling = taught(SamplingConfig.model_validate(config["sampling"]), 4.0)
+    student = Student(network.build(4, len(NAMES), FURTHER))
+    save_tensors(run.student.model_path, shaken(student, 3))
+    run.student.write_config(
+        {
+            "student": {**config["diffusion"], "most_guidance": 4.0},
+            "sampling": sampling.model_dump(),
+            "autoencoder_checksum": config["autoencoder_checksum"],
+            "teacher_checksum": run.diffusion.checksum(),
+            "data": config["data"],
+        }
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fast_run(tmp_path_factory) -> Path:
+    """A random run with a student."""
+    return write_student(write_run(tmp_path_factory.mktemp("runs") / "fast"))
 
 
 @pytest.fixture(scope="session")

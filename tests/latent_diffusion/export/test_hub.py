@@ -44,6 +44,22 @@ def test_it_loads_back_and_draws_the_same_bytes(folder, random_run, tmp_path):
     np.testing.assert_array_equal(there.generate([1, 2, 3], [0, 1, 2], there.sampling), expected)
 
 
+def test_a_student_goes_along(fast_run, secrets, tmp_path):
+    out = tmp_path / "out"
+    export_hub(fast_run, out, Asked(licence="mit"))
+    student = {"diffusion-fast/config.toml", "diffusion-fast/model.safetensors"}
+    assert files_of(out) == FILES | student
+    for name in files_of(out):
+        assert not [one for one in secrets if one in (out / name).read_bytes()], name
+    there, here = (Pipeline.from_pretrained(one, "cpu", fast=True) for one in (out, fast_run))
+    expected = here.generate([1, 2, 3], [0, 1, 2], here.sampling)
+    assert there.is_fast and expected.std() > 10
+    np.testing.assert_array_equal(there.generate([1, 2, 3], [0, 1, 2], there.sampling), expected)
+    assert "fast=True" in (out / "README.md").read_text()
+    about = json.loads((out / "config.json").read_text())["fast"]
+    assert about["levels"]["2"] == here.configured(steps=2).levels
+
+
 def test_it_holds_nothing_of_the_user(folder, secrets):
     assert files_of(folder) == FILES
     for name in FILES:

@@ -14,8 +14,9 @@ from latent_diffusion import Pipeline
 from latent_diffusion.denoiser import Denoiser
 from latent_diffusion.denoiser.dit import DiTConfig
 from latent_diffusion.export import networks
+from latent_diffusion.export.folder import facts_of, student_of
 from latent_diffusion.export.networks import exported
-from latent_diffusion.export.onnx import SAMPLE_SCRIPT, export_onnx
+from latent_diffusion.export.onnx import FAST_SCRIPT, SAMPLE_SCRIPT, export_onnx
 
 FILES = {
     "config.json",
@@ -24,6 +25,8 @@ FILES = {
     "denoiser.onnx",
     "sample.py",
     "samplers.py",
+    "student.onnx",
+    "fast.py",
 }
 HARD = {  # every setting that a sampler may meet
     "sampler": "ddpm",
@@ -37,9 +40,9 @@ HARD = {  # every setting that a sampler may meet
 
 
 @pytest.fixture(scope="module")
-def folder(random_run, tmp_path_factory):
+def folder(fast_run, tmp_path_factory):
     out = tmp_path_factory.mktemp("exports") / "onnx"
-    export_onnx(random_run, out)
+    export_onnx(fast_run, out)
     return out
 
 
@@ -47,12 +50,14 @@ def folder(random_run, tmp_path_factory):
 def script(folder, monkeypatch):
     """Its sample.py as a module."""
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.delitem(sys.modules, "samplers", raising=False)
+    for name in ("samplers", "sample", "fast"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     spec = importlib.util.spec_from_file_location("sample_script", folder / "sample.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     yield module
-    sys.modules.pop("samplers", None)
+    for name in ("samplers", "sample", "fast"):
+        sys.modules.pop(name, None)
 
 
 def test_it_holds_networks_and_nothing_of_the_user(folder, secrets):
@@ -61,8 +66,8 @@ def test_it_holds_networks_and_nothing_of_the_user(folder, secrets):
         assert not [secret for secret in secrets if secret in path.read_bytes()], path
 
 
-def test_the_batch_is_free(folder, random_run):
-    pipe = Pipeline.from_run(random_run, "cpu", "float32")
+def test_the_batch_is_free(folder, fast_run):
+    pipe = Pipeline.from_run(fast_run, "cpu", "float32")
     x, sigma = torch.randn(5, 4, 4, 4), torch.tensor([80.0, 3.0, 1.0, 0.1, 0.01])
     labels = torch.tensor([0, 1, 2, 3, 0])
     with torch.inference_mode():
@@ -87,8 +92,8 @@ def test_the_scripts_noise_is_torchs(script, count):
             np.testing.assert_allclose(draw(count), expected, atol=1e-5)
 
 
-def test_the_script_draws_the_pictures_of_ldm_sample(script, random_run):
-    pipe = Pipeline.from_run(random_run, "cpu", "float32")
+def test_the_script_draws_the_pictures_of_ldm_sample(script, fast_run):
+    pipe = Pipeline.from_run(fast_run, "cpu", "float32")
     config = pipe.configured(**HARD)
     script.SETTINGS.update(config.model_dump(mode="json", exclude={"sigma_max"}))
     script.RUN["guided_levels"] = HARD["guidance_interval"]
@@ -107,8 +112,25 @@ def test_its_config_names_the_classes_and_their_guidance(folder):
     assert config["null_label"] == 3 and config["latent_shape"] == [4, 4, 4]
 
 
-def test_the_script_is_short():
-    assert len(SAMPLE_SCRIPT.read_text().splitlines()) < 60
+@pytest.mark.parametrize("script", [SAMPLE_SCRIPT, FAST_SCRIPT])
+def test_the_scripts_are_short(script):
+    assert len(script.read_text().splitlines()) < 60
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+def test_the_students_script_draws_the_pictures_of_ldm_sample(script, fast_run, steps):
+    fast = importlib.import_module("fast")  # it imports sample.py
+    pipe = Pipeline.from_run(fast_run, "cpu", "float32", fast=True)
+    (expected,) = pipe.generate([5], [1], pipe.configured(steps=steps, guidance=2.5))
+    found = fast.picture(5, 1, 2.5, steps)
+    assert expected.std() > 10 and np.abs(found.astype(int) - expected).max() <= 1
+    other = fast.picture(5, 1, 1.0, steps)
+    assert np.abs(other.astype(int) - expected).max() > 1  # guidance was at work
+
+
+def test_a_run_without_a_student_says_nothing_of_one(random_run):
+    pipe = Pipeline.from_run(random_run, "cpu", "float32")
+    assert student_of(random_run, pipe) is None and "fast" not in facts_of(pipe)
 
 
 def test_a_transformer_is_exported_as_well():
@@ -130,18 +152,18 @@ def test_networks_that_differ_are_refused(monkeypatch):
         exported("decoder", nn.Tanh(), lambda rows: {"x": torch.randn(rows, 2)}, "y")
 
 
-def test_what_is_missing_is_named_in_one_line(random_run, tmp_path, ldm, monkeypatch):
+def test_what_is_missing_is_named_in_one_line(fast_run, tmp_path, ldm, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(
         "latent_diffusion.cli.exporting.find_spec", lambda n: None if n == "onnx" else find(n)
     )
-    status, _, errors = ldm("export", random_run, tmp_path / "out", "--format", "onnx")
+    status, _, errors = ldm("export", fast_run, tmp_path / "out", "--format", "onnx")
     assert status == 2 and "needs onnx:" in errors and "[export]" in errors
     assert errors.count("\n") == 1
 
 
-def test_nothing_is_overwritten(folder, random_run, ldm):
+def test_nothing_is_overwritten(folder, fast_run, ldm):
     before = (folder / "config.json").read_bytes()
-    status, _, errors = ldm("export", random_run, folder, "--format", "onnx")
+    status, _, errors = ldm("export", fast_run, folder, "--format", "onnx")
     assert status == 2 and "give a new folder" in errors
     assert (folder / "config.json").read_bytes() == before

@@ -4,6 +4,7 @@ import functools
 import io
 import shutil
 import threading
+from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -33,18 +34,24 @@ LEAST_PSNR = 35  # dB from Python's pictures, whose weights are not rounded to f
 
 
 @pytest.fixture(scope="module")
-def site(random_run, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
+def runtime(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runtime")
     try:
-        write_files(folder / "runtime", runtime_files(None))
+        write_files(folder, runtime_files(None))
     except ValueError as error:
         pytest.skip(str(error))
-    export_web(random_run, folder / "page", folder / "runtime")
-    return folder / "page"
+    return folder
 
 
 @pytest.fixture(scope="module")
-def address(site):
+def site(random_run, runtime, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    export_web(random_run, folder / "page", runtime)
+    return folder / "page"
+
+
+@contextmanager
+def served(site):
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_):
             pass
@@ -56,8 +63,14 @@ def address(site):
 
 
 @pytest.fixture(scope="module")
-def page(address):
+def page(site):
     """One visit for all tests; in the end nothing was missed, asked elsewhere or complained of."""
+    with served(site) as address, visited(address) as visit:
+        yield visit
+
+
+@contextmanager
+def visited(address):
     wrong = []
     with playwright.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -189,6 +202,22 @@ def test_a_drawing_can_be_stopped(page):
     assert page.locator("#gallery figure").count() < before + 24
     page.locator("#clear").click()
     assert page.locator("#drawn").is_hidden()
+
+
+def test_a_student_draws_pythons_picture(fast_run, runtime, tmp_path):
+    export_web(fast_run, tmp_path / "page", runtime)
+    pipe = Pipeline.from_run(fast_run, "cpu", "float32", fast=True)
+    with served(tmp_path / "page") as address, visited(address) as page:
+        for steps in ("4", "2", "1"):
+            page.locator("#speed").select_option(steps)
+            page.locator("#class").select_option(label="dog")
+            page.locator("#seed").fill(steps)
+            page.locator("#draw").click()
+            page.get_by_text(f"dog, seed {steps} ·").wait_for()
+            expected = pipe.generate([int(steps)], [1], pipe.configured(steps=int(steps)))[0]
+            assert expected.std() > 10 and psnr(saved(page, "#save"), expected) > LEAST_PSNR
+        page.locator("#guidance").fill("8")
+        assert page.locator("#guidance").input_value() == "4"  # the most it learnt
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from latent_diffusion.sampling.plan import cycle, follow, parse_seeds
-from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels, trace
+from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels, spread_levels, trace
 
 SPREAD = 0.7  # standard deviation of the data
 
@@ -88,6 +88,20 @@ def test_noise_levels_fall_to_zero():
     levels = noise_levels(10, 80.0, 0.01)
     assert levels[0] == pytest.approx(80) and levels[-2] == pytest.approx(0.01) and levels[-1] == 0
     assert all(a > b for a, b in pairwise(levels))
+
+
+@pytest.mark.parametrize("steps", [14, 15, 40])
+def test_many_steps_end_at_sigma_min(steps):
+    assert spread_levels(steps, 20.0, 0.01) == noise_levels(steps, 20.0, 0.01)
+
+
+def test_few_steps_end_above_it():
+    last = {steps: spread_levels(steps, 20.0, 0.01)[-2] for steps in range(2, 15)}
+    assert all(last[steps] > last[steps + 1] for steps in range(2, 14))
+    assert last[4] == pytest.approx(0.3) and last[14] == pytest.approx(0.01)
+    assert spread_levels(4, 20.0, 0.5)[-2] == pytest.approx(0.5)  # never below what is asked for
+    assert spread_levels(1, 20.0, 0.01) == pytest.approx([20.0, 0.0])
+    assert spread_levels(4, 0.4, 0.01)[-2] == pytest.approx(0.2)  # nor near where it begins
 
 
 def test_seeds():

@@ -19,8 +19,9 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.distributed import World, shared_work, world
 from latent_diffusion.evaluation.scoring import evaluate
 from latent_diffusion.loading import load_autoencoder
-from latent_diffusion.pipeline import Pipeline, sample_to_folder
+from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.run import Run
+from latent_diffusion.samples import sample_to_folder
 from latent_diffusion.tensors import load_tensors
 from latent_diffusion.training import loop
 from latent_diffusion.training.autoencoder import (

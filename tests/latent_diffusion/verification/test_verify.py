@@ -32,7 +32,7 @@ def scored_run(tiny_run, tmp_path_factory):
     """The tiny run with samples, and everything scored that can be."""
     from latent_diffusion.evaluation.reconstruction import reconstruct_images
     from latent_diffusion.evaluation.scoring import evaluate
-    from latent_diffusion.pipeline import sample_to_folder
+    from latent_diffusion.samples import sample_to_folder
 
     run = Run(shutil.copytree(tiny_run, tmp_path_factory.mktemp("scored") / "run"))
     run.scores_path.unlink(missing_ok=True)  # what other tests recorded in the tiny run
@@ -324,3 +324,17 @@ def test_too_few_pictures_to_train_on_are_said(run):
         np.save(path, np.load(path)[:9])
     found = check("resumed", lambda: resumes_alike(run, run.classifier, None, CPU))
     assert found.passed is None and "--data" in found.detail
+
+
+def test_a_student_is_verified_as_well(taught_run, tmp_path, ldm, monkeypatch):
+    monkeypatch.setattr(samples, "MOST_STEPS", 1)
+    run = Run(shutil.copytree(taught_run, tmp_path / "run"))
+    status, output, errors = ldm("verify", run.folder, "--device", "cpu")
+    words = " ".join(output.replace("│", " ").split())
+    assert status == 0 and "same bytes: student" in words, output + errors
+    assert "6 steps (student), straight and killed after 3: the same bits" in words
+    assert "it learnt from this denoiser" in files.network(run, run.student)
+    shutil.copy(run.classifier.model_path, run.diffusion.model_path)
+    assert "learnt from another denoiser" in failed(
+        "student", lambda: files.network(run, run.student)
+    )
