@@ -1,8 +1,14 @@
-"""Drawn or photographed? A look at some pictures, by which the plan chooses its config."""
+"""Drawn or photographed? A look at some pictures, by which the plan chooses its config, and what
+pictures of the kind have reached."""
+
+import math
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from latent_diffusion.data.store import Dataset
+from latent_diffusion.parsing import read_json
+from latent_diffusion.run import configs_folder
 from latent_diffusion.subsets import some
 
 MOST = 400  # pictures that are looked at
@@ -31,3 +37,37 @@ def evenness(images: np.ndarray) -> float:
 def are_drawn(data: Dataset) -> bool:
     """Return whether the training pictures of a data set are drawn, or else photographed."""
     return evenness(data.images[data.train[some(len(data.train), MOST)]]) < DRAWN
+
+
+class Measured(BaseModel):
+    """A training that was measured, as configs/measured.json records it; pictures of `size`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data: str
+    images: int = Field(gt=0)  # training pictures
+    classes: int
+    size: int = Field(gt=0)
+    drawn: bool
+    minutes: float = Field(gt=0)  # on two CPU cores, scoring included
+    fid_over_floor: float  # N=1000
+    where: str  # is more about it
+
+    def distance(self, data: Dataset, drawn: bool, minutes: float) -> float:
+        """Return how far another data set and time are: in doublings, another kind being three."""
+        info = data.info
+        pairs = ((self.images, info.train), (self.size, info.image_size), (self.minutes, minutes))
+        doublings = sum(abs(math.log2(own / other)) for own, other in pairs)
+        return doublings + 3 * (self.drawn != drawn)
+
+
+def nearest_measured(data: Dataset, drawn: bool, minutes: float) -> str:
+    """Return in one line what the nearest data set that was measured reached."""
+    recorded = read_json(configs_folder() / "measured.json")["measured"]
+    known = [Measured.model_validate(entry) for entry in recorded]
+    found = min(known, key=lambda one: one.distance(data, drawn, minutes))
+    return (
+        f"nearest that was measured: {found.data}, {found.images:,} pictures of "
+        f"{found.size}x{found.size}, {found.minutes:g} minutes on two CPU cores: FID "
+        f"{found.fid_over_floor:g} x the floor (configs/{found.where})"
+    )

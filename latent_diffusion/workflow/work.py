@@ -40,7 +40,7 @@ from latent_diffusion.training.planning import STAGES, planned
 from latent_diffusion.training.stage import Start
 from latent_diffusion.training.stages import Config, load_config, resumed_config
 from latent_diffusion.workflow.forecast import SEEDS_SHOWN, TITLES, Forecast
-from latent_diffusion.workflow.look import are_drawn
+from latent_diffusion.workflow.look import are_drawn, nearest_measured
 from latent_diffusion.workflow.order import Order
 
 RECONSTRUCTIONS_SHOWN = 30
@@ -178,9 +178,12 @@ class Work:
 
     def choose(self) -> None:
         """Choose a config by a look at the data, unless one was given or this was begun before."""
-        if self.order.config or Order.read(self.run):
+        if Order.read(self.run):
             return
         info, drawn = self.data.info, are_drawn(self.data)
+        say(nearest_measured(self.data, drawn, self.order.minutes))
+        if self.order.config:
+            return
         self.order = self.order.model_copy(update={"chosen": ["drawn"] if drawn else []})
         self.config = self.planned()
         names = " with ".join([default_config(self.device).stem, *self.order.chosen])

@@ -3,13 +3,14 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from latent_diffusion.distributed import World
-from latent_diffusion.run import Interrupted, Run
+from latent_diffusion.run import Interrupted, Run, configs_folder
 from latent_diffusion.training import timing
 from latent_diffusion.training.stages import load_config, resumed_config
 from latent_diffusion.workflow import Order, forecast, look, run_demo, run_train, work
@@ -180,6 +181,17 @@ def test_the_plan_is_chosen_by_a_look_and_kept(order, shapes, tmp_path, monkeypa
     again = work.Work(run, Order.read(run), torch.device("cpu"))
     again.choose()
     assert again.config == one.config
+
+
+def test_the_nearest_that_was_measured_is_itself():
+    recorded = json.loads((configs_folder() / "measured.json").read_text())["measured"]
+    readme = (configs_folder() / "README.md").read_text()
+    for entry in recorded:
+        assert entry["data"] in readme and entry["where"].split(", ")[1] in readme
+        info = SimpleNamespace(train=entry["images"], image_size=entry["size"])
+        said = look.nearest_measured(SimpleNamespace(info=info), entry["drawn"], entry["minutes"])
+        assert f"{entry['data']}, {entry['images']:,} pictures" in said
+        assert f"{entry['minutes']:g} minutes" in said
 
 
 def test_a_slow_machine_scores_fewer_samples(order, shapes, tmp_path, monkeypatch):
