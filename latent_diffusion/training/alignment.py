@@ -6,7 +6,7 @@ representation alignment". The image network is the perceptual classifier of sta
 judges. Only the trainer knows of it: a trained denoiser is like any other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,11 @@ from torch.nn import functional as F
 
 from latent_diffusion.classifier import Classifier
 from latent_diffusion.data.rows import ImageRows
-from latent_diffusion.data.store import Dataset
 from latent_diffusion.denoiser import ALIGNMENT, Denoiser
 from latent_diffusion.loading import load_classifier
-from latent_diffusion.run import Run
+from latent_diffusion.training.classifier import PERCEPTUAL, ClassifierStage, ClassifierTraining
 from latent_diffusion.training.latents import MomentRows
+from latent_diffusion.training.stage import Job, Start
 
 LEAST_DEVIATION = 1e-5  # of a feature over positions
 
@@ -35,8 +35,11 @@ class AlignmentConfig(BaseModel):
         0.0,
         ge=0,
         allow_inf_nan=False,
-        description="of one minus the cosine, beside the denoising loss; 0 is none, more needs "
-        'autoencoder.perceptual = "classifier"',
+        description="of one minus the cosine, beside the denoising loss; 0 is none",
+    )
+    classifier: ClassifierStage = Field(
+        PERCEPTUAL,
+        description="trained first, where stage one has none behind its perceptual term",
     )
 
 
@@ -114,9 +117,18 @@ class PicturedRows:
         return moments, labels, torch.where(mirrored[:, None, None, None], images.flip(-1), images)
 
 
-def sight_of(run: Run, data: Dataset, device: torch.device) -> Sight | None:
-    """Return what the denoiser of a run is held to; None where it has no perceptual classifier."""
-    if not run.perceptual.trained:
-        return None
-    images = ImageRows(data, data.train, device)
-    return Sight(load_classifier(run.perceptual, device), images)
+def sight_of(job: Job, config: AlignmentConfig) -> Sight:
+    """Return what the denoiser of a run is held to; its classifier is trained now if it has none.
+
+    Raise ValueError where another one would take the place of what a training began with.
+    """
+    run, part, device = job.run, job.run.perceptual, job.world.device
+    if not part.trained:
+        if job.start.resume and run.diffusion.resumable:
+            raise ValueError(
+                f"{run.folder} has no perceptual classifier, which its denoiser was aligned with: "
+                "copy perceptual/ back, or train it anew with --overwrite"
+            )
+        start = Start(resume=part.resumable, overwrite=True)
+        ClassifierTraining(replace(job, start=start), part, config.classifier).train()
+    return Sight(load_classifier(part, device), ImageRows(job.data, job.data.train, device))

@@ -21,7 +21,6 @@ from autoencoder import (
     PerceptualDistance,
     lpips_distance,
 )
-from latent_diffusion.classifier import ClassifierConfig
 from latent_diffusion.data.rows import ImageRows, first_images, flipped
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import autocast, place
@@ -30,7 +29,7 @@ from latent_diffusion.loading import encoding, load_classifier
 from latent_diffusion.run import Run
 from latent_diffusion.subsets import spread
 from latent_diffusion.tensors import load_tensors
-from latent_diffusion.training.classifier import ClassifierStage, ClassifierTraining
+from latent_diffusion.training.classifier import PERCEPTUAL, ClassifierStage, ClassifierTraining
 from latent_diffusion.training.config import TrainingConfig
 from latent_diffusion.training.loop import Preview, Task
 from latent_diffusion.training.randomness import StepRandom, stream_seed
@@ -62,10 +61,7 @@ class AutoencoderStage(BaseModel):
         description="none; classifier: a small one trained here first, never the judge; lpips: "
         "needs VGG weights",
     )
-    perceptual_classifier: ClassifierStage = ClassifierStage(
-        model=ClassifierConfig(widths=(32, 64, 128)),
-        training=TrainingConfig(steps=600, batch_size=64, learning_rate=3e-3, seed=1),
-    )
+    perceptual_classifier: ClassifierStage = PERCEPTUAL
     lpips_backbone: Path | None = Field(
         None, description="file of torchvision's vgg16 weights; else the torch cache"
     )

@@ -36,6 +36,13 @@ class ClassifierStage(BaseModel):
     )
 
 
+# A small one that never judges, behind stage one's perceptual term and stage two's alignment.
+PERCEPTUAL = ClassifierStage(
+    model=ClassifierConfig(widths=(32, 64, 128)),
+    training=TrainingConfig(steps=600, batch_size=64, learning_rate=3e-3, seed=1),
+)
+
+
 class ClassifierObjective(nn.Module):
     """Cross entropy on flipped and shifted images."""
 

@@ -155,33 +155,12 @@ class DiffusionTraining(Stage[DiffusionStage]):
         if said := collapse(moments[0]):
             world.say(f"{self.part.caption}: {said}")
         self.learnt = moments[0], labels
-        sight = self.sight() if self.config.alignment.weight else None
+        aligned = self.config.alignment
+        sight = sight_of(self.job, aligned) if aligned.weight else None
         task = diffusion_task(self.config, moments, labels, names, world.device, sight)
         assert isinstance(task.objective, DiffusionObjective)
         self.alignment = task.objective.alignment
         return task
-
-    def sight(self) -> Sight | None:
-        """Return what the denoiser is aligned with; without a classifier it is not, and says so.
-
-        Raise ValueError where that would change a training that goes on.
-        """
-        job = self.job
-        sight = sight_of(job.run, job.data, job.world.device)
-        if sight:
-            return sight
-        missing = f"{job.run.folder} has no perceptual classifier"
-        if job.start.resume and self.part.resumable:
-            raise ValueError(
-                f"{missing}, which its denoiser was aligned with: copy perceptual/ back, or train "
-                "it anew with --overwrite"
-            )
-        job.world.say(
-            f"{self.part.caption}: not aligned, for {missing} (autoencoder.perceptual = "
-            '"classifier" trains one)'
-        )
-        self.config = self.config.model_copy(update={"alignment": AlignmentConfig()})
-        return None
 
     def watch(self) -> Watch | None:
         data, training, device = self.job.data, self.config.training, self.job.world.device

@@ -68,6 +68,11 @@ def scaled(stage: Stage, share: float) -> Stage:
         fewer = with_training(stage, minutes=share * training.minutes)
     else:
         fewer = with_steps(stage, share * training.steps)
+    if isinstance(stage, DiffusionStage):
+        early = min(share, math.sqrt(share))
+        classifier = scaled(stage.alignment.classifier, early)
+        alignment = stage.alignment.model_copy(update={"classifier": classifier})
+        return fewer.model_copy(update={"alignment": alignment})
     if not isinstance(stage, AutoencoderStage):
         return fewer
     others = ("adversary", "perceptual_classifier")
@@ -91,7 +96,7 @@ def trial_task(
     labels = np.zeros(ROWS, np.int64)
     sight = None
     if stage.alignment.weight:
-        classifier = Classifier(AutoencoderStage().perceptual_classifier.model, data.num_classes)
+        classifier = Classifier(stage.alignment.classifier.model, data.num_classes)
         sight = Sight(classifier, ImageRows(data, data.train, device))
     return diffusion_task(stage, moments, labels, data.info.class_names, device, sight)
 

@@ -20,6 +20,7 @@ TRAININGS = (  # tables with a `training` of their own
     "autoencoder.adversary",
     "classifier",
     "diffusion",
+    "diffusion.alignment.classifier",
     "student",
 )
 

@@ -54,7 +54,7 @@ class Forecast:
 
     def stage_two(self, spent: float) -> float:
         """Return the minutes of stage two where so many seconds are spent, and only it is left."""
-        left = self.minutes - (spent + self.seconds_after) / 60
+        left = self.minutes - (spent + self.seconds_after) / 60 - self.of_alignment
         return max(left, LEAST_SHARE * self.minutes)
 
     def table(self, spent: float) -> Table:
@@ -108,6 +108,16 @@ class Forecast:
             f"stage two does only about {60 * minutes / seconds:,.0f} steps in its time, too few "
             f"for pictures that hold together: --minutes {enough:.0f} would be enough"
         )
+
+    @property
+    def of_alignment(self) -> float:
+        """The minutes of a classifier that is trained for stage two's alignment alone."""
+        config, there = self.config, self.run.perceptual.trained
+        if there or not config.diffusion.alignment.weight:
+            return 0.0
+        if config.autoencoder.perceptual == "classifier":
+            return 0.0  # it belongs to stage one
+        return config.diffusion.alignment.classifier.training.minutes or 0.0
 
     @cached_property
     def precision(self) -> str:

@@ -47,6 +47,7 @@ def train(shapes, tiny_config, tiny_run):
             config = run.perceptual.config_path
             config.write_text(config.read_text().replace("[classifier", "[perceptual"))
         settings = [*SHORT, f"diffusion.alignment.weight={weight}"]
+        settings.append("diffusion.alignment.classifier.training.steps=12")
         config = load_config(tiny_config, settings, "float32")
         train_diffusion(run, data, config.diffusion, config.sampling, WORLD, start, preview)
 
@@ -101,19 +102,12 @@ def test_what_was_begun_without_it_goes_on_without_and_the_reverse(
     assert run.diffusion.read_config()["diffusion"]["alignment"]["weight"] == begun
 
 
-def test_without_a_classifier_it_goes_on_without_and_says_so(train, tmp_path, capsys):
-    def kill(model, step):
-        if step == 15:
-            raise Killed
-
+def test_without_a_classifier_one_is_trained_first(train, tmp_path, capsys):
     run = Run(tmp_path / "run")
     run.perceptual.folder.mkdir(parents=True)  # nothing in it
-    with pytest.raises(Killed):
-        train(run, preview=kill)
-    assert "not aligned, for" in capsys.readouterr().out
-    assert run.diffusion.read_config()["diffusion"]["alignment"]["weight"] == 0
-    train(run, Start(resume=True))
-    assert not logged(run, "alignment")
+    train(run)
+    assert "perceptual classifier: 12 of 12 steps" in " ".join(capsys.readouterr().out.split())
+    assert run.perceptual.trained and logged(run, "alignment")
 
 
 def test_what_was_aligned_does_not_go_on_without_its_classifier(train, tmp_path):
