@@ -26,12 +26,13 @@ from latent_diffusion.loading import latents_checksum, load_autoencoder
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress, say
 from latent_diffusion.run import Run, write_atomic, write_json
+from latent_diffusion.training.alignment import sight_of
 from latent_diffusion.training.autoencoder import AutoencoderStage, train_autoencoder
 from latent_diffusion.training.config import with_training
 from latent_diffusion.training.diffusion import DiffusionStage, train_diffusion
 from latent_diffusion.training.latents import cached_moments, forget_moments
 from latent_diffusion.training.planning import seconds_per_step
-from latent_diffusion.training.stage import Start
+from latent_diffusion.training.stage import Job, Start
 from latent_diffusion.training.stages import Config
 from latent_diffusion.training.timing import with_steps
 
@@ -132,14 +133,17 @@ class Ablation:
     def stage_two(self, run: Run, stage: DiffusionStage, config: Config) -> float | None:
         """Train the denoiser, and return the seconds that it took; None of one that was resumed.
 
-        Latents are encoded first, so that they do not count.
+        Latents are encoded and the classifier of an alignment is trained first, so that they do
+        not count.
         """
         autoencoder = load_autoencoder(run, self.world.device)
         precision = stage.training.precision
         checksum_of_latents = latents_checksum(run.autoencoder)
         cached_moments(self.data, run, autoencoder, checksum_of_latents, precision, self.world)
-        began, resume = time.perf_counter(), run.diffusion.resumable
+        resume = run.diffusion.resumable
         start = Start(resume=resume)
+        sight_of(Job(run, self.data, self.world, start), stage.alignment)
+        began = time.perf_counter()
         train_diffusion(run, self.data, stage, config.sampling, self.world, start)
         return None if resume else time.perf_counter() - began
 

@@ -28,6 +28,7 @@ TINY = [
     "sampling.steps=3",
     "sampling.compute_batch=16",
     *(f"{stage}.training.batch_size=16" for stage in SHARES),
+    "diffusion.alignment.classifier.training.steps=10",
     *(f"autoencoder.{part}.training.steps=10" for part in ("adversary", "perceptual_classifier")),
 ]
 TRIAL_STEPS = 20

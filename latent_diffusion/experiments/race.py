@@ -50,6 +50,7 @@ TINY = [
     "diffusion.model.embedding_width=64",
     "diffusion.training.learning_rate=2e-3",
     "autoencoder.training.batch_size=32",
+    "diffusion.alignment.classifier.training.steps=10",
     "sampling.steps=8",
     "sampling.compute_batch=16",
 ]

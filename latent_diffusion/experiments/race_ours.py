@@ -13,13 +13,14 @@ from latent_diffusion.loading import Codec, latents_checksum, load_autoencoder
 from latent_diffusion.progress import say
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.generate import generate
+from latent_diffusion.training.alignment import sight_of
 from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.config import TrainingConfig, with_training
 from latent_diffusion.training.diffusion import train_diffusion
 from latent_diffusion.training.latents import cached_moments, forget_moments
 from latent_diffusion.training.loop import Preview
 from latent_diffusion.training.planning import scaled, seconds_per_step
-from latent_diffusion.training.stage import Start
+from latent_diffusion.training.stage import Job, Start
 from latent_diffusion.training.timing import with_steps
 
 KEPT_BACK = 0.04  # of the time of our stage two: what a step takes beyond what is measured
@@ -43,8 +44,10 @@ def ours(turn: Turn) -> None:
     train_autoencoder(run, data, without_checkpoints(scaled(first, share)), world, start)
     codec = Codec(load_autoencoder(run, race.device), race.precision)
     checksum = latents_checksum(run.autoencoder)
-    # train_diffusion finds them: the time that is left is without them.
+    # train_diffusion finds them and its classifier: the time that is left is without them.
     cached_moments(data, run, codec.autoencoder, checksum, race.precision, world)
+    second = scaled(second, share)
+    sight_of(Job(run, data, world, start), second.alignment)
     left = race.seconds - turn.elapsed()
     second = with_steps(second, (1 - KEPT_BACK) * left / step_two, previews=STOPS)
     second = without_checkpoints(second)

@@ -117,11 +117,14 @@ class PicturedRows:
         return moments, labels, torch.where(mirrored[:, None, None, None], images.flip(-1), images)
 
 
-def sight_of(job: Job, config: AlignmentConfig) -> Sight:
-    """Return what the denoiser of a run is held to; its classifier is trained now if it has none.
+def sight_of(job: Job, config: AlignmentConfig) -> Sight | None:
+    """Return what the denoiser of a run is held to, if anything.
 
-    Raise ValueError where another one would take the place of what a training began with.
+    Its classifier is trained now if the run has none. Raise ValueError where another one would take
+    the place of what a training began with.
     """
+    if not config.weight:
+        return None
     run, part, device = job.run, job.run.perceptual, job.world.device
     if not part.trained:
         if job.start.resume and run.diffusion.resumable:

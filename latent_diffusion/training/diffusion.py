@@ -155,8 +155,7 @@ class DiffusionTraining(Stage[DiffusionStage]):
         if said := collapse(moments[0]):
             world.say(f"{self.part.caption}: {said}")
         self.learnt = moments[0], labels
-        aligned = self.config.alignment
-        sight = sight_of(self.job, aligned) if aligned.weight else None
+        sight = sight_of(self.job, self.config.alignment)
         task = diffusion_task(self.config, moments, labels, names, world.device, sight)
         assert isinstance(task.objective, DiffusionObjective)
         self.alignment = task.objective.alignment

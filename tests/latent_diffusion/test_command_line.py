@@ -30,6 +30,7 @@ def test_from_cartoons_to_scores(tmp_path, ldm):
         "diffusion.model.widths=[16,32]",
         "diffusion.model.attention_levels=[1]",
         "diffusion.training.steps=10",
+        "diffusion.alignment.classifier.training.steps=10",
         "sampling.steps=3",
         "sampling.compute_batch=16",
     ]

@@ -30,6 +30,7 @@ def test_an_ablation_compares_variants_seed_by_seed(shapes, tiny_run, tmp_path):
         "autoencoder.training.steps=30",
         "autoencoder.adversary.training.steps=10",
         "diffusion.training.steps=3",
+        "diffusion.alignment.classifier.training.steps=5",
         "sampling.steps=4",
     ]
     options = [
