@@ -88,6 +88,8 @@ class Pipeline:
             precision = stage["training"]["precision"]
         kind, recorded = FastSampling if fast else SamplingConfig, f"{part.config_path}: sampling"
         sampling = validated(kind, config["sampling"], recorded)
+        if not fast:
+            sampling = sampling.for_decoder(latent_noise_of(run))
         knows_null = bool(stage.get("label_dropout", 0.1))
         if ema_length is None:
             ema_length = stage["training"]["ema_length"] if fast else chosen_ema(config)
@@ -244,6 +246,12 @@ class Pipeline:
         """Return the PIL images of latents (N, C, h, w)."""
         images = self.codec.decode(latents.to(self.device))
         return [Image.fromarray(image) for image in images]
+
+
+def latent_noise_of(run: Run) -> float:
+    """Return the noise of latents with which a run's decoder learnt, 0 where none is recorded."""
+    loss = run.autoencoder.read_config()["autoencoder"].get("loss", {})
+    return float(loss.get("latent_noise", 0.0))
 
 
 def find_reference(run: Run) -> Reference | None:

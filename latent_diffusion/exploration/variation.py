@@ -59,7 +59,7 @@ def vary(
     varied = []
     for strength, level in zip(strengths, levels, strict=True):
         noise = PerSeedNoise(seeds, pipe.device, config.temperature)
-        sigmas = spread_levels(config.steps, level, config.sigma_min)
+        sigmas = spread_levels(config.steps, level, config.sigma_min, config.last_level)
         noisy = latents + level * noise.draw(pipe.autoencoder.latent_shape)
         states = SAMPLERS[config.sampler](denoise, noisy, sigmas, noise.like)
         changed = last(states, f"strength {strength:g}", config.steps, len(latents))

@@ -34,6 +34,7 @@ def facts_of(pipe: Pipeline, fast: Pipeline | None = None) -> dict[str, Any]:
     """
     sampling, names = pipe.sampling, pipe.facts.class_names
     interval = sampling.guidance_interval
+    ends = {"sigma_max": sampling.first_level, "last_of_few": sampling.last_level}
     return {
         "format": FORMAT,
         "made_by": f"latent-diffusion {__version__}",
@@ -45,7 +46,7 @@ def facts_of(pipe: Pipeline, fast: Pipeline | None = None) -> dict[str, Any]:
         "guidance": scales_of(sampling, names),
         "guided_levels": ALL_LEVELS if interval == "all" else interval,
         "can_be_guided": pipe.knows_null,
-        "sampling": {**sampling.model_dump(mode="json"), "sigma_max": sampling.first_level},
+        "sampling": {**sampling.model_dump(mode="json"), **ends},
         **({"fast": facts_of_student(fast.sampling, names)} if fast else {}),
     }
 

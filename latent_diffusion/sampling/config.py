@@ -10,6 +10,7 @@ from latent_diffusion.denoiser import Interval, acts, fitted_first_level
 from latent_diffusion.sampling.samplers import SAMPLERS, spread_levels, trace
 
 DEFAULT_SAMPLER = next(iter(SAMPLERS))
+DRAWN_OVER = 1.2  # of the square of latent_noise: 0.3 for 0.5, and sigma_min for 0.1
 UNFITTED = 40.0  # first noise level of a run that has no latents yet
 Positive = Annotated[float, Field(gt=0)]
 GuidanceScale = Annotated[float, Field(ge=0, le=1000)]
@@ -50,6 +51,11 @@ class SamplingConfig(BaseModel):
         "auto", description="first noise level; auto: fitted to the latents when stage two begins"
     )
     sigma_min: float = Field(0.01, gt=0, description="last noise level above 0")
+    last_of_few: Positive | Literal["auto"] = Field(
+        "auto",
+        description="last noise level above 0 of 4 steps, of more up to 14 in between; auto: what "
+        "the decoder learnt to draw over",
+    )
     compute_batch: int = Field(
         64, ge=1, description="rows of every network call; changing it changes the last bits"
     )
@@ -80,6 +86,18 @@ class SamplingConfig(BaseModel):
         """Return the noise level at which sampling begins."""
         return UNFITTED if self.sigma_max == "auto" else self.sigma_max
 
+    @property
+    def last_level(self) -> float:
+        """Return the last noise level above 0 of few steps."""
+        return self.sigma_min if self.last_of_few == "auto" else self.last_of_few
+
+    def for_decoder(self, latent_noise: float) -> "SamplingConfig":
+        """Return the same for a decoder that learnt with latents of so much noise."""
+        if self.last_of_few != "auto":
+            return self
+        drawn_over = max(self.sigma_min, DRAWN_OVER * latent_noise**2)
+        return self.model_copy(update={"last_of_few": drawn_over})
+
     def fitted(self, deviations: np.ndarray) -> "SamplingConfig":
         """Return the same for latents whose principal components have these deviations."""
         if self.sigma_max != "auto":
@@ -106,7 +124,7 @@ class SamplingConfig(BaseModel):
     @property
     def levels(self) -> list[float]:
         """Return the falling noise levels, the last one 0."""
-        return spread_levels(self.steps, self.first_level, self.sigma_min)
+        return spread_levels(self.steps, self.first_level, self.sigma_min, self.last_level)
 
     @property
     def evaluations(self) -> int:

@@ -14,16 +14,15 @@ from latent_diffusion.sampling.samplers import spread_levels
 MOST_STEPS = 4
 VISITED = {1: (0, 4), 2: (0, 2, 4), 3: (0, 2, 3, 4), 4: (0, 1, 2, 3, 4)}  # levels, by the steps
 SAMPLER = "ddim"  # whose step leads from a student's "clean" to the end of a jump
-BAKED = ("sampler", "guidance_interval", "epsilon_scale", "sigma_max", "sigma_min", "most_guidance")
-
-
-def jump_levels(steps: int, sigma_max: float, sigma_min: float) -> list[float]:
-    """Return the noise levels of so many jumps: where each begins, and 0.
-
-    They are those of MOST_STEPS steps of a teacher, of which one jump does one or several.
-    """
-    levels = spread_levels(MOST_STEPS, sigma_max, sigma_min)
-    return [levels[number] for number in VISITED[steps]]
+BAKED = (
+    "sampler",
+    "guidance_interval",
+    "epsilon_scale",
+    "sigma_max",
+    "sigma_min",
+    "last_of_few",
+    "most_guidance",
+)
 
 
 class FastSampling(SamplingConfig):
@@ -60,8 +59,9 @@ class FastSampling(SamplingConfig):
 
     @property
     def levels(self) -> list[float]:
-        """Return the falling noise levels, the last one 0."""
-        return jump_levels(self.steps, self.first_level, self.sigma_min)
+        """Return the falling noise levels, the last one 0: some of those of MOST_STEPS steps."""
+        few = spread_levels(MOST_STEPS, self.first_level, self.sigma_min, self.last_level)
+        return [few[number] for number in VISITED[self.steps]]
 
     def of(self, steps: int) -> "FastSampling":
         """Return the same with so many steps."""
@@ -87,6 +87,7 @@ def taught(teacher: SamplingConfig, most_guidance: float) -> FastSampling:
         "sampler": SAMPLER,
         "steps": MOST_STEPS,
         "sigma_max": teacher.first_level,
+        "last_of_few": teacher.last_level,
         "guidance": learnt(teacher.guidance),
         "class_guidance": {n: learnt(scale) for n, scale in teacher.class_guidance.items()},
         "most_guidance": most_guidance,

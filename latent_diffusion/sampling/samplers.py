@@ -93,18 +93,19 @@ def noise_levels(steps: int, sigma_max: float, sigma_min: float, rho: float = 7.
     return [level**rho for level in rising] + [0.0]
 
 
-MANY, FEW, LAST_OF_FEW = 14, 4, 0.3  # steps, few steps, and the last level above 0 of so few
+MANY, FEW = 14, 4  # steps, and few steps
 
 
-def spread_levels(steps: int, sigma_max: float, sigma_min: float) -> list[float]:
+def spread_levels(
+    steps: int, sigma_max: float, sigma_min: float, last_of_few: float
+) -> list[float]:
     """Return the noise levels of so many steps, the last one 0: to sigma_min from MANY steps on.
 
-    Fewer are better spent above it: what their last one leaves is small, and a decoder that learnt
-    with noisy latents draws it. The logarithm of the last level above 0 falls evenly with the
-    steps, from LAST_OF_FEW at FEW.
+    The logarithm of the last level above 0 falls evenly with the steps, from last_of_few at FEW of
+    them: where the decoder draws what little noise is left, few steps are better spent above it.
     """
     share = max(0, MANY - steps) / (MANY - FEW)
-    last = max(sigma_min, sigma_min ** (1 - share) * LAST_OF_FEW**share)
+    last = max(sigma_min, sigma_min ** (1 - share) * last_of_few**share)
     return noise_levels(steps, sigma_max, min(last, max(sigma_min, sigma_max / 2)))
 
 

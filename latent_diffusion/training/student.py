@@ -7,7 +7,7 @@ by scales that it is told (`trajectories.py`). No data set is needed.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ from latent_diffusion.training.trajectories import (
 )
 
 TRAJECTORIES = "trajectories.safetensors"  # beside the checkpoints
+ENOUGH = 0.1  # last noise level of few steps from which four of them do as well as many
 LOOKS, APART = 10, 5  # at held-out trajectories, and steps from one to the next at least
 HELD_OUT, FIRST_HELD_OUT = 32, 2**40  # trajectories that nothing is learnt from
 FEWEST, MOST_BYTES = 16, 2**31  # trajectories, and bytes of them
@@ -58,6 +59,11 @@ class StudentStage(BaseModel):
         le=1000,
         description="up to which it learns guidance, from 1 on; less is learnt better",
     )
+    teacher_steps: int | Literal["auto"] = Field(
+        "auto",
+        description="of the teacher for one of four of the student; auto: 1 where the decoder "
+        "learnt with so much latent_noise that few steps are enough, else 3",
+    )
     passes: float = Field(
         1.0,
         gt=0,
@@ -73,6 +79,8 @@ class StudentStage(BaseModel):
 
     @model_validator(mode="after")
     def _training(self) -> "StudentStage":
+        if self.teacher_steps != "auto" and not 1 <= self.teacher_steps <= 100:
+            raise ValueError(f"teacher_steps = {self.teacher_steps}: give auto, or 1 to 100")
         if self.training.snapshots:
             raise ValueError("training.snapshots are not for a student: leave them out")
         return self
@@ -141,15 +149,18 @@ class StudentTraining(Stage[StudentStage]):
             Job(run, kept_data(run), world, start), run.student, shaped(run, stage), preview
         )
         most = self.config.most_guidance if self.pipe.knows_null else 1.0
-        self.config = self.config.model_copy(update={"most_guidance": most})
         self.sampling = taught(self.pipe.sampling, most)
+        asked = self.config.teacher_steps
+        self.parts = (1 if self.sampling.last_level >= ENOUGH else 3) if asked == "auto" else asked
+        known = {"most_guidance": most, "teacher_steps": self.parts}
+        self.config = self.config.model_copy(update=known)
 
     @property
     def plan(self) -> Plan:
         """Return how the trajectories are drawn: as the run samples."""
         teacher = f"{self.job.run.diffusion.checksum()} {self.pipe.ema_length}"
         shape = self.pipe.autoencoder.latent_shape
-        return Plan(self.sampling, shape, self.pipe.precision, teacher)
+        return Plan(self.sampling, shape, self.pipe.precision, teacher, self.parts)
 
     def task(self) -> Task:
         torch.manual_seed(stream_seed(self.config.training.seed))

@@ -21,7 +21,7 @@ from latent_diffusion.progress import Progress
 from latent_diffusion.sampling.fast import MOST_STEPS, VISITED, FastSampling
 from latent_diffusion.sampling.generate import guided_by
 from latent_diffusion.sampling.noise import PerSeedNoise
-from latent_diffusion.sampling.samplers import dpmpp_2m
+from latent_diffusion.sampling.samplers import dpmpp_2m, noise_levels
 from latent_diffusion.tensors import Damaged, load_tensors, save_tensors
 
 FIRST_SEED = 2**61  # of their noise: none that people draw
@@ -40,17 +40,29 @@ class Plan:
     latent_shape: tuple[int, int, int]
     precision: str
     teacher: str  # names its weights
+    parts: int = 1  # steps of the teacher for one of four of the student
 
     @property
     def levels(self) -> list[float]:
-        """Return the falling noise levels that the teacher visits, the last one 0: all are kept."""
+        """Return the falling noise levels at which states are kept, the last one 0."""
         return self.sampling.of(MOST_STEPS).levels
+
+    @property
+    def visited(self) -> list[float]:
+        """Return the falling noise levels that the teacher visits: some between, evenly, as well.
+
+        From the last one above 0 it goes in one step.
+        """
+        found: list[float] = []
+        for high, low in pairwise(self.levels[:-1]):
+            found += noise_levels(self.parts + 1, high, low)[:-2]
+        return [*found, *self.levels[-2:]]
 
     @property
     def identity(self) -> str:
         """Return what names everything that bears on the trajectories, as a sha256."""
         settings = self.sampling.model_dump_json(exclude={"guidance", "class_guidance", "steps"})
-        text = [self.teacher, settings, self.latent_shape, self.precision, self.levels, BATCH]
+        text = [self.teacher, settings, self.latent_shape, self.precision, self.visited, BATCH]
         return hashlib.sha256(repr(text).encode()).hexdigest()
 
 
@@ -92,8 +104,9 @@ def draw(teacher: Denoiser, plan: Plan, first: int, count: int) -> Trajectories:
     denoise = guided_by(teacher, classes, scales.tolist(), plan.sampling, plan.precision)
     noise = PerSeedNoise([FIRST_SEED + number for number in numbers], device)
     x = plan.levels[0] * noise.draw(plan.latent_shape)
-    states = [x, *dpmpp_2m(denoise, x, plan.levels, noise.like)]
-    rows = torch.stack(states, dim=1).to(torch.float16).cpu().numpy()
+    states = [x, *dpmpp_2m(denoise, x, plan.visited, noise.like)]
+    kept = [*states[:: plan.parts][: len(plan.levels) - 1], states[-1]]
+    rows = torch.stack(kept, dim=1).to(torch.float16).cpu().numpy()
     return Trajectories(rows, np.array(classes, np.int64), scales)
 
 

@@ -57,12 +57,12 @@ async function* dpmpp_2m(denoise, x, sigmas) {
 
 export const SAMPLERS = { dpmpp_2m, heun, ddim, ddpm };
 
-const [MANY, FEW, LAST_OF_FEW] = [14, 4, 0.3];
+const [MANY, FEW] = [14, 4];
 
-// The noise levels of so many steps, the last one 0: few steps end above sigmaMin.
-export function spreadLevels(steps, sigmaMax, sigmaMin) {
+// The noise levels of so many steps, the last one 0: fewer than 14 end above sigmaMin.
+export function spreadLevels(steps, sigmaMax, sigmaMin, lastOfFew) {
   const share = Math.max(0, MANY - steps) / (MANY - FEW);
-  const last = Math.max(sigmaMin, sigmaMin ** (1 - share) * LAST_OF_FEW ** share);
+  const last = Math.max(sigmaMin, sigmaMin ** (1 - share) * lastOfFew ** share);
   return noiseLevels(steps, sigmaMax, Math.min(last, Math.max(sigmaMin, sigmaMax / 2)));
 }
 

@@ -99,10 +99,12 @@ async function decoded(latents) {
 async function draw({ id, ends, steps, fraction, fast }) {
   await warmed(fast);
   const start = now();
-  const { sigma_max, sigma_min, temperature, sampler } = run.sampling;
+  const { sigma_max, sigma_min, last_of_few, temperature, sampler } = run.sampling;
   const noises = ends.map(({ seed }) => new SeedNoise(seed, count(), temperature));
   const noise = ends.length > 1 ? new NoiseBetween(...noises, fraction) : noises[0];
-  const levels = fast ? run.fast.levels[steps] : spreadLevels(steps, sigma_max, sigma_min);
+  const levels = fast
+    ? run.fast.levels[steps]
+    : spreadLevels(steps, sigma_max, sigma_min, last_of_few);
   let latents = noise.draw().map((value) => levels[0] * value);
   let [step, shown] = [0, 0]; // the first step is shown at once
   const denoise = denoiserOf(ends, fraction, fast && levels);

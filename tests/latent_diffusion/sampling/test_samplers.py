@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 
+from latent_diffusion.sampling.config import SamplingConfig
 from latent_diffusion.sampling.plan import cycle, follow, parse_seeds
 from latent_diffusion.sampling.samplers import SAMPLERS, noise_levels, spread_levels, trace
 
@@ -92,16 +93,27 @@ def test_noise_levels_fall_to_zero():
 
 @pytest.mark.parametrize("steps", [14, 15, 40])
 def test_many_steps_end_at_sigma_min(steps):
-    assert spread_levels(steps, 20.0, 0.01) == noise_levels(steps, 20.0, 0.01)
+    assert spread_levels(steps, 20.0, 0.01, 0.3) == noise_levels(steps, 20.0, 0.01)
 
 
 def test_few_steps_end_above_it():
-    last = {steps: spread_levels(steps, 20.0, 0.01)[-2] for steps in range(2, 15)}
+    last = {steps: spread_levels(steps, 20.0, 0.01, 0.3)[-2] for steps in range(2, 15)}
     assert all(last[steps] > last[steps + 1] for steps in range(2, 14))
     assert last[4] == pytest.approx(0.3) and last[14] == pytest.approx(0.01)
-    assert spread_levels(4, 20.0, 0.5)[-2] == pytest.approx(0.5)  # never below what is asked for
-    assert spread_levels(1, 20.0, 0.01) == pytest.approx([20.0, 0.0])
-    assert spread_levels(4, 0.4, 0.01)[-2] == pytest.approx(0.2)  # nor near where it begins
+    assert spread_levels(4, 20.0, 0.5, 0.3)[-2] == pytest.approx(
+        0.5
+    )  # never below what is asked for
+    assert spread_levels(1, 20.0, 0.01, 0.3) == pytest.approx([20.0, 0.0])
+    assert spread_levels(4, 0.4, 0.01, 0.3)[-2] == pytest.approx(0.2)  # nor near where it begins
+
+
+def test_what_the_decoder_draws_over_says_where_few_steps_end():
+    config = SamplingConfig(steps=4, sigma_max=20.0)
+    assert config.levels == noise_levels(4, 20.0, 0.01)  # nothing is known of a decoder
+    assert config.for_decoder(0.5).levels[-2] == pytest.approx(0.3)
+    assert config.for_decoder(0.05).levels == config.levels
+    given = SamplingConfig(steps=4, sigma_max=20.0, last_of_few=0.2).for_decoder(0.5)
+    assert given.levels[-2] == pytest.approx(0.2)
 
 
 def test_seeds():
