@@ -17,6 +17,7 @@ MOST = 400  # pictures that are looked at
 # (quality 90 and 75), 0.37 and 0.48 where of their own size; 0.59 among photographs of clothes,
 # 0.74 in EuroSAT.
 DRAWN = 0.45
+LARGE = 96  # side in pixels
 
 
 def evenness(images: np.ndarray) -> float:
@@ -37,6 +38,15 @@ def evenness(images: np.ndarray) -> float:
 def are_drawn(data: Dataset) -> bool:
     """Return whether the training pictures of a data set are drawn, or else photographed."""
     return evenness(data.images[data.train[some(len(data.train), MOST)]]) < DRAWN
+
+
+def parts_for(size: int, drawn: bool) -> list[str]:
+    """Return the parts that pictures of such a side, drawn or not, want over a general config.
+
+    That for large ones comes last: they need their channels however they are drawn.
+    """
+    wanted = {"drawn": drawn, "large": size >= LARGE}
+    return [part for part, holds in wanted.items() if holds]
 
 
 class Measured(BaseModel):

@@ -40,7 +40,7 @@ from latent_diffusion.training.planning import STAGES, planned
 from latent_diffusion.training.stage import Start
 from latent_diffusion.training.stages import Config, load_config, resumed_config
 from latent_diffusion.workflow.forecast import SEEDS_SHOWN, TITLES, Forecast
-from latent_diffusion.workflow.look import are_drawn, nearest_measured
+from latent_diffusion.workflow.look import are_drawn, nearest_measured, parts_for
 from latent_diffusion.workflow.order import Order
 
 RECONSTRUCTIONS_SHOWN = 30
@@ -184,9 +184,10 @@ class Work:
         say(nearest_measured(self.data, drawn, self.order.minutes))
         if self.order.config:
             return
-        self.order = self.order.model_copy(update={"chosen": ["drawn"] if drawn else []})
+        chosen = parts_for(info.image_size, drawn)
+        self.order = self.order.model_copy(update={"chosen": chosen})
         self.config = self.planned()
-        names = " with ".join([default_config(self.device).stem, *self.order.chosen])
+        names = " with ".join([default_config(self.device).stem, *chosen])
         say(
             f"{info.train:,} training pictures of {info.image_size}x{info.image_size} that look "
             f"{'drawn' if drawn else 'photographed'}: the plan is {names}"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from latent_diffusion.config import part_path
 from latent_diffusion.distributed import World
 from latent_diffusion.run import Interrupted, Run, configs_folder
 from latent_diffusion.training import timing
@@ -181,6 +182,23 @@ def test_the_plan_is_chosen_by_a_look_and_kept(order, shapes, tmp_path, monkeypa
     again = work.Work(run, Order.read(run), torch.device("cpu"))
     again.choose()
     assert again.config == one.config
+
+
+@pytest.mark.parametrize(
+    ("size", "drawn", "parts"),
+    [
+        (64, False, []),
+        (64, True, ["drawn"]),
+        (128, False, ["large"]),
+        (128, True, ["drawn", "large"]),
+    ],
+)
+def test_large_pictures_have_parts_of_their_own(size, drawn, parts):
+    assert look.parts_for(size, drawn) == parts
+    model = load_config(Path("own_cpu"), [], None, *map(part_path, parts)).autoencoder.model
+    assert (model.factor == 8) == (size > 64) and (model.latent_channels == 8) == (
+        size > 64 or not drawn
+    )
 
 
 def test_the_nearest_that_was_measured_is_itself():
