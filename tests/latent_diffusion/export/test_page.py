@@ -63,30 +63,37 @@ def served(site):
 
 
 @pytest.fixture(scope="module")
-def page(site):
-    """One visit for all tests; in the end nothing was missed, asked elsewhere or complained of."""
-    with served(site) as address, visited(address) as visit:
+def browser():
+    with playwright.sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def page(site, browser):
+    """One visit for nearly all tests."""
+    with served(site) as address, visited(browser, address) as visit:
         yield visit
 
 
 @contextmanager
-def visited(address):
+def visited(browser, address):
+    """A visit; in the end nothing was missed, asked elsewhere or complained of."""
     wrong = []
-    with playwright.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        visit = browser.new_page()
-        visit.set_default_timeout(PATIENCE)
-        visit.on("pageerror", lambda error: wrong.append(str(error)))
-        visit.on("console", lambda said: said.type == "error" and wrong.append(said.text))
-        visit.on("response", lambda got: got.status >= 400 and wrong.append(got.url))
-        visit.on(
-            "request",
-            lambda to: to.url.startswith((address, "data:", "blob:")) or wrong.append(to.url),
-        )
-        visit.goto(address)
-        visit.locator("#draw:enabled").wait_for()
-        yield visit
-        browser.close()
+    visit = browser.new_page()
+    visit.set_default_timeout(PATIENCE)
+    visit.on("pageerror", lambda error: wrong.append(str(error)))
+    visit.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+    visit.on("response", lambda got: got.status >= 400 and wrong.append(got.url))
+    visit.on(
+        "request",
+        lambda to: to.url.startswith((address, "data:", "blob:")) or wrong.append(to.url),
+    )
+    visit.goto(address)
+    visit.locator("#draw:enabled").wait_for()
+    yield visit
+    visit.close()
     assert not wrong
 
 
@@ -204,10 +211,10 @@ def test_a_drawing_can_be_stopped(page):
     assert page.locator("#drawn").is_hidden()
 
 
-def test_a_student_draws_pythons_picture(fast_run, runtime, tmp_path):
+def test_a_student_draws_pythons_picture(fast_run, runtime, browser, tmp_path):
     export_web(fast_run, tmp_path / "page", runtime)
     pipe = Pipeline.from_run(fast_run, "cpu", "float32", fast=True)
-    with served(tmp_path / "page") as address, visited(address) as page:
+    with served(tmp_path / "page") as address, visited(browser, address) as page:
         for steps in ("4", "2", "1"):
             page.locator("#speed").select_option(steps)
             page.locator("#class").select_option(label="dog")
@@ -216,8 +223,7 @@ def test_a_student_draws_pythons_picture(fast_run, runtime, tmp_path):
             page.get_by_text(f"dog, seed {steps} ·").wait_for()
             expected = pipe.generate([int(steps)], [1], pipe.configured(steps=int(steps)))[0]
             assert expected.std() > 10 and psnr(saved(page, "#save"), expected) > LEAST_PSNR
-        page.locator("#guidance").fill("8")
-        assert page.locator("#guidance").input_value() == "4"  # the most it learnt
+        assert page.locator("#guidance").get_attribute("max") == "4"  # the most it learnt
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
