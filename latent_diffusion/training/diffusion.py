@@ -159,6 +159,10 @@ class DiffusionTraining(Stage[DiffusionStage]):
         task = diffusion_task(self.config, moments, labels, names, world.device, sight)
         assert isinstance(task.objective, DiffusionObjective)
         self.alignment = task.objective.alignment
+        if sight and not self.alignment:
+            world.say(
+                f"{self.part.caption}: not aligned, for its network has no layers() to look at"
+            )
         return task
 
     def watch(self) -> Watch | None:
@@ -327,13 +331,13 @@ def diffusion_task(
 ) -> Task:
     """Return a new denoiser and how it learns moments (views, N, 2C, h, w) with labels (N,).
 
-    sight: what it is aligned with, if anything.
+    sight: what it is aligned with, if anything; a network without `layers` is not.
     """
     torch.manual_seed(stream_seed(stage.training.seed))
     network = stage.model.build(moments.shape[2] // 2, len(class_names))
     model = Denoiser(network, class_names)
     rows = MomentRows(moments, labels, device)
-    if not sight:
+    if not sight or not hasattr(network, "layers"):
         return Task(model, place(DiffusionObjective(model, stage), device), len(rows), rows)
     shape = (moments.shape[2] // 2, *moments.shape[3:])
     alignment = Alignment(model, sight.classifier, shape)

@@ -156,3 +156,11 @@ def test_the_second_view_has_mirrored_images(shapes):
     assert torch.equal(images[1], images[0].flip(-1)) and not torch.equal(images[0], images[1])
     assert label.tolist() == [labels[3]] * 2
     assert torch.equal(found[1], torch.from_numpy(moments[1, 3]).float())
+
+
+def test_a_network_without_layers_is_trained_without(train, tmp_path, capsys, monkeypatch):
+    monkeypatch.delattr("latent_diffusion.denoiser.unet.UNet.layers")
+    run = Run(tmp_path / "run")
+    train(run)
+    assert "not aligned, for its network" in " ".join(capsys.readouterr().out.split())
+    assert not logged(run, "alignment")
