@@ -26,9 +26,9 @@ from latent_diffusion.data.store import Dataset
 from latent_diffusion.device import autocast, place
 from latent_diffusion.distributed import World
 from latent_diffusion.loading import encoding, load_classifier
-from latent_diffusion.run import Run
+from latent_diffusion.run import Part, Run
 from latent_diffusion.subsets import spread
-from latent_diffusion.tensors import load_tensors
+from latent_diffusion.tensors import Damaged, load_tensors
 from latent_diffusion.training.classifier import PERCEPTUAL, ClassifierStage, ClassifierTraining
 from latent_diffusion.training.config import TrainingConfig
 from latent_diffusion.training.loop import Preview, Task
@@ -94,8 +94,7 @@ class AutoencoderTraining(Stage[AutoencoderStage]):
 
     def task(self) -> Task:
         part, start = self.part, self.job.start
-        resumed = start.resume and part.trained
-        self.former = load_tensors(part.model_path)[0] if resumed else {}
+        self.former = former_save(part) if start.resume and part.trained else {}
         self.perceptual = perceptual_term(self.job, self.config)
         return autoencoder_task(self.job.data, self.config, self.job.world.device, self.perceptual)
 
@@ -193,6 +192,14 @@ class Mean(nn.Module):
 
 
 @torch.inference_mode()
+def former_save(part: Part) -> dict[str, Tensor]:
+    """Return the tensors of an earlier save; none where it is damaged: a checkpoint mends it."""
+    try:
+        return load_tensors(part.model_path)[0]
+    except Damaged:
+        return {}
+
+
 def normalise(
     model: Autoencoder, images: ImageRows, config: TrainingConfig, former: Mapping[str, Tensor]
 ) -> None:

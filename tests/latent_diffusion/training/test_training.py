@@ -220,6 +220,19 @@ def test_resume_refuses_a_network_whose_checkpoint_is_gone_and_leaves_it_as_it_w
     assert Run(run).autoencoder.checksum() == Run(tiny_run).autoencoder.checksum()
 
 
+def test_a_damaged_autoencoder_is_written_again_from_its_checkpoint(
+    tiny_run, shapes, tmp_path, ldm
+):
+    run = Run(shutil.copytree(tiny_run, tmp_path / "run"))
+    whole = run.autoencoder.model_path.read_bytes()
+    half = len(whole) // 2
+    run.autoencoder.model_path.write_bytes(
+        whole[:half] + bytes([whole[half] ^ 4]) + whole[half + 1 :]
+    )
+    ldm("train-autoencoder", "--data", shapes, "--run", run.folder, "--resume")
+    assert run.autoencoder.model_path.read_bytes() == whole
+
+
 def test_resume_refuses_another_perceptual_classifier(tiny_config, shapes, tmp_path, ldm):
     stage = ("train-autoencoder", "--data", shapes, "--run", tmp_path / "run", "--device", "cpu")
     short = (
