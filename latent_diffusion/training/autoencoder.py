@@ -191,7 +191,6 @@ class Mean(nn.Module):
         return self.distance(images, reconstructions).mean()
 
 
-@torch.inference_mode()
 def former_save(part: Part) -> dict[str, Tensor]:
     """Return the tensors of an earlier save; none where it is damaged: a checkpoint mends it."""
     try:
@@ -200,6 +199,7 @@ def former_save(part: Part) -> dict[str, Tensor]:
         return {}
 
 
+@torch.inference_mode()
 def normalise(
     model: Autoencoder, images: ImageRows, config: TrainingConfig, former: Mapping[str, Tensor]
 ) -> None:
