@@ -69,7 +69,7 @@ def scaled(stage: Stage, share: float) -> Stage:
     else:
         fewer = with_steps(stage, share * training.steps)
     if isinstance(stage, DiffusionStage):
-        early = min(share, math.sqrt(share))
+        early = min(share, math.sqrt(max(share, 0)))  # of time that is up there is less than none
         classifier = scaled(stage.alignment.classifier, early)
         alignment = stage.alignment.model_copy(update={"classifier": classifier})
         return fewer.model_copy(update={"alignment": alignment})
@@ -96,7 +96,7 @@ def trial_task(
     labels = np.zeros(ROWS, np.int64)
     sight = None
     if stage.alignment.weight:
-        classifier = Classifier(stage.alignment.classifier.model, data.num_classes)
+        classifier = Classifier(stage.alignment.classifier.model, len(data.info.class_names))
         sight = Sight(classifier, ImageRows(data, data.train, device))
     return diffusion_task(stage, moments, labels, data.info.class_names, device, sight)
 
