@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from latent_diffusion.progress import hushed, say
 
-LOST = ("connection closed by peer", "connection reset by peer", "broken pipe", "nccl")
+LOST = ("connection closed by peer", "connection reset by peer", "broken pipe", "ncclremoteerror")
 Value = TypeVar("Value")
 Item = TypeVar("Item")
 

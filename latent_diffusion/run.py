@@ -288,8 +288,11 @@ def sync_folder(folder: Path) -> None:
         os.close(number)
 
 
-def check_writable(path: Path) -> None:
-    """Raise ValueError where a file cannot be written, before hours are spent on what is in it."""
+def check_writable(path: Path, other: str = "give another place to write to") -> None:
+    """Raise ValueError where a file cannot be written, before hours are spent on what is in it.
+
+    other: what to do about it.
+    """
     folder = path.absolute().parent
     while not folder.exists():
         folder = folder.parent
@@ -297,9 +300,7 @@ def check_writable(path: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise ValueError(
-            f"cannot write {path} ({error.strerror}): give another place to write to"
-        ) from None
+        raise ValueError(f"cannot write {path} ({error.strerror}): {other}") from None
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -107,7 +107,7 @@ def reconstruct(
     from latent_diffusion.evaluation.tables import class_reconstruction_table, reconstruction_table
     from latent_diffusion.run import check_writable
 
-    check_writable(out or run / "reconstructions.png")
+    check_writable(out or run / "reconstructions.png", "give another place to write to with --out")
     scores, summary = write_reconstructions(run, images, out, cases, device)
     console.print(reconstruction_table(scores))
     if scores.classes and len(scores.classes) > 1:

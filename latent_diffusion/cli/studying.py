@@ -154,7 +154,7 @@ def audit(
     from latent_diffusion.evaluation.tables import audit_table
     from latent_diffusion.run import check_writable
 
-    check_writable(out or run / "memorisation.png")
+    check_writable(out or run / "memorisation.png", "give another place to write to with --out")
     found, path = write_audit(run, data, samples, out, device)
     console.print(audit_table(found))
     say(f"the closest pairs, sample above training image: {path}")

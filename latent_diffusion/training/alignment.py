@@ -39,7 +39,7 @@ class AlignmentConfig(BaseModel):
     )
     classifier: ClassifierStage = Field(
         PERCEPTUAL,
-        description="trained first, where stage one has none behind its perceptual term",
+        description="trained first, where the run has none yet; one that is there stays",
     )
 
 
@@ -132,6 +132,6 @@ def sight_of(job: Job, config: AlignmentConfig) -> Sight | None:
                 f"{run.folder} has no perceptual classifier, which its denoiser was aligned with: "
                 "copy perceptual/ back, or train it anew with --overwrite"
             )
-        start = Start(resume=part.resumable, overwrite=True)
+        start = Start(overwrite=True)  # what a stop left of it is not worth a resume: minutes
         ClassifierTraining(replace(job, start=start), part, config.classifier).train()
     return Sight(load_classifier(part, device), ImageRows(job.data, job.data.train, device))
