@@ -267,6 +267,7 @@ def adopt(run: Run, plan: Plan) -> None:
     """Make this setting, and its EMA of the weights, the one that the run samples with."""
     with locked(run.lock_path):
         recorded = run.diffusion.read_config()
-        recorded["sampling"] = plan.config.model_dump(mode="json")
+        former = recorded["sampling"].get("last_of_few", "auto")  # which a pipeline resolves
+        recorded["sampling"] = plan.config.model_dump(mode="json") | {"last_of_few": former}
         recorded["ema_length"] = plan.pipe.ema_length
         run.diffusion.write_config(recorded)
