@@ -5,6 +5,8 @@ Called by the page of a run, and for its samples by the comparison.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,7 +24,7 @@ from latent_diffusion.evaluation.references import ReferenceStatistics
 from latent_diffusion.evaluation.sampled import sample_in_proportion
 from latent_diffusion.evaluation.scores import Scores
 from latent_diffusion.evaluation.scoring import score
-from latent_diffusion.evaluation.sources import ImageSource
+from latent_diffusion.evaluation.sources import ImageSource, open_images
 from latent_diffusion.inspection.process import process_frames
 from latent_diffusion.pipeline import Pipeline
 from latent_diffusion.progress import Progress, say
@@ -67,6 +69,16 @@ class Measured:
     pairs: dict[str, Pair] | None = None  # by distance: samples, training images
 
 
+class Done(NamedTuple):
+    """What was measured already: a folder of samples, and reconstructions (originals, decoded)."""
+
+    samples: Path
+    scores: Scores
+    evidence: Image.Image | None
+    reconstructed: Pair
+    reconstruction: ReconstructionScores
+
+
 def images_to_score(asked: int | None, reference: Reference | None) -> int:
     """Return as many as asked for; by default so many that there is a floor.
 
@@ -85,17 +97,19 @@ def measure(
     data: Dataset | None,
     device: torch.device,
     fast: bool = False,
+    done: Done | None = None,
 ) -> Measured:
     """Compute what the run has the networks for; fast: with the student in its teacher's place.
 
-    Scores are recorded in scores.json; `found.missing` is told what cannot be computed.
+    Scores are recorded in scores.json, unless the samples are done; `found.missing` is told what
+    cannot be computed.
     """
     run, missing = found.run, found.missing
     measured = Measured(str(device), images, fast)
     judge, against = load_judge(run, missing, found.facts.num_classes, device)
     held_out = found.reference if found.reference and len(found.reference.images) else None
     if held_out:
-        measure_reconstructions(measured, found)
+        measure_reconstructions(measured, found, done)
     pipe = load_or_note(
         missing, "denoiser", lambda: Pipeline.from_run(run.folder, str(device), fast=fast)
     )
@@ -104,14 +118,12 @@ def measure(
     measured.pipe = pipe
     measured.by_class = draw_by_class(pipe)
     measured.process = draw_process(pipe)
-    samples = draw_samples(pipe, images)
-    if found.reference and (judge or found.facts.num_classes == 1):
-        lpips = find_lpips(None, device) if judge else None
-        spatial = spatial_statistics(run, judge) if judge else None
-        measured.scores = score(found.reference, samples, judge, against, lpips, spatial=spatial)
-        if judge:
-            measured.evidence = detected(measured.scores, judge, found.reference, samples, pipe)
-        run.add_scores(samples.name, measured.scores.model_dump())
+    if done:
+        samples = open_images(done.samples, found.facts.image_size)
+        measured.scores, measured.evidence = done.scores, done.evidence
+    else:
+        samples = draw_samples(pipe, images)
+        score_samples(measured, found, samples, pipe, judge, against)
     if held_out:
         scored = measured.scores and measured.scores.detected  # else there are too few
         if judge and scored and not fast:
@@ -129,6 +141,26 @@ def measure(
     return measured
 
 
+def score_samples(
+    measured: Measured,
+    found: Gathered,
+    samples: ImageSource,
+    pipe: Pipeline,
+    judge: Judge | None,
+    against: ReferenceStatistics | None,
+) -> None:
+    """Score samples, if there is something to score them by, and record that."""
+    run, reference = found.run, found.reference
+    if not reference or not (judge or found.facts.num_classes == 1):
+        return
+    lpips = find_lpips(None, pipe.device) if judge else None
+    spatial = spatial_statistics(run, judge) if judge else None
+    measured.scores = score(reference, samples, judge, against, lpips, spatial=spatial)
+    if judge:
+        measured.evidence = detected(measured.scores, judge, reference, samples, pipe)
+    run.add_scores(samples.name, measured.scores.model_dump())
+
+
 def detected(
     scores: Scores, judge: Judge, reference: Reference, samples: ImageSource, pipe: Pipeline
 ) -> Image.Image | None:
@@ -140,18 +172,23 @@ def detected(
     return evidence_picture(judge, found, samples.read(found.rows)) if found else None
 
 
-def measure_reconstructions(measured: Measured, found: Gathered) -> None:
-    """Encode and decode the held-out images, and keep some to show."""
-    say("reconstructing the held-out images")
-    done = load_or_note(
-        found.missing,
-        "reconstruction",
-        lambda: reconstruct_images(found.run, device=measured.device),
-    )
+def measure_reconstructions(measured: Measured, found: Gathered, done: Done | None) -> None:
+    """Encode and decode the held-out images, unless that is done, and keep some to show."""
     if done:
-        originals, decoded, measured.reconstruction = done
-        rows = spread(len(originals), RECONSTRUCTED)
-        measured.reconstructed = originals[rows], decoded[rows]
+        originals, decoded = done.reconstructed
+        measured.reconstruction = done.reconstruction
+    else:
+        say("reconstructing the held-out images")
+        three = load_or_note(
+            found.missing,
+            "reconstruction",
+            lambda: reconstruct_images(found.run, device=measured.device),
+        )
+        if not three:
+            return
+        originals, decoded, measured.reconstruction = three
+    rows = spread(len(originals), RECONSTRUCTED)
+    measured.reconstructed = originals[rows], decoded[rows]
 
 
 def load_judge(

@@ -22,6 +22,7 @@ from latent_diffusion.report.budget import stage_budget
 from latent_diffusion.report.gather import Gathered, gather, load_or_note
 from latent_diffusion.report.measure import (
     MOST_CLASSES,
+    Done,
     Measured,
     images_to_score,
     measure,
@@ -57,10 +58,12 @@ def report(
     device: str,
     sweeping: bool,
     fast: bool = False,
+    done: Done | None = None,
 ) -> Path:
     """Gather, measure and write the page; return its path. fast: the student draws.
 
-    `sweeping` also sweeps guidance into RUN/sweep where there is no sweep yet.
+    `sweeping` also sweeps guidance into RUN/sweep where there is no sweep yet. `done`: samples that
+    need neither be drawn nor scored.
     """
     run = Run.open(folder)
     data = Dataset.open(data_folder) if data_folder else None
@@ -75,7 +78,9 @@ def report(
         )
         found = gather(run, data)
         found.missing |= refused
-    write_atomic(out, render(found, measure(found, images, data, chosen_device, fast)).encode())
+    measured = measure(found, images, data, chosen_device, fast, done)
+    this = str(done.samples.resolve()) if done else report_name(images, fast)
+    write_atomic(out, render(found, measured, this).encode())
     for line in dict.fromkeys(found.missing.values()):
         say(f"left out: {line}")
     return out
@@ -101,15 +106,14 @@ def how_sampled(pipe: Pipeline) -> str:
     return ", ".join(words)
 
 
-def render(found: Gathered, measured: Measured) -> str:
-    """Return the page of a run as HTML."""
+def render(found: Gathered, measured: Measured, this: str) -> str:
+    """Return the page of a run as HTML; `this` is what scores.json calls the samples shown."""
     scores = measured.scores
     good, weak = verdicts(scores, measured.reconstruction, measured.audit)
     health, ill = health_of(found)
     if ill:
         weak.append(f"the denoiser's training: {ill}")
     rows = score_rows(scores) if scores else []
-    this = report_name(measured.images, measured.fast)
     training_panels = {
         name: curves.training_panels(name, {found.name: one})
         for name, one in found.networks.items()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import cached_property
+from typing import NamedTuple
 
 from rich.table import Table
 
@@ -18,6 +19,7 @@ from latent_diffusion.loading import Codec
 from latent_diffusion.pipeline import whole_batch
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.generate import generate
+from latent_diffusion.studies.sweep.search import GUIDANCE
 from latent_diffusion.training.config import with_training
 from latent_diffusion.training.planning import (
     STAGES,
@@ -28,10 +30,12 @@ from latent_diffusion.training.planning import (
 )
 from latent_diffusion.training.stages import Config
 from latent_diffusion.training.timing import PREVIEWS
+from latent_diffusion.workflow.ending import SEEDS_SHOWN
 
-SAMPLES = (1_000, 500, 250)  # scored: the most that leave time for what is to be scored
-MOST_SHARE = 0.2  # of the time, for drawing and scoring them
-SEEDS_SHOWN = 10
+# The most of each that leaves time for what is to be trained: shares of all the time.
+SAMPLES, MOST_SCORING = (1_000, 500, 250), 0.2  # drawn and scored
+SWEPT, MOST_SWEEPING = (500, 300, 0), 0.1  # for each guidance tried
+MOST_REPORTING = 0.1
 TITLES = {
     "autoencoder": "stage one: the autoencoder",
     "classifier": "the judge: a classifier whose features score samples",
@@ -40,17 +44,37 @@ TITLES = {
 TRIED_STEPS = 2  # of a sampler, to see how fast it is
 SEEN_BY_THE_JUDGE = 60  # times as many images as there are samples, while they are scored
 SECONDS_OF_STATISTICS = 20.0  # of that
+SETTINGS_SWEPT = len(GUIDANCE) + 2  # the best, and the best by class, are drawn again
+SECONDS_TO_COMPARE = 3.0  # one of them
+DRAWN_FOR_A_REPORT, SECONDS_OF_A_REPORT = 450, 15.0  # samples, and what else there is
 FEW_STEPS = 1_000  # of stage two, from which on pictures begin to hold together
 OTHERS_GROW = 1.5  # minutes more in all, for one more of stage two
 LEAST_SHARE = 0.3  # of the time that stage two gets, however long all else takes
 
 
+class Cost(NamedTuple):
+    """Seconds for encoding and previews, and for drawing a sample, scoring it, judging all data."""
+
+    apart: float
+    draw: float
+    score: float
+    see_all: float
+
+
 class Forecast:
     """What the parts of a workflow cost on this machine; `minutes` are those of all of it."""
 
-    def __init__(self, run: Run, data: Dataset, config: Config, minutes: float, world: World):
+    def __init__(
+        self,
+        run: Run,
+        data: Dataset,
+        config: Config,
+        minutes: float,
+        world: World,
+        sweeping: bool = False,
+    ):
         self.run, self.data, self.config, self.minutes = run, data, config, minutes
-        self.world, self.device = world, world.device
+        self.world, self.device, self.sweeping = world, world.device, sweeping
 
     def stage_two(self, spent: float) -> float:
         """Return the minutes of stage two where so many seconds are spent, and only it is left."""
@@ -73,8 +97,13 @@ class Forecast:
                 minutes, own = minutes_of(stage), stage.training.minutes
             spent += 60 * minutes
             table.add_row(TITLES[name], f"{minutes:.1f}", self.steps(stage, own))
-        after = f"{self.seconds_after / 60:.1f}"
-        table.add_row(f"encoding; {self.samples:,} samples and their scores", after, "")
+        if self.swept:
+            sweep = f"{self.sweep_seconds(self.swept) / 60:.1f}"
+            table.add_row(f"guidance by class: {self.swept:,} samples of each", sweep, "")
+        scores = f"{self.seconds_of_scores / 60:.1f}"
+        table.add_row(f"encoding; {self.samples:,} samples and their scores", scores, "")
+        if self.seconds_of_report:
+            table.add_row("a report", f"{self.seconds_of_report / 60:.1f}", "")
         return table
 
     def steps(self, stage: AnyStage, minutes: float | None) -> str:
@@ -128,21 +157,44 @@ class Forecast:
     def seconds_after(self) -> float:
         """How long all takes that is neither stage one, nor the judge, nor steps of stage two.
 
-        That is encoding the data set, drawing previews, samples and a grid, and scoring them.
+        That is encoding the data set, drawing previews, samples and a grid, scoring them, choosing
+        guidance and writing a report.
         """
-        apart, for_one = self.measured
-        return apart + SECONDS_OF_STATISTICS + self.samples * for_one
+        return self.seconds_of_scores + self.sweep_seconds(self.swept) + self.seconds_of_report
+
+    @property
+    def seconds_of_scores(self) -> float:
+        """How long encoding, previews, samples and their scores take."""
+        cost = self.measured
+        return cost.apart + SECONDS_OF_STATISTICS + self.samples * (cost.draw + cost.score)
 
     @property
     def samples(self) -> int:
         """Return how many samples are drawn and scored."""
-        _apart, for_one = self.measured
-        most = 60 * MOST_SHARE * self.minutes
-        return next((count for count in SAMPLES if count * for_one <= most), SAMPLES[-1])
+        each = self.measured.draw + self.measured.score
+        most = 60 * MOST_SCORING * self.minutes
+        return next((count for count in SAMPLES if count * each <= most), SAMPLES[-1])
+
+    @property
+    def swept(self) -> int:
+        """Return how many samples each guidance is tried on; 0 where none is."""
+        most = 60 * MOST_SWEEPING * self.minutes * self.sweeping
+        return next(count for count in SWEPT if self.sweep_seconds(count) <= most)
+
+    def sweep_seconds(self, count: int) -> float:
+        """Return how long trying all guidances takes with so many samples each."""
+        return SETTINGS_SWEPT * (count * self.measured.draw + SECONDS_TO_COMPARE) * (count > 0)
+
+    @property
+    def seconds_of_report(self) -> float:
+        """How long a report takes; 0 where there is no time for one."""
+        cost = self.measured
+        seconds = SECONDS_OF_A_REPORT + DRAWN_FOR_A_REPORT * cost.draw + cost.see_all
+        return seconds if seconds <= 60 * MOST_REPORTING * self.minutes else 0.0
 
     @cached_property
-    def measured(self) -> tuple[float, float]:
-        """Seconds for encoding and all other pictures, and for a sample and its scores."""
+    def measured(self) -> "Cost":
+        """What pictures cost on this machine."""
         data, config = self.data, self.config
         autoencoder, classifier, denoiser = (
             trial_task(getattr(config, name), config.autoencoder.model, data, self.device).model
@@ -163,8 +215,13 @@ class Forecast:
         pictures = PREVIEWS * PREVIEW_SEEDS * min(data.num_classes, 12)
         pictures += SEEDS_SHOWN * data.num_classes
         views = 2 if data.info.flip else 1
-        apart = views * len(data.train) * encode + pictures * draw
-        return apart, draw + SEEN_BY_THE_JUDGE * see
+        trained_on = views * len(data.train)
+        return Cost(
+            apart=trained_on * encode + pictures * draw,
+            draw=draw,
+            score=SEEN_BY_THE_JUDGE * see,
+            see_all=trained_on * see,
+        )
 
 
 def seconds_of(work: Callable[[], object]) -> float:

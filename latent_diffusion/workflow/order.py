@@ -24,6 +24,7 @@ class Order(BaseModel):
     settings: list[str] = []
     size: int | None = None
     spent: float = 0.0
+    swept: str = ""  # checksum of the networks that a guidance was chosen for
 
     @classmethod
     def read(cls, run: Run) -> "Order | None":

@@ -19,18 +19,14 @@ from latent_diffusion.data.summary import summary
 from latent_diffusion.device import choose_device
 from latent_diffusion.distributed import World
 from latent_diffusion.evaluation.judge_training import make_judge
-from latent_diffusion.evaluation.reconstruction import reconstruct_images
-from latent_diffusion.evaluation.scoring import EVIDENCE, evaluate
-from latent_diffusion.evaluation.tables import reconstruction_table, scores_table
-from latent_diffusion.inspection.grids import beside_real, reconstruction_grid
 from latent_diffusion.inspection.previews import reconstruction_preview, sample_preview
 from latent_diffusion.loading import without_training
 from latent_diffusion.lock import locked
 from latent_diffusion.pipeline import Pipeline
-from latent_diffusion.progress import LateProgress, Progress, clock, console, say
+from latent_diffusion.progress import LateProgress, clock, console, say
 from latent_diffusion.run import Interrupted, Part, Run, without_none, write_atomic
-from latent_diffusion.samples import sample_to_folder
-from latent_diffusion.subsets import spread
+from latent_diffusion.sampling.config import by_class_spoken
+from latent_diffusion.studies.sweep.search import sweep
 from latent_diffusion.tensors import holds
 from latent_diffusion.training.autoencoder import train_autoencoder
 from latent_diffusion.training.checkpoint import newest_checkpoint, section
@@ -39,11 +35,11 @@ from latent_diffusion.training.diffusion import train_diffusion
 from latent_diffusion.training.planning import STAGES, planned
 from latent_diffusion.training.stage import Start
 from latent_diffusion.training.stages import Config, load_config, resumed_config
-from latent_diffusion.workflow.forecast import SEEDS_SHOWN, TITLES, Forecast
+from latent_diffusion.workflow.ending import sample_and_score
+from latent_diffusion.workflow.forecast import TITLES, Forecast
 from latent_diffusion.workflow.look import are_drawn, nearest_measured, parts_for
 from latent_diffusion.workflow.order import Order
 
-RECONSTRUCTIONS_SHOWN = 30
 PLAN = "plan.toml"  # in a run
 
 
@@ -148,7 +144,9 @@ class Work:
         self.stage_one(data)
         self.judge(data)
         self.stage_two(data)
-        self.sample_and_score()
+        self.choose_guidance()
+        count, page = self.forecast.samples, bool(self.forecast.seconds_of_report)
+        sample_and_score(self.run, count, str(self.device), data.folder if page else None)
         say(
             f"\nall of it took {clock(self.spent)} minutes. "
             f"More: ldm sample {self.run.folder} samples --seeds 1-100 --guidance 2"
@@ -196,7 +194,10 @@ class Work:
     @cached_property
     def forecast(self) -> Forecast:
         """What each part takes on this machine, measured now."""
-        return Forecast(self.run, self.data, self.config, self.order.minutes, self.world)
+        order, classes = self.order, self.data.num_classes
+        free = not (order.config or any(one.startswith("sampling.") for one in order.settings))
+        sweeping = free and classes > 1
+        return Forecast(self.run, self.data, self.config, order.minutes, self.world, sweeping)
 
     def show_plan(self) -> None:
         """Say what each part is given, and what would be better where that is too little."""
@@ -275,37 +276,22 @@ class Work:
         say(f"\nstage two: the denoiser, {self.more:g} minutes more")
         return resumed_config(part, [f"diffusion.training.minutes={minutes + self.more}"])
 
-    def sample_and_score(self) -> None:
-        """Reconstruct, sample, score; leave grids, and say where they are."""
-        run, device = self.run, str(self.device)
-        count = self.forecast.samples
-        say(f"\ndrawing {count:,} samples, and scoring them")
-        originals, decoded, found = reconstruct_images(run, device=device)
-        shown = spread(len(originals), RECONSTRUCTIONS_SHOWN)
-        reconstructions = run.folder / "reconstructions.png"
-        reconstruction_grid(originals[shown], decoded[shown]).save(reconstructions)
-        pipe, samples = Pipeline.from_run(run.folder, device), run.folder / "samples"
-        seeds = range(1, count + 1)
-        with Progress("sampling", count) as progress:
-            sample_to_folder(
-                pipe,
-                samples,
-                seeds,
-                None,
-                "data",
-                pipe.sampling,
-                None,
-                progress.advance,
-                replace=True,
-            )
-        picture = run.folder / "samples.png"
-        samples_by_class(pipe, picture)
-        console.print(reconstruction_table(found))
-        console.print(scores_table(evaluate(run, samples, device=device)))
-        say(
-            f"look at {picture} (classes x seeds, beside real pictures), {run.folder / EVIDENCE} "
-            f"(what gives samples away), {reconstructions} and {samples}/"
-        )
+    def choose_guidance(self) -> None:
+        """Sample with the best guidance of each class, where neither config nor setting says which.
+
+        Chosen once for a trained stage two, by held-out pictures and seeds that are not shown.
+        """
+        images, networks = self.forecast.swept, self.run.checksum()
+        if not images or self.order.swept == networks:
+            return
+        say(f"\nwhich guidance? {images} samples of each that is tried")
+        folder, device = self.run.folder / "sweep", str(self.device)
+        sweep(self.run, folder, {}, [], images, device, apply=True, by_class=True, told=False)
+        self.order = self.order.model_copy(update={"swept": networks})
+        self.record()
+        sampling = Pipeline.from_run(self.run.folder, device).sampling
+        others = by_class_spoken(sampling.class_guidance)
+        say(f"guidance is {sampling.guidance:g}" + (f"; of {others}" if others else " for all"))
 
 
 def is_left(part: Part, title: str, last: Path) -> bool:
@@ -326,12 +312,3 @@ def restart(part: Part) -> Start:
 def resolved(part: Part, config: Config) -> Config:
     """Return what an interrupted training recorded, or else the plan."""
     return resumed_config(part) if part.resumable else config
-
-
-def samples_by_class(pipe: Pipeline, path: Path) -> None:
-    """Write a grid of the first seeds in every class, beside real pictures of it."""
-    names, seeds = pipe.facts.class_names, list(range(1, SEEDS_SHOWN + 1))
-    labels = [label for label in range(len(names)) for _ in seeds]
-    images = pipe.generate(seeds * len(names), labels, pipe.sampling)
-    rows = list(images.reshape(len(names), len(seeds), *images.shape[1:]))
-    beside_real(rows, [pipe.real(name) for name in names], names).save(path)

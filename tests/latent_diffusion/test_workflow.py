@@ -14,7 +14,7 @@ from latent_diffusion.distributed import World
 from latent_diffusion.run import Interrupted, Run, configs_folder
 from latent_diffusion.training import timing
 from latent_diffusion.training.stages import load_config, resumed_config
-from latent_diffusion.workflow import Order, forecast, look, run_demo, run_train, work
+from latent_diffusion.workflow import Order, ending, forecast, look, run_demo, run_train, work
 
 MINUTES = 0.3
 SHARES = """
@@ -219,10 +219,73 @@ def test_a_slow_machine_scores_fewer_samples(order, shapes, tmp_path, monkeypatc
     counts = {}
     for seconds in (0.001, 0.15, 5.0):
         one = forecast.Forecast(Run(tmp_path), data, config, 10.0, World(0, 1, torch.device("cpu")))
-        one.measured = (1.0, seconds)
+        one.measured = forecast.Cost(1.0, seconds / 2, seconds / 2, 1.0)
         monkeypatch.setattr(forecast, "SAMPLES", (1000, 500, 250))
         counts[seconds] = one.samples
     assert counts == {0.001: 1000, 0.15: 500, 5.0: 250}
+
+
+def test_guidance_is_chosen_once_for_what_was_trained(
+    order, tiny_run, tmp_path, monkeypatch, capsys
+):
+    folder = shutil.copytree(tiny_run, tmp_path / "run")
+    run, taken = Run(folder), []
+    order.write(run)
+    one = work.Work(run, order, torch.device("cpu"))
+    one.forecast = SimpleNamespace(swept=50)
+    one.choose_guidance()
+    said = capsys.readouterr().out
+    assert "which guidance? 50 samples" in said and "guidance is" in said
+    assert (folder / "sweep" / "sweep.json").is_file()
+    assert Order.read(run).swept == run.checksum()
+    monkeypatch.setattr(work, "sweep", lambda *_, **__: taken.append(1))
+    again = work.Work(run, Order.read(run), torch.device("cpu"))
+    again.forecast = one.forecast
+    again.choose_guidance()
+    assert not taken
+    again.order.swept = "of other networks"
+    again.choose_guidance()
+    assert taken
+
+
+@pytest.mark.parametrize(
+    ("changed", "sweeping"),
+    [
+        ({}, True),
+        ({"config": "own_cpu"}, False),
+        ({"settings": ["sampling.guidance=2"]}, False),
+        ({"settings": ["diffusion.label_dropout=0.2"]}, True),
+    ],
+)
+def test_guidance_that_was_given_stays(order, shapes, tmp_path, changed, sweeping):
+    order = order.model_copy(update={"config": None, "minutes": 30.0, **changed})
+    assert work.Work(Run(tmp_path), order, torch.device("cpu")).forecast.sweeping == sweeping
+
+
+def test_what_leaves_too_little_time_is_left_out(order, shapes, tmp_path):
+    from latent_diffusion.data.store import Dataset
+
+    data, config, found = Dataset.open(shapes), load_config(Path(order.config)), {}
+    for draw in (0.001, 0.02, 5.0):
+        world = World(0, 1, torch.device("cpu"))
+        one = forecast.Forecast(Run(tmp_path), data, config, 15.0, world, sweeping=True)
+        one.measured = forecast.Cost(1.0, draw, draw, 1.0)
+        found[draw] = (one.swept, one.seconds_of_report > 0)
+        others = one.seconds_of_scores + one.seconds_of_report + one.sweep_seconds(one.swept)
+        assert one.seconds_after == others
+    assert found == {0.001: (500, True), 0.02: (300, True), 5.0: (0, False)}
+
+
+def test_the_page_has_the_scores_of_the_samples(tiny_run, shapes, tmp_path, capsys):
+    run = Run(shutil.copytree(tiny_run, tmp_path / "run"))
+    ending.sample_and_score(run, 40, "cpu", shapes)
+    said = "".join(capsys.readouterr().out.split())
+    assert f"allofitinonepage:{run.folder / 'report.html'}" in said
+    page = (run.folder / "report.html").read_text()
+    recorded = json.loads((run.folder / "scores.json").read_text())
+    assert str((run.folder / "samples").resolve()) in recorded
+    assert not [name for name in recorded if "(report" in name]  # nothing was drawn and scored anew
+    assert "40 samples, compared with" in page and "near copy" in page
 
 
 def test_a_short_stage_two_is_said_with_what_would_be_enough(order, shapes, tmp_path, monkeypatch):
@@ -230,7 +293,7 @@ def test_a_short_stage_two_is_said_with_what_would_be_enough(order, shapes, tmp_
 
     data, config = Dataset.open(shapes), load_config(Path(order.config))
     one = forecast.Forecast(Run(tmp_path), data, config, 10.0, World(0, 1, torch.device("cpu")))
-    one.measured = (1.0, 0.001)
+    one.measured = forecast.Cost(1.0, 0.001, 0.001, 1.0)
     monkeypatch.setattr(forecast, "seconds_per_step", lambda *_: 1.2)
     said = one.advice(spent=60.0)
     assert said and "only about" in said

@@ -150,6 +150,7 @@ def sweep(
     apply: bool = False,
     by_class: bool = False,
     by: By = "fid",
+    told: bool = True,
 ) -> tuple[Table, list[Path]]:
     """Score `images` samples of every combination; the best, by one score, with other seeds again.
 
@@ -173,7 +174,7 @@ def sweep(
     with Progress("sweeping", (len(plans) + 1 + by_class) * images) as progress:
         against = judge_statistics(run, judge)
         reference = Reference.open(run)
-        detector = choosing_detector(judge, reference)
+        detector = choosing_detector(judge, reference) if told or by == "detectability" else None
         search = Search(reference, judge, against, images, folder, progress, known, detector)
         tried = [search.attempt(plans[0], TRIED)]
         badness(tried[0], by)  # refuses before the others are drawn
