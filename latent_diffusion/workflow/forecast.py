@@ -19,7 +19,6 @@ from latent_diffusion.loading import Codec
 from latent_diffusion.pipeline import whole_batch
 from latent_diffusion.run import Run
 from latent_diffusion.sampling.generate import generate
-from latent_diffusion.studies.sweep.search import GUIDANCE
 from latent_diffusion.training.config import with_training
 from latent_diffusion.training.planning import (
     STAGES,
@@ -34,7 +33,7 @@ from latent_diffusion.workflow.ending import SEEDS_SHOWN
 
 # The most of each that leaves time for what is to be trained: shares of all the time.
 SAMPLES, MOST_SCORING = (1_000, 500, 250), 0.2  # drawn and scored
-SWEPT, MOST_SWEEPING = (500, 300, 0), 0.1  # for each guidance tried
+SWEPT, MOST_SWEEPING = (500, 300, 200, 0), 0.15  # for each guidance tried
 MOST_REPORTING = 0.1
 TITLES = {
     "autoencoder": "stage one: the autoencoder",
@@ -44,6 +43,7 @@ TITLES = {
 TRIED_STEPS = 2  # of a sampler, to see how fast it is
 SEEN_BY_THE_JUDGE = 60  # times as many images as there are samples, while they are scored
 SECONDS_OF_STATISTICS = 20.0  # of that
+GUIDANCE = (1.0, 1.25, 1.5, 2.0, 3.0)  # tried where none is given
 SETTINGS_SWEPT = len(GUIDANCE) + 2  # the best, and the best by class, are drawn again
 SECONDS_TO_COMPARE = 3.0  # one of them
 DRAWN_FOR_A_REPORT, SECONDS_OF_A_REPORT = 450, 15.0  # samples, and what else there is

@@ -36,7 +36,7 @@ from latent_diffusion.training.planning import STAGES, planned
 from latent_diffusion.training.stage import Start
 from latent_diffusion.training.stages import Config, load_config, resumed_config
 from latent_diffusion.workflow.ending import sample_and_score
-from latent_diffusion.workflow.forecast import TITLES, Forecast
+from latent_diffusion.workflow.forecast import GUIDANCE, TITLES, Forecast
 from latent_diffusion.workflow.look import are_drawn, nearest_measured, parts_for
 from latent_diffusion.workflow.order import Order
 
@@ -286,7 +286,8 @@ class Work:
             return
         say(f"\nwhich guidance? {images} samples of each that is tried")
         folder, device = self.run.folder / "sweep", str(self.device)
-        sweep(self.run, folder, {}, [], images, device, apply=True, by_class=True, told=False)
+        tried = {"guidance": GUIDANCE}
+        sweep(self.run, folder, tried, [], images, device, apply=True, by_class=True, told=False)
         self.order = self.order.model_copy(update={"swept": networks})
         self.record()
         sampling = Pipeline.from_run(self.run.folder, device).sampling

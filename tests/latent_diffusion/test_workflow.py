@@ -266,14 +266,14 @@ def test_what_leaves_too_little_time_is_left_out(order, shapes, tmp_path):
     from latent_diffusion.data.store import Dataset
 
     data, config, found = Dataset.open(shapes), load_config(Path(order.config)), {}
-    for draw in (0.001, 0.02, 5.0):
+    for draw in (0.001, 0.05, 5.0):
         world = World(0, 1, torch.device("cpu"))
         one = forecast.Forecast(Run(tmp_path), data, config, 15.0, world, sweeping=True)
         one.measured = forecast.Cost(1.0, draw, draw, 1.0)
         found[draw] = (one.swept, one.seconds_of_report > 0)
         others = one.seconds_of_scores + one.seconds_of_report + one.sweep_seconds(one.swept)
         assert one.seconds_after == others
-    assert found == {0.001: (500, True), 0.02: (300, True), 5.0: (0, False)}
+    assert found == {0.001: (500, True), 0.05: (300, True), 5.0: (0, False)}
 
 
 def test_the_page_has_the_scores_of_the_samples(tiny_run, shapes, tmp_path, capsys):
