@@ -6,19 +6,15 @@ All rooms use it: `say` for one line, `Progress` for what is counted.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
 console = Console(highlight=False, soft_wrap=True)
 SECONDS_BETWEEN_LINES = 15.0
+whole: "Whole | None" = None  # the work that all progress is part of, if any
 
 
 def say(text: str) -> None:
@@ -34,6 +30,28 @@ def hushed() -> Iterator[None]:
         yield
     finally:
         console.quiet = before
+
+
+class Whole(NamedTuple):
+    """Work in many parts: when it began, by the clock of time.perf_counter, and its seconds."""
+
+    start: float
+    seconds: float
+
+    def spoken(self, now: float) -> str:
+        """Return how far it is, in words."""
+        return f"{clock(now - self.start)} of {clock(self.seconds)} minutes"
+
+
+@contextmanager
+def part_of(seconds: float, spent: float) -> Iterator[None]:
+    """Show with all progress in the block how far work of so many seconds is, `spent` before it."""
+    global whole
+    before, whole = whole, Whole(time.perf_counter() - spent, seconds)
+    try:
+        yield
+    finally:
+        whole = before
 
 
 class Progress:
@@ -68,17 +86,21 @@ class Progress:
             self.bar = RichProgress(
                 TextColumn("{task.description:<14}"),
                 BarColumn(),
-                MofNCompleteColumn(),
+                TextColumn("{task.fields[count]}"),
                 TextColumn("{task.fields[figures]}"),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
+                TextColumn("{task.fields[time]}"),
                 console=console,
             )
             self.bar.start()
-            self.task = self.bar.add_task(
-                self.title, total=self.total, completed=self.done, figures=""
-            )
+            self.task = self.add_task(self.title, self.total)
+            self.whole_task = self.add_task("in all", whole.seconds) if whole else None
+            self.draw(self.start, "")
         return self
+
+    def add_task(self, title: str, total: float) -> TaskID:
+        """Begin a line of the bar."""
+        assert self.bar
+        return self.bar.add_task(title, total=total, count="", figures="", time="")
 
     def advance(self, count: int = 1, **figures: float) -> None:
         """Count `count` more units as done, and show `figures` beside them."""
@@ -88,15 +110,28 @@ class Progress:
         now = time.perf_counter()
         text = self._figures(now, figures)
         if self.bar:
-            self.bar.update(self.task, completed=self.done, figures=text)
+            self.draw(now, text)
         elif now - self.last_line > SECONDS_BETWEEN_LINES or self.done >= self.total:
             self.last_line = now
-            elapsed = now - self.start
-            left = (self.total - self.done) * elapsed / max(1, self.done - self.first)
-            say(
-                f"{self.title}: {self.done} of {self.total} {self.unit}  {text}  "
-                f"{clock(elapsed)} elapsed, {clock(left)} left"
+            line = (
+                f"{self.title}: {self.done} of {self.total} {self.unit}  {text}  {self.time(now)}"
             )
+            say(f"{line}; {whole.spoken(now)} in all" if whole else line)
+
+    def draw(self, now: float, figures: str) -> None:
+        """Draw the bar, and that of the whole work."""
+        assert self.bar
+        count, spent = f"{self.done}/{self.total}", self.time(now)
+        self.bar.update(self.task, completed=self.done, count=count, figures=figures, time=spent)
+        if whole and self.whole_task is not None:
+            done = now - whole.start
+            self.bar.update(self.whole_task, completed=done, time=whole.spoken(now))
+
+    def time(self, now: float) -> str:
+        """Return how long it took so far, and will take."""
+        elapsed, done = now - self.start, self.done - self.first
+        left = clock((self.total - self.done) * elapsed / done) if done else "?"
+        return f"{clock(elapsed)} elapsed, {left} left"
 
     def rate(self, now: float | None = None) -> float:
         """Return images a second since the start."""

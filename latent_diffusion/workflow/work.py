@@ -8,6 +8,7 @@ scores again at once.
 import time
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 import torch
@@ -19,11 +20,11 @@ from latent_diffusion.data.summary import summary
 from latent_diffusion.device import choose_device
 from latent_diffusion.distributed import World
 from latent_diffusion.evaluation.judge_training import make_judge
-from latent_diffusion.inspection.previews import reconstruction_preview, sample_preview
+from latent_diffusion.inspection.previews import Preview, reconstruction_preview, sample_preview
 from latent_diffusion.loading import without_training
 from latent_diffusion.lock import locked
 from latent_diffusion.pipeline import Pipeline
-from latent_diffusion.progress import LateProgress, clock, console, say
+from latent_diffusion.progress import LateProgress, clock, console, part_of, say
 from latent_diffusion.run import Interrupted, Part, Run, without_none, write_atomic
 from latent_diffusion.sampling.config import by_class_spoken
 from latent_diffusion.studies.sweep.search import sweep
@@ -40,7 +41,7 @@ from latent_diffusion.workflow.forecast import GUIDANCE, TITLES, Forecast
 from latent_diffusion.workflow.look import are_drawn, nearest_measured, parts_for
 from latent_diffusion.workflow.order import Order
 
-PLAN = "plan.toml"  # in a run
+PLAN, PREVIEW = "plan.toml", "preview.png"  # in a run
 
 
 def run_demo(folder: Path, device: str, settings: list[str], minutes: float | None = None) -> None:
@@ -103,7 +104,8 @@ def work_on(run: Run, order: Order, device: str, how: str, more: float = 0.0) ->
         with locked(run.lock_path):
             work = Work(run, order, choose_device(device), more)
             try:
-                work.do()
+                with part_of(60 * work.order.minutes, work.order.spent):
+                    work.do()
             finally:
                 work.record()
     except Interrupted:
@@ -219,7 +221,7 @@ class Work:
         part = self.run.autoencoder
         if is_left(part, TITLES[part.name], part.model_path):
             stage = resolved(part, self.config).autoencoder
-            preview = reconstruction_preview(self.run, data)
+            preview = self.shown(reconstruction_preview(self.run, data))
             train_autoencoder(self.run, data, stage, self.world, restart(part), preview)
 
     def judge(self, data: Dataset) -> None:
@@ -243,8 +245,20 @@ class Work:
         stage = config.diffusion
         if stage.training.minutes and not part.resumable:
             stage = with_training(stage, minutes=round(self.forecast.stage_two(self.spent), 2))
-        preview = sample_preview(self.run, data, self.device)
+        preview = self.shown(sample_preview(self.run, data, self.device))
         train_diffusion(self.run, data, stage, config.sampling, self.world, restart(part), preview)
+
+    def shown(self, preview: Preview) -> Preview:
+        """Return the same preview, which also refreshes RUN/preview.png."""
+        path = self.run.folder / PREVIEW
+        say(f"{path} shows how far it is, again and again")
+
+        def refreshed(model: Any, step: int) -> Path:
+            drawn = preview(model, step)
+            write_atomic(path, drawn.read_bytes())
+            return drawn
+
+        return refreshed
 
     def is_unfinished(self) -> bool:
         """Return whether a trained stage two was being trained further, and did not get there.

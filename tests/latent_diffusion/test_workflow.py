@@ -54,6 +54,7 @@ def test_all_of_it_then_more_minutes(order, tmp_path, capsys, monkeypatch):
     for words in ("0.3 minutes on cpu", "stage one", "the judge", "stage two", "all of it took"):
         assert words in shown
     assert len(list((run / "samples").glob("*.png"))) == 30 + 1  # the grid
+    assert (run / "preview.png").is_file() and "0:18 minutes in all" in shown
     assert (run / "samples.png").is_file() and (run / "reconstructions.png").is_file()
     scores = json.loads((run / "scores.json").read_text())
     assert any("samples" in name for name in scores)
