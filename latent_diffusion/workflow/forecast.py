@@ -11,6 +11,8 @@ from autoencoder import Autoencoder
 from latent_diffusion.classifier import Classifier
 from latent_diffusion.data.store import Dataset
 from latent_diffusion.denoiser import Denoiser
+from latent_diffusion.denoiser.dit import DiTConfig
+from latent_diffusion.denoiser.unet import UNetConfig
 from latent_diffusion.device import choose_precision
 from latent_diffusion.distributed import World
 from latent_diffusion.evaluation.judge import Judge
@@ -47,9 +49,19 @@ GUIDANCE = (1.0, 1.25, 1.5, 2.0, 3.0)  # tried where none is given
 SETTINGS_SWEPT = len(GUIDANCE) + 2  # the best, and the best by class, are drawn again
 SECONDS_TO_COMPARE = 3.0  # one of them
 DRAWN_FOR_A_REPORT, SECONDS_OF_A_REPORT = 450, 15.0  # samples, and what else there is
+# Shares of a UNet's widths, each with the steps of the whole one from which on it is the best.
+WIDTHS = {1.0: 1_000, 0.75: 400, 0.5: 0}
 FEW_STEPS = 1_000  # of stage two, from which on pictures begin to hold together
 OTHERS_GROW = 1.5  # minutes more in all, for one more of stage two
 LEAST_SHARE = 0.3  # of the time that stage two gets, however long all else takes
+
+
+def narrower(model: UNetConfig | DiTConfig, steps: float | None) -> list[int]:
+    """Return the widths of a UNet that learns more in the time of so few steps; [] for its own."""
+    if steps is None or not isinstance(model, UNetConfig):
+        return []
+    share = next(share for share, fewest in WIDTHS.items() if steps >= fewest)
+    return [16 * round(share * width / 16) for width in model.widths] if share < 1 else []
 
 
 class Cost(NamedTuple):
@@ -118,8 +130,8 @@ class Forecast:
         exact, model = with_training(stage, precision=self.precision), self.config.autoencoder.model
         return seconds_per_step(exact, model, self.data, self.world)
 
-    def advice(self, spent: float) -> str | None:
-        """Return in one line what would be better where stage two is short; None where it is not.
+    def steps_of_stage_two(self, spent: float) -> float | None:
+        """Return about how many steps stage two does in its time; None where it has none to do.
 
         spent: seconds, before anything that is not trained yet.
         """
@@ -128,14 +140,21 @@ class Forecast:
             return None
         early = [name for name in STAGES[:-1] if not getattr(self.run, name).trained]
         spent += 60 * sum(minutes_of(getattr(self.config, name)) for name in early)
-        minutes, seconds = self.stage_two(spent), self.step_seconds(stage)
-        missing = FEW_STEPS * seconds / 60 - minutes
-        if missing <= 0:
+        return 60 * self.stage_two(spent) / self.step_seconds(stage)
+
+    def advice(self, spent: float) -> str | None:
+        """Return in one line what would be better where stage two is short; None where it is not.
+
+        spent: seconds, before anything that is not trained yet.
+        """
+        steps = self.steps_of_stage_two(spent)
+        if steps is None or steps >= FEW_STEPS:
             return None
+        missing = (FEW_STEPS - steps) * self.step_seconds(self.config.diffusion) / 60
         enough = self.minutes + OTHERS_GROW * missing
         return (
-            f"stage two does only about {60 * minutes / seconds:,.0f} steps in its time, too few "
-            f"for pictures that hold together: --minutes {enough:.0f} would be enough"
+            f"stage two does only about {steps:,.0f} steps in its time, too few for pictures that "
+            f"hold together: --minutes {enough:.0f} would be enough"
         )
 
     @property

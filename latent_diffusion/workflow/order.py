@@ -22,6 +22,7 @@ class Order(BaseModel):
         str
     ] = []  # where config is None: what is laid over that one, by a look at the data
     settings: list[str] = []
+    widths: list[int] = []  # of the UNet, where the config's own allow too few steps
     size: int | None = None
     spent: float = 0.0
     swept: str = ""  # checksum of the networks that a guidance was chosen for

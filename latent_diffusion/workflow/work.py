@@ -37,9 +37,9 @@ from latent_diffusion.training.planning import STAGES, planned
 from latent_diffusion.training.stage import Start
 from latent_diffusion.training.stages import Config, load_config, resumed_config
 from latent_diffusion.workflow.ending import sample_and_score
-from latent_diffusion.workflow.forecast import GUIDANCE, TITLES, Forecast
+from latent_diffusion.workflow.forecast import GUIDANCE, TITLES, Forecast, narrower
 from latent_diffusion.workflow.look import are_drawn, nearest_measured, parts_for
-from latent_diffusion.workflow.order import Order
+from latent_diffusion.workflow.order import DEMO_CONFIG, Order
 
 PLAN, PREVIEW = "plan.toml", "preview.png"  # in a run
 
@@ -174,12 +174,17 @@ class Work:
         """Return what is trained, and how long."""
         order, general = self.order, default_config(self.device)
         path, more = Path(order.config) if order.config else general, map(part_path, order.chosen)
-        return planned(load_config(path, order.settings, None, *more), order.minutes)
+        widths = [f"diffusion.model.widths={order.widths}"] if order.widths else []
+        return planned(load_config(path, widths + order.settings, None, *more), order.minutes)
 
     def choose(self) -> None:
-        """Choose a config by a look at the data, unless one was given or this was begun before."""
-        if Order.read(self.run):
-            return
+        """Choose what to train by a look at data and time, unless it was given or begun before."""
+        if not Order.read(self.run):
+            self.choose_config()
+            self.choose_widths()
+
+    def choose_config(self) -> None:
+        """Choose a config by a look at the data, unless one was given."""
         info, drawn = self.data.info, are_drawn(self.data)
         say(nearest_measured(self.data, drawn, self.order.minutes))
         if self.order.config:
@@ -192,6 +197,20 @@ class Work:
             f"{info.train:,} training pictures of {info.image_size}x{info.image_size} that look "
             f"{'drawn' if drawn else 'photographed'}: the plan is {names}"
         )
+
+    def choose_widths(self) -> None:
+        """Choose a narrower UNet where that of the config would do too few steps to learn much."""
+        given = any(one.startswith("diffusion.") for one in self.order.settings)
+        if given or self.order.config not in (None, DEMO_CONFIG):
+            return
+        steps = self.forecast.steps_of_stage_two(self.spent)
+        widths = narrower(self.config.diffusion.model, steps)
+        if not widths:
+            return
+        self.order = self.order.model_copy(update={"widths": widths})
+        self.config = self.planned()
+        del self.forecast  # measured for the wider one
+        say(f"about {steps:,.0f} steps of stage two are few: its UNet is narrower, {widths}")
 
     @cached_property
     def forecast(self) -> Forecast:

@@ -174,7 +174,7 @@ def test_the_plan_is_chosen_by_a_look_and_kept(order, shapes, tmp_path, monkeypa
     for drawn, channels in ((False, 8), (True, 4)):
         monkeypatch.setattr(work, "are_drawn", lambda data, drawn=drawn: drawn)
         one = work.Work(run, order, torch.device("cpu"))
-        one.choose()
+        one.choose_config()
         assert one.config.autoencoder.model.latent_channels == channels
         said = " ".join(capsys.readouterr().out.split())
         assert said.endswith("the plan is own_cpu with drawn" if drawn else "the plan is own_cpu")
@@ -247,6 +247,35 @@ def test_guidance_is_chosen_once_for_what_was_trained(
     again.order.swept = "of other networks"
     again.choose_guidance()
     assert taken
+
+
+@pytest.mark.parametrize("name", ["own_cpu", "own_gpu", "cartoons_cpu"])
+def test_few_steps_are_for_a_narrower_unet(name, order, tmp_path, monkeypatch):
+    model = load_config(Path(name)).diffusion.model
+    for share, fewest in forecast.WIDTHS.items():
+        found = forecast.narrower(model, fewest)
+        assert found == ([] if share == 1 else [share * width for width in model.widths])
+        type(model).model_validate(model.model_dump() | ({"widths": found} if found else {}))
+    assert forecast.narrower(model, None) == []
+
+
+def test_a_narrower_unet_is_chosen_once_and_kept(order, tmp_path, monkeypatch, capsys):
+    own = order.model_copy(update={"config": None, "minutes": 30.0, "chosen": ["drawn"]})
+    run, steps = Run(tmp_path / "run"), SimpleNamespace(steps_of_stage_two=lambda _: 1.0)
+    one = work.Work(run, own, torch.device("cpu"))
+    one.forecast = steps
+    one.choose_widths()
+    assert one.config.diffusion.model.widths == (32, 64, 64)
+    assert "[32, 64, 64]" in capsys.readouterr().out and "forecast" not in vars(one)
+    one.order.write(run)
+    again = work.Work(run, Order.read(run), torch.device("cpu"))
+    again.choose()
+    assert again.config == one.config
+    for given in ({"config": "own_cpu"}, {"settings": ["diffusion.model.blocks=2"]}):
+        other = work.Work(run, own.model_copy(update=given), torch.device("cpu"))
+        other.forecast = steps
+        other.choose_widths()
+        assert other.order.widths == []
 
 
 @pytest.mark.parametrize(
