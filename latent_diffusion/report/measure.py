@@ -42,6 +42,7 @@ RECONSTRUCTED = 10  # images shown
 NOISED = 200  # images whose loss is taken, at most
 PROCESS_ROWS, PROCESS_PARTS = 5, 7
 MOST_HELD_OUT = 500  # in the audit, whose cost is theirs; ldm audit takes more
+QUICKLY_COMPARED = 5_000  # training images; with more of them pixels are left to ldm audit
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -136,7 +137,8 @@ def measure(
         if not fast:  # of noise levels between its jumps a student knows nothing
             measured.noise = noise_loss(pipe, held_out.images[rows], held_out.labels[rows])
         if data:
-            measured.audit = audited(run, held_out, data, samples, judge)
+            in_pixels = not done or len(data.train) <= QUICKLY_COMPARED
+            measured.audit = audited(run, held_out, data, samples, judge, in_pixels)
             measured.pairs = closest_pairs(measured.audit, samples, data)
     return measured
 
@@ -252,11 +254,16 @@ def draw(pipe: Pipeline, seeds: Sequence[int], labels: Sequence[int], title: str
 
 
 def audited(
-    run: Run, reference: Reference, data: Dataset, samples: ImageSource, judge: Judge | None
+    run: Run,
+    reference: Reference,
+    data: Dataset,
+    samples: ImageSource,
+    judge: Judge | None,
+    in_pixels: bool,
 ) -> Audit:
     """Look for copies of training images among the samples; recorded in scores.json."""
     rows = some(len(reference.images), MOST_HELD_OUT)
     fewer = Reference(reference.facts, reference.images[rows], reference.labels[rows])
-    found = audit(fewer, data, samples, judge)
+    found = audit(fewer, data, samples, judge, in_pixels)
     run.add_scores(f"{samples.name} (memorisation)", found.model_dump())
     return found
