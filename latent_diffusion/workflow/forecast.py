@@ -50,7 +50,7 @@ SETTINGS_SWEPT = len(GUIDANCE) + 2  # the best, and the best by class, are drawn
 SECONDS_TO_COMPARE = 3.0  # one of them
 DRAWN_FOR_A_REPORT, SECONDS_OF_A_REPORT = 450, 15.0  # samples, and what else there is
 # Shares of a UNet's widths, each with the steps of the whole one from which on it is the best.
-WIDTHS = {1.0: 1_000, 0.75: 400, 0.5: 0}
+WIDTHS = {1.0: 6_000, 0.75: 3_000, 0.5: 0}
 FEW_STEPS = 1_000  # of stage two, from which on pictures begin to hold together
 OTHERS_GROW = 1.5  # minutes more in all, for one more of stage two
 LEAST_SHARE = 0.3  # of the time that stage two gets, however long all else takes
