@@ -49,19 +49,17 @@ GUIDANCE = (1.0, 1.25, 1.5, 2.0, 3.0)  # tried where none is given
 SETTINGS_SWEPT = len(GUIDANCE) + 2  # the best, and the best by class, are drawn again
 SECONDS_TO_COMPARE = 3.0  # one of them
 DRAWN_FOR_A_REPORT, SECONDS_OF_A_REPORT = 450, 15.0  # samples, and what else there is
-# Shares of a UNet's widths, each with the steps of the whole one from which on it is the best.
-WIDTHS = {1.0: 6_000, 0.75: 3_000, 0.5: 0}
+HALF_BELOW = {True: 3_000, False: 1_200}  # steps on pictures that are drawn, and on others
 FEW_STEPS = 1_000  # of stage two, from which on pictures begin to hold together
 OTHERS_GROW = 1.5  # minutes more in all, for one more of stage two
 LEAST_SHARE = 0.3  # of the time that stage two gets, however long all else takes
 
 
-def narrower(model: UNetConfig | DiTConfig, steps: float | None) -> list[int]:
-    """Return the widths of a UNet that learns more in the time of so few steps; [] for its own."""
-    if steps is None or not isinstance(model, UNetConfig):
+def narrower(model: UNetConfig | DiTConfig, steps: float | None, drawn: bool) -> list[int]:
+    """Return half of a UNet's widths where so few steps of it teach less; [] for its own."""
+    if steps is None or steps >= HALF_BELOW[drawn] or not isinstance(model, UNetConfig):
         return []
-    share = next(share for share, fewest in WIDTHS.items() if steps >= fewest)
-    return [16 * round(share * width / 16) for width in model.widths] if share < 1 else []
+    return [max(16, width // 32 * 16) for width in model.widths]
 
 
 class Cost(NamedTuple):

@@ -180,12 +180,13 @@ class Work:
     def choose(self) -> None:
         """Choose what to train by a look at data and time, unless it was given or begun before."""
         if not Order.read(self.run):
-            self.choose_config()
-            self.choose_widths()
+            drawn = are_drawn(self.data)
+            self.choose_config(drawn)
+            self.choose_widths(drawn)
 
-    def choose_config(self) -> None:
-        """Choose a config by a look at the data, unless one was given."""
-        info, drawn = self.data.info, are_drawn(self.data)
+    def choose_config(self, drawn: bool) -> None:
+        """Choose a config for drawn pictures or others, unless one was given."""
+        info = self.data.info
         say(nearest_measured(self.data, drawn, self.order.minutes))
         if self.order.config:
             return
@@ -198,7 +199,7 @@ class Work:
             f"{'drawn' if drawn else 'photographed'}: the plan is {names}"
         )
 
-    def choose_widths(self) -> None:
+    def choose_widths(self, drawn: bool) -> None:
         """Choose a narrower UNet where that of the config would do too few steps to learn much.
 
         On a CPU: how many are too few was not measured for a GPU's batches.
@@ -207,13 +208,15 @@ class Work:
         if given or self.device.type != "cpu" or self.order.config not in (None, DEMO_CONFIG):
             return
         steps = self.forecast.steps_of_stage_two(self.spent)
-        widths = narrower(self.config.diffusion.model, steps)
+        widths = narrower(self.config.diffusion.model, steps, drawn)
         if not widths:
             return
         self.order = self.order.model_copy(update={"widths": widths})
         self.config = self.planned()
         del self.forecast  # measured for the wider one
-        say(f"about {steps:,.0f} steps of stage two are few: its UNet is narrower, {widths}")
+        say(
+            f"stage two would do about {steps:,.0f} steps: a UNet of half the width learns more, {widths}"
+        )
 
     @cached_property
     def forecast(self) -> Forecast:

@@ -172,9 +172,8 @@ def test_the_plan_is_chosen_by_a_look_and_kept(order, shapes, tmp_path, monkeypa
     order = order.model_copy(update={"config": None, "minutes": 30.0})
     run = Run(tmp_path / "run")
     for drawn, channels in ((False, 8), (True, 4)):
-        monkeypatch.setattr(work, "are_drawn", lambda data, drawn=drawn: drawn)
         one = work.Work(run, order, torch.device("cpu"))
-        one.choose_config()
+        one.choose_config(drawn)
         assert one.config.autoencoder.model.latent_channels == channels
         said = " ".join(capsys.readouterr().out.split())
         assert said.endswith("the plan is own_cpu with drawn" if drawn else "the plan is own_cpu")
@@ -250,21 +249,22 @@ def test_guidance_is_chosen_once_for_what_was_trained(
 
 
 @pytest.mark.parametrize("name", ["own_cpu", "own_gpu", "cartoons_cpu"])
-def test_few_steps_are_for_a_narrower_unet(name, order, tmp_path, monkeypatch):
+def test_few_steps_are_for_a_narrower_unet(name):
     model = load_config(Path(name)).diffusion.model
-    for share, fewest in forecast.WIDTHS.items():
-        found = forecast.narrower(model, fewest)
-        assert found == ([] if share == 1 else [share * width for width in model.widths])
-        type(model).model_validate(model.model_dump() | ({"widths": found} if found else {}))
-    assert forecast.narrower(model, None) == []
+    for drawn, fewest in forecast.HALF_BELOW.items():
+        assert forecast.narrower(model, fewest, drawn) == []
+        found = forecast.narrower(model, fewest - 1, drawn)
+        assert found == [width / 2 for width in model.widths]
+        type(model).model_validate(model.model_dump() | {"widths": found})
+    assert forecast.narrower(model, None, drawn=True) == []
 
 
-def test_a_narrower_unet_is_chosen_once_and_kept(order, tmp_path, monkeypatch, capsys):
+def test_a_narrower_unet_is_chosen_once_and_kept(order, tmp_path, capsys):
     own = order.model_copy(update={"config": None, "minutes": 30.0, "chosen": ["drawn"]})
     run, steps = Run(tmp_path / "run"), SimpleNamespace(steps_of_stage_two=lambda _: 1.0)
     one = work.Work(run, own, torch.device("cpu"))
     one.forecast = steps
-    one.choose_widths()
+    one.choose_widths(drawn=True)
     assert one.config.diffusion.model.widths == (32, 64, 64)
     assert "[32, 64, 64]" in capsys.readouterr().out and "forecast" not in vars(one)
     one.order.write(run)
@@ -274,7 +274,7 @@ def test_a_narrower_unet_is_chosen_once_and_kept(order, tmp_path, monkeypatch, c
     for given in ({"config": "own_cpu"}, {"settings": ["diffusion.model.blocks=2"]}):
         other = work.Work(run, own.model_copy(update=given), torch.device("cpu"))
         other.forecast = steps
-        other.choose_widths()
+        other.choose_widths(drawn=True)
         assert other.order.widths == []
 
 
