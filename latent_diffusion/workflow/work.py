@@ -215,7 +215,8 @@ class Work:
         self.config = self.planned()
         del self.forecast  # measured for the wider one
         say(
-            f"stage two would do about {steps:,.0f} steps: a UNet of half the width learns more, {widths}"
+            f"stage two would do about {steps:,.0f} steps: a UNet of half the width learns more, "
+            f"{widths}"
         )
 
     @cached_property
