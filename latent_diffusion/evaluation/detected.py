@@ -12,6 +12,7 @@ from latent_diffusion.evaluation.detector import (
     FEWEST_DETECTED,
     KNOWN_FAULT,
     MOST_DETECTED,
+    SEEN_BY,
     Detection,
     Detector,
     Layered,
@@ -72,7 +73,7 @@ def add_detectability(
         scores.notes.append(too_few(found, len(detector.labels), images.count))
         return None
     control = found.reals.control
-    scores.detected = len(found.rows)
+    scores.detected, scores.detector = len(found.rows), SEEN_BY
     scores.scores["detectability"] = as_score(found.found, control)
     for name, one in found.by_scale.items():
         scores.scores[f"detectability_{name}"] = as_score(one)

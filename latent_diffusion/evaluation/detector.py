@@ -6,7 +6,7 @@ few to tell, and no number is given.
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter
 
 from latent_diffusion.data.faults import FAULTS
 from latent_diffusion.distributed import in_turns
+from latent_diffusion.evaluation.lines import line_layer
 from latent_diffusion.evaluation.reals import apportion
 from latent_diffusion.evaluation.sources import of_array
 from metrics import Detectability, detectability
@@ -26,10 +27,12 @@ FEWEST_DETECTED = 4 * FOLDS  # of either kind, for the halves of the control hav
 KNOWN_FAULT, KNOWN_DOSE = "median smear", 4
 GRID = 4  # cells a side in which a layer is averaged
 MOST_PAIRED = 64  # channels of a layer, for covariances of each with each
-OF_GRAIN = 0.2  # weight of grain, where each of the other scales weighs 1
+WEIGHTS = {"lines": 3.0, "grain": 0.2}  # of scales; each of the others weighs 1
+PENALTY = 0.2  # of the weights of all scales together
 BLUR, GRAIN = 2.2, 12.0  # deviations, at most: pixels of a picture of 64, grey levels of 255
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
-SCALES = ("texture", "shapes", "layout")
+SEEN_BY = "layers, lines and grain"  # stands with the scores: another detector, another name
+SCALES = ("texture", "shapes", "layout", "lines")
 
 
 @runtime_checkable
@@ -59,9 +62,7 @@ class Described:
     @property
     def parts(self) -> list[tuple[int, float]]:
         """How many of the numbers of `all` are of each scale, and what these weigh."""
-        return [
-            (of.shape[1], OF_GRAIN if name == "grain" else 1.0) for name, of in self.scales.items()
-        ]
+        return [(of.shape[1], WEIGHTS.get(name, 1.0)) for name, of in self.scales.items()]
 
     def rows(self, rows: np.ndarray) -> "Described":
         """Return what is known of some of the pictures."""
@@ -73,14 +74,12 @@ def describe(network: Layered, images: np.ndarray, labels: np.ndarray) -> Descri
 
     They are seen as through `blurred_glasses`.
     """
-    size = images.shape[1]
     found: dict[str, list[np.ndarray]] = {name: [] for name in SCALES}
     images = blurred_glasses(images)
 
     def see(batch: np.ndarray) -> dict[str, np.ndarray]:
         seen: dict[str, list[np.ndarray]] = {}
-        for layer in network.feature_maps(batch):
-            scale = scale_of(size // layer.shape[-1], size)
+        for scale, layer in layers_of(network, batch):
             seen.setdefault(scale, []).append(numbers_of(layer))
         return {name: np.concatenate(layers, axis=1) for name, layers in seen.items()}
 
@@ -89,6 +88,17 @@ def describe(network: Layered, images: np.ndarray, labels: np.ndarray) -> Descri
             found[name].append(numbers)
     scales = {name: np.concatenate(of) for name, of in found.items() if of}
     return Described(scales | {"grain": grain_of(images)}, labels)
+
+
+def layers_of(network: Layered, images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield scale and layer, (N, C, h, w), of all that is seen in images, uint8 (N, S, S, 3).
+
+    What the network sees, the finest layer first, then lines.
+    """
+    size = images.shape[1]
+    for layer in network.feature_maps(images):
+        yield scale_of(size // layer.shape[-1], size), layer
+    yield "lines", line_layer(images)
 
 
 def blurred_glasses(images: np.ndarray) -> np.ndarray:
@@ -286,7 +296,9 @@ def tell(
 
     paired: the second were made of the first, one of each.
     """
-    a, b = (of.scales[scale] if scale else of.all() for of in (first, second))
-    strata = (first.labels, second.labels)
-    parts = None if scale else first.parts
-    return detectability(a, b, np.random.default_rng(0), strata, paired=paired, parts=parts)
+    strata, random = (first.labels, second.labels), np.random.default_rng(0)
+    if scale:
+        one, other = first.scales[scale], second.scales[scale]
+        return detectability(one, other, random, strata, paired=paired)
+    one, other, parts = first.all(), second.all(), first.parts
+    return detectability(one, other, random, strata, penalty=PENALTY, paired=paired, parts=parts)

@@ -8,9 +8,11 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from latent_diffusion.evaluation.detector import (
+    PENALTY,
     Detection,
     Layered,
     cell_edges,
+    layers_of,
     numbers_of,
     paired,
 )
@@ -33,7 +35,7 @@ def evidence_picture(network: Layered, detection: Detection, images: np.ndarray)
     names: list[str] = []
     captions: list[list[str]] = []
     real = detection.reals.described
-    fitted = linear_detector(real.all(), detection.described.all(), parts=real.parts)
+    fitted = linear_detector(real.all(), detection.described.all(), PENALTY, real.parts)
     for name, chosen in (("give themselves away", order[::-1][:SHOWN]), ("pass", order[:SHOWN])):
         beside = reals_like(detection, detection.described.labels[chosen])
         heat = heat_maps(network, fitted, images[chosen])
@@ -58,8 +60,8 @@ def heat_maps(network: Layered, fitted: LinearDetector, images: np.ndarray) -> n
     """
     heat = np.zeros(images.shape[:3])
     start = 0
-    # In the order of the columns of `Described.all`: by scale, which is the finest layer first.
-    for layer in network.feature_maps(images):
+    # In the order of the columns of `Described.all`: by scale.
+    for _, layer in layers_of(network, images):
         numbers = len(numbers_of(layer[:1])[0])
         here = slice(start, start + numbers)
         found = layer_heat(layer.astype(np.float64), fitted.mean[here], fitted.weights[here])

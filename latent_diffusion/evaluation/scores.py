@@ -57,6 +57,7 @@ class Scores(BaseModel):
     low_classes: list[str] = []
     matched_floor: float | None = None  # FID of held-out images with the samples' own class counts
     detected: int | None = None  # samples, and as many real images, that were told apart
+    detector: str = "layers and grain"  # what they were told by: others do not compare
     # How many samples of each class asked for are seen as which; without those that are 0.
     confusion: dict[str, dict[str, int]] | None = None
     notes: list[str] = []

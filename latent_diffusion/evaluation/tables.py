@@ -40,6 +40,8 @@ def scores_table(scores: Scores) -> Table:
     lines = []
     if scores.network != "none":
         lines.append(f"compared with {scores.reference}")
+    if scores.detected:
+        lines.append(f"{scores.detected} of either kind told apart by {scores.detector}")
     if scores.counts:
         lines.append(f"seen as: {named(f'{name} {n}' for name, n in scores.counts.items())}")
     if scores.low_classes:

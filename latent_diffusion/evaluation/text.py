@@ -13,6 +13,7 @@ TITLES = {  # name in scores.json: what people read, what is best
     "detectability_texture": ("  by texture", "0.5"),
     "detectability_shapes": ("  by shapes", "0.5"),
     "detectability_layout": ("  by layout", "0.5"),
+    "detectability_lines": ("  by lines", "0.5"),
     "detectability_grain": ("  by grain", "0.5"),
     "detectability_decoder": ("  real from reconstructed", "0.5"),
     "detectability_denoiser": ("  reconstructed from samples", "0.5"),

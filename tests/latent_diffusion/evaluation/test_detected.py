@@ -8,6 +8,7 @@ from PIL import Image
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.evaluation import detector
+from latent_diffusion.evaluation.scores import Scores
 from latent_diffusion.evaluation.scoring import EVIDENCE, evaluate
 from latent_diffusion.run import Run
 
@@ -23,11 +24,14 @@ def test_a_runs_own_samples_are_told_by_stage_and_drawn(ldm, tiny_run, tmp_path,
     assert ldm("sample", tiny_run, samples, "--seeds", "1-60")[0] == 0
     scores = evaluate(Run(tiny_run), samples, device="cpu").scores
     stages = {"detectability_decoder", "detectability_denoiser"}
-    assert stages | {"detectability", "detectability_grain"} <= set(scores)
+    scales = {"detectability_lines", "detectability_grain"}
+    assert stages | scales | {"detectability"} <= set(scores)
     assert all(0 <= scores[name].low <= scores[name].high <= 1 for name in stages)
     assert Image.open(tiny_run / EVIDENCE).height > 100
     recorded = json.loads((tiny_run / "scores.json").read_text())[str(samples.resolve())]
-    assert recorded["detected"] >= 20
+    assert recorded["detected"] >= 20 and recorded["detector"] == detector.SEEN_BY
+    del recorded["detector"]  # of an earlier version, which saw no lines
+    assert Scores.model_validate(recorded).detector != detector.SEEN_BY
     # Pictures that the run did not draw say nothing of its stages.
     pixels = np.stack([np.asarray(Image.open(path)) for path in sorted(samples.glob("*[0-9].png"))])
     other = evaluate(Run(tiny_run), pixels, device="cpu").scores

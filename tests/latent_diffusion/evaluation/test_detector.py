@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from latent_diffusion.data.faults import FAULTS
+from latent_diffusion.evaluation import detector
 from latent_diffusion.evaluation.detector import (
     Detection,
     Detector,
@@ -12,6 +13,7 @@ from latent_diffusion.evaluation.detector import (
     cell_means,
     describe,
     grain_of,
+    layers_of,
     numbers_of,
     rows_with,
     scale_of,
@@ -75,12 +77,12 @@ def test_scales_go_from_texture_to_layout():
 def test_a_plain_fault_is_told_and_a_grey_level_is_not():
     real, labels = scenes(160, 1)
     other, _ = scenes(160, 2)
-    detector = Detector(Eye(), real, labels)
+    by_eye = Detector(Eye(), real, labels)
     warped = FAULTS["elastic warp"].at(other, labels, 4, np.random.default_rng(0))
-    found = detector.detect(lambda rows: warped[rows], labels)
+    found = by_eye.detect(lambda rows: warped[rows], labels)
     assert isinstance(found, Detection)
     assert found.found.auc > 0.8 and found.reals.control.auc < 0.65
-    lighter = detector.detect(lambda rows: (other + 1)[rows], labels)
+    lighter = by_eye.detect(lambda rows: (other + 1)[rows], labels)
     assert isinstance(lighter, Detection) and lighter.found.auc < 0.6
     assert lighter.reals is found.reals  # looked at once
 
@@ -95,15 +97,19 @@ def test_a_class_does_not_give_a_picture_away():
     assert (found.reals.described.labels == 1).all() and found.found.auc < 0.62
 
 
-def test_too_few_pictures_give_no_number():
+def test_too_few_pictures_give_no_number(monkeypatch):
     real, labels = scenes(24, 5)
     other, _ = scenes(24, 6)
 
+    def blind(images):
+        random = np.random.default_rng(int(images.sum()) % 2**32)
+        return random.normal(size=(len(images), 6, 4, 4)).astype(np.float32)
+
     class Blind(Eye):
         def feature_maps(self, images):
-            noise = np.random.default_rng(int(images.sum()) % 2**32)
-            return [noise.normal(size=(len(images), 6, 4, 4)).astype(np.float32)]
+            return [blind(images)]
 
+    monkeypatch.setattr(detector, "line_layer", blind)
     found = Detector(Blind(), real, labels).detect(lambda rows: other[rows], labels)
     assert isinstance(found, Reals) and found.too_few
     few = Detector(Eye(), real[:18], labels[:18])
@@ -130,8 +136,8 @@ def test_heat_adds_up_to_the_evidence():
     first, second = (describe(Eye(), images, labels).all() for images in (real, other))
     fitted = linear_detector(first, second)
     heat = heat_maps(Eye(), fitted, other)
-    layers = np.concatenate([numbers_of(layer) for layer in Eye().feature_maps(other)], axis=1)
-    here = slice(layers.shape[1])  # after the layers comes the grain
+    layers = np.concatenate([numbers_of(layer) for _, layer in layers_of(Eye(), other)], axis=1)
+    here = slice(layers.shape[1])  # after the layers and lines comes the grain
     evidence = (layers - fitted.mean[here]) @ fitted.weights[here]
     assert heat.sum(axis=(1, 2)) == pytest.approx(evidence, rel=1e-4, abs=1e-4)
     assert enlarged(np.ones((1, 3, 3)), 32).sum() == pytest.approx(9)
