@@ -222,10 +222,10 @@ def autoencoder_advice(reconstruction: ReconstructionScores) -> str:
     edges = f"{reconstruction.sharpness:.0%} of the edges, PSNR {reconstruction.psnr:.1f} dB"
     if reconstruction.sharpness < SOFT:
         return (
-            f"Its reconstructions are soft ({edges}): more edge_weight (autoencoder.loss) and more "
-            "latent_channels answer that, and without training stage two again an adversary for "
-            "the decoder: ldm train-autoencoder --data DATA --run RUN --resume "
-            "--set autoencoder.adversarial=true."
+            f"Its reconstructions are soft ({edges}): more steps, more edge_weight "
+            "(autoencoder.loss) and more latent_channels answer that, and, where the decoder met "
+            "none yet, without training stage two again an adversary: ldm train-autoencoder "
+            "--data DATA --run RUN --resume --set autoencoder.adversarial=true."
         )
     return (
         f"Its reconstructions are sharp ({edges}), so it is details that get lost: more steps, "
