@@ -270,6 +270,7 @@ class Work:
         config = longer or resolved(part, self.config)
         stage = config.diffusion
         if stage.training.minutes and not part.resumable:
+            vars(self).pop("forecast", None)  # other work may have come to the machine, or gone
             stage = with_training(stage, minutes=round(self.forecast.stage_two(self.spent), 2))
         preview = self.shown(sample_preview(self.run, data, self.device))
         train_diffusion(self.run, data, stage, config.sampling, self.world, restart(part), preview)

@@ -73,6 +73,17 @@ def test_all_of_it_then_more_minutes(order, tmp_path, capsys, monkeypatch):
     assert f"resuming after step {before}" in capsys.readouterr().out
 
 
+def test_costs_are_measured_again_when_stage_two_begins(order, shapes, tmp_path, monkeypatch):
+    run, given = Run(tmp_path / "run"), []
+    one = work.Work(run, order, torch.device("cpu"))
+    one.forecast = SimpleNamespace(stage_two=lambda _: 99.0)  # of a machine that was busy then
+    monkeypatch.setattr(work.Forecast, "stage_two", lambda *_: 0.07)
+    monkeypatch.setattr(work, "sample_preview", lambda *_: None)
+    monkeypatch.setattr(work, "train_diffusion", lambda _run, _data, stage, *_: given.append(stage))
+    one.stage_two(one.data)
+    assert given[0].training.minutes == 0.07
+
+
 def test_a_longer_stage_two_that_was_not_written_is_not_finished(
     tiny_run, tiny_config, shapes, tmp_path, ldm
 ):
