@@ -25,7 +25,9 @@ class Order(BaseModel):
     widths: list[int] = []  # of the UNet, where the config's own allow too few steps
     size: int | None = None
     spent: float = 0.0
-    swept: str = ""  # checksum of the networks that a guidance was chosen for
+    # Checksum of the networks that a guidance was chosen for; "" before, None where none ever is,
+    # as in orders of earlier versions: their runs sample as they did.
+    swept: str | None = None
 
     @classmethod
     def read(cls, run: Run) -> "Order | None":

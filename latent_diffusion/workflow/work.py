@@ -181,6 +181,9 @@ class Work:
         """Choose what to train by a look at data and time, unless it was given or begun before."""
         if not Order.read(self.run):
             drawn = are_drawn(self.data)
+            given = any(one.startswith("sampling.") for one in self.order.settings)
+            if not (self.order.config or given or self.data.num_classes == 1):
+                self.order = self.order.model_copy(update={"swept": ""})
             self.choose_config(drawn)
             self.choose_widths(drawn)
 
@@ -222,9 +225,7 @@ class Work:
     @cached_property
     def forecast(self) -> Forecast:
         """What each part takes on this machine, measured now."""
-        order, classes = self.order, self.data.num_classes
-        free = not (order.config or any(one.startswith("sampling.") for one in order.settings))
-        sweeping = free and classes > 1
+        order, sweeping = self.order, self.order.swept is not None
         return Forecast(self.run, self.data, self.config, order.minutes, self.world, sweeping)
 
     def show_plan(self) -> None:

@@ -298,9 +298,17 @@ def test_a_narrower_unet_is_chosen_once_and_kept(order, tmp_path, capsys):
         ({"settings": ["diffusion.label_dropout=0.2"]}, True),
     ],
 )
-def test_guidance_that_was_given_stays(order, shapes, tmp_path, changed, sweeping):
+def test_guidance_that_was_given_stays(order, tmp_path, monkeypatch, changed, sweeping):
     order = order.model_copy(update={"config": None, "minutes": 30.0, **changed})
-    assert work.Work(Run(tmp_path), order, torch.device("cpu")).forecast.sweeping == sweeping
+    run = Run(tmp_path / "run")
+    monkeypatch.setattr(work.Work, "choose_widths", lambda *_: None)
+    one = work.Work(run, order, torch.device("cpu"))
+    one.choose()
+    assert one.forecast.sweeping == sweeping
+    order.write(run)  # as an earlier version began it
+    begun = work.Work(run, Order.read(run), torch.device("cpu"))
+    begun.choose()
+    assert not begun.forecast.sweeping
 
 
 def test_what_leaves_too_little_time_is_left_out(order, shapes, tmp_path):

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from latent_diffusion.data.reference import Reference
 from latent_diffusion.evaluation.detected import add_detectability, choosing_detector
-from latent_diffusion.evaluation.detector import Detector
+from latent_diffusion.evaluation.detector import SEEN_BY, Detector
 from latent_diffusion.evaluation.features import look
 from latent_diffusion.evaluation.judge import Judge, judge_statistics
 from latent_diffusion.evaluation.references import ReferenceStatistics
@@ -234,13 +234,16 @@ def combined(
 def still_good(folder: Path, images: int, judge: Judge, by_class: bool, by: By) -> list[Trial]:
     """Return the trials that an earlier sweep left: of as many images, scored by the same judge.
 
-    They must have the score to go by, and for a choice by class their features as well.
+    They must have the score to go by, a detectability of today's detector, and for a choice by
+    class their features as well.
     """
     known = []
     for trial in read_trials(folder):
         if trial.scores.n != images or trial.scores.identity != judge.identity:
             continue
         if trial.scores.value(by) is None:
+            continue
+        if by == "detectability" and trial.scores.detector != SEEN_BY:
             continue
         if by_class and trial.first_seed == TRIED and not features_path(trial, folder).is_file():
             continue

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tomllib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ import torch
 
 from latent_diffusion import Pipeline
 from latent_diffusion.ema import ema_after
+from latent_diffusion.evaluation.detector import SEEN_BY
 from latent_diffusion.evaluation.scores import Score, Scores
 from latent_diffusion.sampling.folder import png
 from latent_diffusion.sampling.generate import conditioned
+from latent_diffusion.studies.sweep.search import still_good
 from latent_diffusion.studies.sweep.show import ON_A_PAGE, score_panels
-from latent_diffusion.studies.sweep.store import CONFIRMED, TRIED, Trial, read_trials
+from latent_diffusion.studies.sweep.store import CONFIRMED, TRIED, Trial, read_trials, write_trials
 from latent_diffusion.tensors import load_tensors
 
 CPU = ("--device", "cpu")
@@ -85,6 +88,16 @@ def test_a_file_that_calls_the_ema_an_average_is_read(tmp_path):
     del written["epsilon_scale"], written["class_guidance"]
     (tmp_path / "sweep.json").write_text(json.dumps([written]))
     assert read_trials(tmp_path) == [trial(ema_length=0.2)]
+
+
+def test_what_an_earlier_detector_told_is_tried_again(tmp_path):
+    old, new, judge = trial(), trial(steps=12), SimpleNamespace(identity="")
+    for one in (old, new):
+        one.scores.scores["detectability"] = Score(value=0.7, low=0.6, high=0.8, real=0.5)
+    new.scores.detector = SEEN_BY
+    write_trials(tmp_path, [old, new])
+    assert [one.steps for one in still_good(tmp_path, 50, judge, False, "detectability")] == [12]
+    assert len(still_good(tmp_path, 50, judge, False, "fid")) == 2
 
 
 def test_curves_go_over_what_varies_with_a_curve_for_each_of_the_rest():
